@@ -1,0 +1,13 @@
+//! The customer's bundle: its paths, its index, reading it, unpacking it.
+//!
+//! Owns: [`path::BundlePath`], [`index::Index`], [`tree::Tree`], and the unpacker's host side.
+//! Touches: the one directory capability it is given. No network, no processes, no terminal.
+//! Zone: `unpack` runs in zone 1; `tree` is read in zones 2 and 3.
+
+pub mod index;
+pub mod path;
+pub mod tree;
+
+pub use index::{Entry, FileKind, Index, Skipped};
+pub use path::BundlePath;
+pub use tree::{Text, Tree};

@@ -1,0 +1,257 @@
+//! Reading an unpacked bundle: a capability for one directory plus its index.
+
+use super::index::{Entry, FileKind, Index, kind_of};
+use super::path::BundlePath;
+use cap_std::fs::Dir;
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+
+/// Files up to this size, in bytes, are read whole by [`Tree::text`]; larger ones are streamed.
+pub const MAX_TEXT_BYTES: u64 = 32 << 20;
+/// Bytes of decoded text kept for re-reading.
+const CACHE_BYTES: usize = 128 << 20;
+/// Longest line handed out by [`Tree::for_each_line`], in bytes; the rest of it is dropped.
+pub const MAX_LINE_BYTES: usize = 64 << 10;
+
+/// A whole text file split at `\n`; lines count from 1. Invalid UTF-8 becomes U+FFFD.
+#[derive(Debug)]
+pub struct Text {
+    content: String,
+    starts: Vec<usize>,
+}
+
+impl Text {
+    /// Decodes bytes as UTF-8, replacing what is invalid.
+    pub fn new(bytes: &[u8]) -> Self {
+        let content = String::from_utf8_lossy(bytes).into_owned();
+        let mut starts = vec![0];
+        starts.extend(content.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1));
+        if starts.last() == Some(&content.len()) {
+            starts.pop();
+        }
+        Self { content, starts }
+    }
+    /// Number of lines.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+    /// Whether there is no line at all.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+    /// Line `number`, counted from 1, without its line ending.
+    pub fn line(&self, number: usize) -> Option<&str> {
+        let start = *self.starts.get(number.checked_sub(1)?)?;
+        let end = self.starts.get(number).map_or(self.content.len(), |next| next - 1);
+        self.content.get(start..end.max(start)).map(|line| line.strip_suffix('\n').unwrap_or(line)).map(|line| line.strip_suffix('\r').unwrap_or(line))
+    }
+    /// Each line with its number, counted from 1.
+    pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        (1..=self.len()).filter_map(|number| self.line(number).map(|line| (number, line)))
+    }
+    /// The whole text.
+    pub fn as_str(&self) -> &str {
+        &self.content
+    }
+    /// The line, counted from 1, that holds byte `offset` of [`Self::as_str`].
+    pub fn line_at(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset).max(1)
+    }
+}
+
+/// The unpacked bundle: nothing outside it can be named through this type.
+pub struct Tree {
+    dir: Dir,
+    index: Index,
+    top: String,
+    cache: RefCell<(usize, HashMap<BundlePath, Arc<Text>>)>,
+}
+
+impl Tree {
+    /// A tree over `dir` whose content `index` describes.
+    pub fn new(dir: Dir, index: Index) -> Self {
+        let top = index.top_folder().map(|top| format!("{top}/")).unwrap_or_default();
+        Self { dir, index, top, cache: RefCell::default() }
+    }
+    /// Walks `dir` and hashes each regular file; links are not followed and not listed.
+    ///
+    /// # Errors
+    /// What the file system says, with the path.
+    pub fn index_dir(dir: &Dir) -> io::Result<Index> {
+        let mut index = Index::default();
+        let mut pending = vec![(dir.try_clone()?, String::new())];
+        while let Some((at, prefix)) = pending.pop() {
+            for item in at.entries()? {
+                let item = item?;
+                let name = item.file_name();
+                let Some(name) = name.to_str() else {
+                    index.skipped.push(super::index::Skipped { name: name.to_string_lossy().escape_default().to_string(), reason: "the name is not UTF-8".into() });
+                    continue;
+                };
+                let full = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+                let kind = item.file_type()?;
+                if kind.is_dir() {
+                    pending.push((item.open_dir()?, full));
+                } else if kind.is_file() {
+                    match BundlePath::parse(&full) {
+                        Ok(path) => index.entries.push(index_file(item.open()?, path)?),
+                        Err(why) => index.skipped.push(super::index::Skipped { name: full.escape_default().to_string(), reason: why.to_string() }),
+                    }
+                }
+            }
+        }
+        index.entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(index)
+    }
+    /// What is in the bundle.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+    /// The shared top folder with its `/`, or "".
+    pub fn top(&self) -> &str {
+        &self.top
+    }
+    /// The path of `entry` without the top folder.
+    pub fn rel<'a>(&self, entry: &'a Entry) -> &'a str {
+        entry.path.as_str().strip_prefix(&self.top).unwrap_or(entry.path.as_str())
+    }
+    /// The entry at `rel` (a path without the top folder), links resolved.
+    pub fn get(&self, rel: &str) -> Option<&Entry> {
+        self.resolve(self.index.get(&format!("{}{rel}", self.top))?)
+    }
+    /// The entry at a full bundle path (with or without the top folder), links resolved.
+    pub fn find(&self, path: &str) -> Option<&Entry> {
+        self.index.get(path).and_then(|entry| self.resolve(entry)).or_else(|| self.get(path))
+    }
+    /// Entries that are files (no links), sorted by path.
+    pub fn files(&self) -> impl Iterator<Item = &Entry> {
+        self.index.entries.iter().filter(|entry| entry.kind != FileKind::Link)
+    }
+    /// Files whose path without the top folder begins with `prefix`, sorted by path.
+    pub fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Entry> {
+        self.files().filter(move |entry| self.rel(entry).starts_with(prefix))
+    }
+    /// Follows recorded links, at most eight deep.
+    fn resolve<'a>(&'a self, mut entry: &'a Entry) -> Option<&'a Entry> {
+        for _ in 0..8 {
+            match &entry.link_to {
+                None => return Some(entry),
+                Some(target) => entry = self.index.get(target.as_str())?,
+            }
+        }
+        None
+    }
+    /// Opens `entry` for reading.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open(&self, entry: &Entry) -> io::Result<impl Read + use<>> {
+        let entry = self.resolve(entry).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.dir.open(entry.path.as_str())?.into_std())
+    }
+    /// The whole file as text, cached; `None` for binary files and those over [`MAX_TEXT_BYTES`].
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn text(&self, entry: &Entry) -> io::Result<Option<Arc<Text>>> {
+        let Some(entry) = self.resolve(entry) else { return Ok(None) };
+        if matches!(entry.kind, FileKind::Binary | FileKind::Archive) || entry.bytes > MAX_TEXT_BYTES {
+            return Ok(None);
+        }
+        if let Some(text) = self.cache.borrow().1.get(&entry.path) {
+            return Ok(Some(text.clone()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(entry.bytes).unwrap_or(0));
+        self.open(entry)?.take(MAX_TEXT_BYTES).read_to_end(&mut bytes)?;
+        let text = Arc::new(Text::new(&bytes));
+        let mut cache = self.cache.borrow_mut();
+        if cache.0 + bytes.len() > CACHE_BYTES {
+            *cache = (0, HashMap::new());
+        }
+        cache.0 += bytes.len();
+        cache.1.insert(entry.path.clone(), text.clone());
+        Ok(Some(text))
+    }
+    /// Streams the lines of a text file of any size: `each(number, line)`, numbers from 1.
+    /// Return `false` from `each` to stop. Nothing is called for binary files.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn for_each_line(&self, entry: &Entry, mut each: impl FnMut(usize, &str) -> bool) -> io::Result<()> {
+        let Some(entry) = self.resolve(entry) else { return Ok(()) };
+        if matches!(entry.kind, FileKind::Binary | FileKind::Archive | FileKind::Empty) {
+            return Ok(());
+        }
+        let mut reader = BufReader::with_capacity(256 << 10, self.open(entry)?);
+        let mut line = Vec::with_capacity(512);
+        let mut number = 0;
+        loop {
+            line.clear();
+            let (mut cut, mut any) = (false, false);
+            loop {
+                let chunk = reader.fill_buf()?;
+                if chunk.is_empty() {
+                    break;
+                }
+                any = true;
+                let end = chunk.iter().position(|byte| *byte == b'\n');
+                let part = &chunk[..end.unwrap_or(chunk.len())];
+                let space = MAX_LINE_BYTES.saturating_sub(line.len());
+                cut |= part.len() > space;
+                line.extend_from_slice(&part[..part.len().min(space)]);
+                let used = end.map_or(chunk.len(), |at| at + 1);
+                reader.consume(used);
+                if end.is_some() {
+                    break;
+                }
+            }
+            if !any {
+                return Ok(());
+            }
+            number += 1;
+            let _ = cut;
+            let text = String::from_utf8_lossy(&line);
+            if !each(number, text.strip_suffix('\r').unwrap_or(&text)) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn index_file(mut file: cap_std::fs::File, path: BundlePath) -> io::Result<Entry> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    let (mut bytes, mut head) = (0u64, Vec::new());
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        if head.len() < 4096 {
+            head.extend_from_slice(&buffer[..read.min(4096 - head.len())]);
+        }
+        hash.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+    let kind = kind_of(&path, &head);
+    Ok(Entry { path, bytes, sha256: hex::encode(hash.finalize()), kind, link_to: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_count_from_one_and_split_at_newline() {
+        let text = Text::new(b"one\r\ntwo\n\nfour");
+        assert_eq!(text.len(), 4);
+        assert_eq!([1, 2, 3, 4].map(|n| text.line(n).unwrap()), ["one", "two", "", "four"]);
+        assert_eq!((text.line(0), text.line(5)), (None, None));
+        assert_eq!(Text::new(b"a\nb\n").len(), 2);
+        assert_eq!(Text::new(b"").len(), 0);
+        assert_eq!(text.line_at(5), 2);
+    }
+}
