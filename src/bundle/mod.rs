@@ -7,6 +7,7 @@
 pub mod index;
 pub mod path;
 pub mod tree;
+pub mod unpack;
 
 pub use index::{Entry, FileKind, Index, Skipped};
 pub use path::BundlePath;

@@ -3,5 +3,20 @@
 //! Owns: the report's type and every escape function for the places it is shown.
 //! Touches: nothing; renderers turn values into strings. Zone: types in all zones, renderers in zone 0.
 
+pub mod escape;
+pub mod html;
+mod html_evidence;
+mod html_sections;
+pub mod markdown;
 pub mod model;
+pub mod terminal;
+pub mod view;
+mod wording;
+mod wrap;
 pub use model::*;
+pub use view::View;
+
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;

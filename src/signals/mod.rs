@@ -13,5 +13,54 @@
 //! | 0.15-0.39 | odd, often harmless | rare error line in a log of a component that runs |
 //! | below 0.15 | boot, collection and shutdown noise | not worth a signal |
 
+pub mod host;
+mod injection;
+pub mod kubernetes;
+pub mod logs;
 pub mod model;
+mod rank;
+pub mod services;
+
+pub use injection::is_attempt;
 pub use model::*;
+pub use rank::rank;
+
+use crate::bundle::{FileKind, Tree};
+use crate::playbook::Cause;
+use crate::profile::Profile;
+use crate::report::NotExamined;
+
+/// Runs every family of detectors over the tree. Signals whose cause is not in `causes` are left
+/// out, and `not_examined` says so.
+pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<&str>) -> Analysis {
+    let mut all = Partial::default();
+    all.merge(kubernetes::detect(tree, profile, ticket));
+    all.merge(host::detect(tree, ticket));
+    all.merge(services::detect(tree, ticket));
+    let mut general = logs::detect(tree, ticket);
+    logs::drop_explained(&mut general.signals, &all.signals);
+    all.merge(general);
+    let (mut known, unknown): (Vec<Signal>, Vec<Signal>) =
+        all.signals.into_iter().partition(|signal| causes.iter().any(|cause| cause.slug == signal.cause));
+    for signal in &mut known {
+        signal.strength = signal.strength.clamp(0.01, 0.97);
+    }
+    let mut not_examined = all.not_examined;
+    if !unknown.is_empty() {
+        not_examined.push(NotExamined {
+            what: format!("{} signals", unknown.len()),
+            why: "their causes are in no catalogue of this playbook".into(),
+        });
+    }
+    for (kind, why) in [(FileKind::Binary, "binary content is not read"), (FileKind::Archive, "compressed files inside the bundle are not opened")] {
+        let paths: Vec<_> = tree.files().filter(|entry| entry.kind == kind).map(|entry| entry.path.as_str()).collect();
+        if let Some(first) = paths.first() {
+            let what = if paths.len() == 1 { (*first).to_owned() } else { format!("{} files such as {first}", paths.len()) };
+            not_examined.push(NotExamined { what, why: why.into() });
+        }
+    }
+    let mut missing = all.missing;
+    let mut seen = std::collections::HashSet::new();
+    missing.retain(|item| seen.insert((item.what.clone(), item.path.clone())));
+    Analysis { signals: rank(known, causes), missing, not_examined, injections: injection::find(tree) }
+}

@@ -51,3 +51,23 @@ pub struct Analysis {
     /// Text in the bundle that addresses a model ("ignore previous instructions"): quoted, never followed.
     pub injections: Vec<Evidence>,
 }
+
+/// What one family of detectors contributes to an [`Analysis`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Unranked.
+    pub signals: Vec<Signal>,
+    /// What an expert of this family would ask for next.
+    pub missing: Vec<Missing>,
+    /// What was not read, and why.
+    pub not_examined: Vec<NotExamined>,
+}
+
+impl Partial {
+    /// Takes over what another family found.
+    pub fn merge(&mut self, other: Partial) {
+        self.signals.extend(other.signals);
+        self.missing.extend(other.missing);
+        self.not_examined.extend(other.not_examined);
+    }
+}

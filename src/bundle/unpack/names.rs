@@ -1,0 +1,66 @@
+//! Names from an archive, made fit to be shown and to be compared.
+
+use std::hash::{BuildHasher, RandomState};
+use unicode_normalization::UnicodeNormalization;
+
+/// Longest name shown, in characters.
+const SHOWN_CHARS: usize = 200;
+
+/// A name as ASCII that no terminal can misunderstand, cut to 200 characters.
+pub fn shown(name: &[u8]) -> String {
+    let mut out = String::new();
+    let mut count = 0;
+    for chunk in name.utf8_chunks() {
+        let valid = chunk
+            .valid()
+            .chars()
+            .map(|c| c.escape_default().collect::<String>());
+        let invalid = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
+        for piece in valid.chain(invalid) {
+            count += piece.len();
+            if count > SHOWN_CHARS - 1 {
+                out.push('…');
+                return out;
+            }
+            out.push_str(&piece);
+        }
+    }
+    out
+}
+
+/// A number that is equal for names which a file system that ignores case or Unicode form takes for
+/// one. `seed` is chosen anew each run, so that nobody can prepare names that collide.
+pub fn folded(path: &str, seed: &RandomState) -> u64 {
+    if path.is_ascii() {
+        return seed.hash_one(path.to_ascii_lowercase());
+    }
+    let lower: String = path.nfc().flat_map(char::to_lowercase).nfc().collect();
+    seed.hash_one(lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_short_ascii() {
+        assert_eq!(shown(b"logs/a.log"), "logs/a.log");
+        assert_eq!(
+            shown("a\u{202e}b\x1b[2J".as_bytes()),
+            "a\\u{202e}b\\u{1b}[2J"
+        );
+        assert_eq!(shown(b"a\xffb"), "a\\xffb");
+        let long = shown("é".repeat(100_000).as_bytes());
+        assert!(long.chars().count() <= SHOWN_CHARS && long.ends_with('…'));
+    }
+
+    #[test]
+    fn folding_ignores_case_and_form_and_nothing_else() {
+        let seed = RandomState::new();
+        let same = |a, b| folded(a, &seed) == folded(b, &seed);
+        assert!(same("A/README", "a/readme"));
+        assert!(same("caf\u{e9}", "CAFE\u{301}"));
+        assert!(!same("a/b", "a/c"));
+        assert!(!same("cafe", "caf\u{e9}"));
+    }
+}

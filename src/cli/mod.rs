@@ -1,0 +1,138 @@
+//! The command line: a file a sub-command, no logic.
+//!
+//! Owns: arguments, what is printed where, exit codes. Data goes to standard output only; progress,
+//! warnings and errors to standard error. Touches: the terminal. Zone: 0.
+
+mod classify;
+mod docs;
+mod doctor;
+mod model;
+mod playbook;
+mod runs;
+mod terminal;
+mod triage;
+mod verify;
+
+use crate::error::{Error, ExitCode, Result};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Triage a customer's private diagnostic bundle with a local model in a sealed room
+#[derive(Parser)]
+#[command(
+    name = "narrowroom",
+    version,
+    max_term_width = 80,
+    after_help = "Exit codes: 0 done, 1 a bug in narrowroom, 2 usage, 3 input refused, 4 the seal could not be\nenforced, 5 the verifier rejected the output, 6 a limit stopped the run, 7 secrets found,\n130 interrupted.\n\nNothing leaves this machine: the program holds no network client, and every process that\nsees the bundle is sealed. `narrowroom doctor` shows what this machine can enforce."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find the likely root cause in a bundle, with verified evidence
+    Triage(triage::Triage),
+    /// Check a report, ours or another tool's, against a bundle
+    Verify(verify::Verify),
+    /// Show what this machine can enforce, with the probes run now
+    Doctor(doctor::Doctor),
+    /// List the runs that were made
+    Runs(runs::Runs),
+    /// Show a run: report, record, exact prompts and raw outputs
+    Show(runs::Show),
+    /// Import and list local models
+    #[command(subcommand)]
+    Model(model::Model),
+    /// List, show and check playbooks
+    #[command(subcommand)]
+    Playbook(playbook::Playbook),
+    /// Classify shell commands read from standard input
+    Classify(classify::Classify),
+    /// Print a JSON Schema: report, verdict, record, playbook or catalogue
+    Schema(docs::Schema),
+    /// Print shell completions
+    Completions(docs::Completions),
+    /// Print the manual page
+    Man(docs::Man),
+    #[command(name = "__worker", hide = true)]
+    Worker { zone: String },
+}
+
+/// Where runs are kept; shared by several sub-commands.
+#[derive(Args, Clone)]
+pub struct RunsDir {
+    /// Directory of the runs [default: $XDG_STATE_HOME/narrowroom/runs or ~/.local/state/narrowroom/runs]
+    #[arg(long, value_name = "DIR")]
+    runs: Option<PathBuf>,
+}
+
+impl RunsDir {
+    fn path(&self) -> PathBuf {
+        self.runs.clone().unwrap_or_else(crate::files::runs_dir)
+    }
+}
+
+/// Runs the command line; the number is the process's exit code.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage.code() } else { ExitCode::Done.code() };
+        }
+    };
+    if let Command::Worker { zone } = &cli.command {
+        return crate::room::worker_main(zone).code();
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        eprintln!("error: a bug in narrowroom{place}\n hint: please report it; the place is enough, it holds nothing of a bundle");
+    }));
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(cli.command))) {
+        Ok(Ok(exit)) => exit.code(),
+        Ok(Err(error)) => {
+            terminal::error(&error);
+            error.exit.code()
+        }
+        Err(_) => ExitCode::Bug.code(),
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Triage(args) => args.run(),
+        Command::Verify(args) => args.run(),
+        Command::Doctor(args) => args.run(),
+        Command::Runs(args) => args.run(),
+        Command::Show(args) => args.run(),
+        Command::Model(args) => args.run(),
+        Command::Playbook(args) => args.run(),
+        Command::Classify(args) => args.run(),
+        Command::Schema(args) => args.run(),
+        Command::Completions(args) => args.run(),
+        Command::Man(args) => args.run(),
+        Command::Worker { .. } => Err(Error::bug("a worker was started twice")),
+    }
+}
+
+/// Runs a future on the coordinator's single thread.
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::bug("failed to start").source(error))?.block_on(work)
+}
+
+/// Prints to standard output; a closed pipe ends quietly.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Error::usage("failed to write to standard output").source(error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn print_json<T: serde::Serialize>(value: &T) -> Result<()> {
+    print(&String::from_utf8_lossy(&crate::record::pretty(value)?))
+}

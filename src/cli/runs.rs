@@ -1,0 +1,127 @@
+//! `narrowroom runs` and `narrowroom show RUN`.
+
+use super::{RunsDir, print, print_json, terminal};
+use crate::error::{ExitCode, Result};
+use crate::record;
+use crate::report::escape;
+use clap::Args;
+
+/// List the runs that were made, the newest first.
+#[derive(Args)]
+pub struct Runs {
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    runs: RunsDir,
+}
+
+impl Runs {
+    /// Runs it.
+    pub fn run(self) -> Result<ExitCode> {
+        let dir = self.runs.path();
+        let mut rows = Vec::new();
+        for id in record::ids(&dir)? {
+            match record::load_record(&dir.join(&id)) {
+                Ok(record) => rows.push(record),
+                Err(error) => eprintln!("warning: {}", escape::terminal(&error.chain())),
+            }
+        }
+        rows.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.id.cmp(&b.id)));
+        if self.json {
+            let short: Vec<_> = rows
+                .iter()
+                .map(|r| serde_json::json!({"id": r.id, "key": r.key, "started": r.started, "bundle": r.bundle.name, "bundle_sha256": r.bundle.sha256, "profile": r.bundle.profile, "playbook": r.playbook.id, "model": r.model.as_ref().map(|m| &m.name), "outcome": r.outcome, "exit": r.exit}))
+                .collect();
+            print_json(&short)?;
+            return Ok(ExitCode::Done);
+        }
+        if rows.is_empty() {
+            print("no runs yet; make one with: narrowroom triage BUNDLE\n")?;
+            return Ok(ExitCode::Done);
+        }
+        let mut out = format!("{:<11} {:<20} {:<22} {}\n", "RUN", "STARTED", "OUTCOME", "BUNDLE");
+        for row in rows {
+            let outcome = serde_json::to_value(row.outcome).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+            let name: String = escape::terminal(&row.bundle.name).chars().take(24).collect();
+            out.push_str(&format!("{:<11} {:<20} {:<22} {name}\n", row.id, row.started, outcome));
+        }
+        print(&out)?;
+        Ok(ExitCode::Done)
+    }
+}
+
+/// Show a run: report, record, exact prompts and raw outputs.
+#[derive(Args)]
+pub struct Show {
+    /// Id of the run, or its beginning
+    run: String,
+    /// The record: hashes, settings, seal proof, timings
+    #[arg(long, group = "part")]
+    record: bool,
+    /// The verdict, claim by claim
+    #[arg(long, group = "part")]
+    verdict: bool,
+    /// The exact prompts and raw outputs, masked
+    #[arg(long, group = "part")]
+    transcript: bool,
+    /// The proof of the seal, probe by probe
+    #[arg(long, group = "part")]
+    seal: bool,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    runs: RunsDir,
+}
+
+impl Show {
+    /// Runs it.
+    pub fn run(self) -> Result<ExitCode> {
+        let dir = record::find(&self.runs.path(), &self.run)?;
+        let run = record::load(&dir)?;
+        if self.json || self.record {
+            match () {
+                () if self.verdict => print_json(&run.verdict)?,
+                () if self.transcript => print_json(&run.transcript)?,
+                () if self.seal => print_json(&run.record.seals)?,
+                () if self.record => print_json(&run.record)?,
+                () => print_json(&run.report)?,
+            }
+        } else if self.verdict {
+            print(&super::verify::text(&run.verdict))?;
+        } else if self.transcript {
+            for exchange in &run.transcript {
+                print(&format!(
+                    "── {} #{} · {} tokens read, {} written, {} ms, {} · {}\n{}\n── output\n{}\n\n",
+                    escape::terminal(&exchange.step),
+                    exchange.attempt,
+                    exchange.prompt_tokens,
+                    exchange.output_tokens,
+                    exchange.millis,
+                    escape::terminal(&exchange.stop),
+                    escape::terminal(&exchange.result),
+                    block(&exchange.prompt),
+                    block(&exchange.output)
+                ))?;
+            }
+            if run.transcript.is_empty() {
+                print("no model was asked in this run\n")?;
+            }
+        } else if self.seal {
+            for proof in &run.record.seals {
+                print(&super::doctor::proof_text(proof))?;
+            }
+        } else {
+            let mut view = crate::triage::view(&run);
+            view.files = vec![crate::report::view::OutputFile { what: "this report as a page".into(), path: dir.join("report.html").to_string_lossy().into_owned() }];
+            print(&crate::report::terminal::render(&view, terminal::colour()))?;
+        }
+        Ok(ExitCode::Done)
+    }
+}
+
+/// Text of several lines made safe for a terminal, its line ends kept.
+fn block(text: &str) -> String {
+    text.split('\n').map(escape::terminal).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,271 @@
+//! The coordinator's file system: the only module of zone 0 that opens paths by name.
+//!
+//! Owns: XDG places, whole-or-absent writes, directories that remove themselves. Never opens a path
+//! that came out of a bundle.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place of zone 0 where the host's files are named")]
+
+use crate::error::{Context, Error, ExitCode, Result};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Largest settings or report file read whole, in bytes.
+const MAX_TEXT: u64 = 64 << 20;
+
+/// `$XDG_STATE_HOME/narrowroom/runs`, or below `~/.local/state`.
+pub fn runs_dir() -> PathBuf {
+    xdg("XDG_STATE_HOME", ".local/state").join("runs")
+}
+
+/// `$XDG_DATA_HOME/narrowroom`, or below `~/.local/share`.
+pub fn data_dir() -> PathBuf {
+    xdg("XDG_DATA_HOME", ".local/share")
+}
+
+fn xdg(variable: &str, below_home: &str) -> PathBuf {
+    let base = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| {
+        std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from).join(below_home)
+    });
+    base.join("narrowroom")
+}
+
+/// Reads a text file of at most 64 MiB.
+///
+/// # Errors
+/// The system's error; `InvalidData` when it is not UTF-8 or too large.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if file.take(MAX_TEXT + 1).read_to_string(&mut text)? as u64 > MAX_TEXT {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 64 MiB"));
+    }
+    Ok(text)
+}
+
+/// Opens a bundle for a worker to inherit. Only regular files, so that a pipe cannot be swapped in.
+///
+/// # Errors
+/// Refused input: not there, a directory, a device.
+pub fn open_bundle(path: &Path) -> Result<File> {
+    let name = shown(path);
+    let file = File::open(path).map_err(|error| {
+        let exit = ExitCode::InputRefused;
+        Error::new(exit, format!("failed to open the bundle {name}")).source(error).hint("give the path of a .tar.gz or .tar file that you may read")
+    })?;
+    let meta = file.metadata().or_fail(ExitCode::InputRefused, format!("failed to look at the bundle {name}"))?;
+    if meta.is_dir() {
+        return Err(Error::refused(format!("failed to open the bundle {name}: it is a directory")).hint("pack it first: tar czf bundle.tar.gz DIRECTORY"));
+    }
+    if !meta.is_file() {
+        return Err(Error::refused(format!("failed to open the bundle {name}: it is not a regular file")));
+    }
+    if meta.len() == 0 {
+        return Err(Error::refused(format!("failed to read the bundle {name}: it is empty (0 bytes)")).hint("was the download or the copy cut short?"));
+    }
+    Ok(file)
+}
+
+/// Size of a file in bytes; 0 when it cannot be told.
+pub fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |meta| meta.len())
+}
+
+/// Whether something is there.
+pub fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// SHA-256 of a file, lower-case hex.
+///
+/// # Errors
+/// The system's error.
+pub fn sha256(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex::encode(hash.finalize())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+/// A path made safe for a terminal.
+pub fn shown(path: &Path) -> String {
+    crate::report::escape::terminal(&path.to_string_lossy())
+}
+
+/// Tells a full disk, a missing permission and other failures of writing apart.
+pub fn write_error(error: io::Error, what: &str, path: &Path) -> Error {
+    let name = shown(path);
+    match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT) => Error::limit(format!("failed to write {what} {name}: no space is left")).hint("free space on that file system, or choose another with --runs DIR"),
+        Some(libc::EACCES | libc::EPERM | libc::EROFS) => {
+            Error::usage(format!("failed to write {what} {name}")).source(error).hint("choose a directory that you may write with --runs DIR (or --out)")
+        }
+        _ => Error::usage(format!("failed to write {what} {name}")).source(error),
+    }
+}
+
+/// Writes a file under a temporary name, syncs it and renames it: whole or absent.
+///
+/// # Errors
+/// As [`write_error`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", shown(path))))?;
+    let temporary = parent.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
+    let done = (|| {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        File::open(parent)?.sync_all()
+    })();
+    done.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        write_error(error, "the file", path)
+    })
+}
+
+/// Makes a directory and its parents, readable by the owner only.
+///
+/// # Errors
+/// As [`write_error`].
+pub fn make_dir(path: &Path) -> Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| write_error(error, "the directory", path))
+}
+
+/// The names in a directory, sorted; empty when it is not there.
+///
+/// # Errors
+/// The system's error.
+pub fn names(path: &Path) -> io::Result<Vec<String>> {
+    match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
+        Err(error) => Err(error),
+        Ok(items) => {
+            let mut names: Vec<String> = items.filter_map(|item| item.ok()?.file_name().into_string().ok()).collect();
+            names.sort();
+            Ok(names)
+        }
+    }
+}
+
+/// A directory that is removed with all it holds unless it is kept. A lock in it tells others that
+/// its owner lives; what a killed process left behind is swept by the next one.
+pub struct Scratch {
+    path: PathBuf,
+    lock: Option<File>,
+}
+
+const LOCK: &str = ".lock";
+const SUFFIX: &str = ".partial";
+
+impl Scratch {
+    /// Makes `parent/.<name>.partial` and sweeps what dead processes left in `parent`.
+    ///
+    /// # Errors
+    /// As [`write_error`].
+    pub fn create(parent: &Path, name: &str) -> Result<Self> {
+        make_dir(parent)?;
+        sweep(parent);
+        let path = parent.join(format!(".{name}{SUFFIX}"));
+        let fail = |error| write_error(error, "the directory", &path);
+        fs::DirBuilder::new().mode(0o700).create(&path).map_err(fail)?;
+        let lock = File::create(path.join(LOCK)).map_err(fail)?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|error| fail(error.into()))?;
+        Ok(Self { path, lock: Some(lock) })
+    }
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+    /// Removes a part of it.
+    pub fn remove(&self, name: &str) {
+        remove_tree(&self.path.join(name));
+    }
+    /// Syncs it and gives it its final name.
+    ///
+    /// # Errors
+    /// As [`write_error`].
+    pub fn keep(mut self, to: &Path) -> Result<()> {
+        let done = (|| {
+            fs::remove_file(self.path.join(LOCK))?;
+            File::open(&self.path)?.sync_all()?;
+            fs::rename(&self.path, to)?;
+            File::open(to.parent().unwrap_or(Path::new("/")))?.sync_all()
+        })();
+        done.map_err(|error| write_error(error, "the run", to))?;
+        self.lock = None;
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.lock.is_some() {
+            remove_tree(&self.path);
+        }
+    }
+}
+
+/// Removes a tree even where an archive took away its own permissions.
+fn remove_tree(path: &Path) {
+    let _ = fs::remove_dir_all(path);
+}
+
+fn sweep(parent: &Path) {
+    for name in names(parent).unwrap_or_default() {
+        if !(name.starts_with('.') && name.ends_with(SUFFIX)) {
+            continue;
+        }
+        let path = parent.join(&name);
+        let dead = match File::open(path.join(LOCK)) {
+            Ok(lock) => rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok(),
+            // Made but not locked yet: only the truly old ones are leftovers.
+            Err(_) => fs::metadata(&path).and_then(|meta| meta.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 3600)),
+        };
+        if dead {
+            remove_tree(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scratch_directory_goes_away_and_a_kept_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let scratch = Scratch::create(dir.path(), "a").unwrap();
+        let path = scratch.path().to_owned();
+        fs::write(path.join("x"), "x").unwrap();
+        drop(scratch);
+        assert!(!path.exists());
+        let scratch = Scratch::create(dir.path(), "b").unwrap();
+        write_whole(&scratch.path().join("y"), b"y").unwrap();
+        scratch.keep(&dir.path().join("b")).unwrap();
+        assert_eq!(names(dir.path()).unwrap(), ["b"]);
+        assert_eq!(names(&dir.path().join("b")).unwrap(), ["y"]);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_a_living_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let dead = dir.path().join(".dead.partial");
+        fs::create_dir(&dead).unwrap();
+        fs::write(dead.join(LOCK), "").unwrap();
+        let living = Scratch::create(dir.path(), "living").unwrap();
+        let _other = Scratch::create(dir.path(), "other").unwrap();
+        assert!(!dead.exists());
+        assert!(living.path().exists());
+    }
+}

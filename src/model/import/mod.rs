@@ -1,0 +1,205 @@
+//! From a GGUF file to the form that runs: graph, weights, vocabulary, manifest, in the store.
+//!
+//! Reads the GGUF file, writes the store. Runs outside the sealed room, in a process that holds no
+//! bundle. A model appears in the store whole or not at all: everything is written under a temporary
+//! name, synced and renamed.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the model file that the person named"
+)]
+
+mod arch;
+mod graph;
+mod quant;
+
+use super::gguf::Gguf;
+use super::manifest::{self, Manifest};
+use super::prepare;
+use super::runtime::Runtime;
+use super::store::{self, ModelId, Store};
+use super::tokenizer::{Tokenizer, Vocabulary};
+use crate::error::{Context, Error, ExitCode, Result};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// What runs, in words.
+const RUN_QUANTISATION: &str = "8-bit blocks (int8 products)";
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportProgress {
+    /// Hashing the GGUF file: bytes done, bytes in all.
+    Hashing(u64, u64),
+    /// Converting the weights: bytes of the file done, bytes in all.
+    Converting(u64, u64),
+    /// Letting ONNX Runtime lay the weights out for this processor.
+    Preparing,
+    /// The model was in the store already.
+    AlreadyThere,
+}
+
+/// Imports a GGUF file into the store and prepares it for this processor.
+///
+/// # Errors
+/// Refused when the file is damaged or of a kind that isn't supported; fails when the disk is full.
+pub fn import(
+    gguf: &Path,
+    store: &Store,
+    runtime: &Runtime,
+    progress: &mut dyn FnMut(ImportProgress),
+) -> Result<ModelId> {
+    let sha256 = store::hash_file(gguf, &mut |done, all| {
+        progress(ImportProgress::Hashing(done, all))
+    })?;
+    let id = ModelId::parse(&sha256)?;
+    let dir = store.model_dir(&id);
+    if Manifest::read(&dir).is_ok() {
+        progress(ImportProgress::AlreadyThere);
+    } else {
+        let pending = store.pending()?;
+        convert(gguf, &sha256, pending.path(), progress)?;
+        pending.publish(&dir)?;
+    }
+    progress(ImportProgress::Preparing);
+    prepare::ensure(runtime, &dir)?;
+    Ok(id)
+}
+
+fn convert(
+    path: &Path,
+    sha256: &str,
+    dir: &Path,
+    progress: &mut dyn FnMut(ImportProgress),
+) -> Result<()> {
+    let gguf = Gguf::open(path)?;
+    let shape = arch::Shape::read(&gguf)?;
+    let vocabulary = Vocabulary::read(&gguf, shape.vocab)?;
+    Tokenizer::new(&vocabulary)?;
+    let weights = Hashing::create(&dir.join(manifest::WEIGHTS))?;
+    let mut buffered = BufWriter::with_capacity(1 << 20, weights);
+    let graph = graph::write(
+        &gguf,
+        &shape,
+        manifest::WEIGHTS,
+        &mut buffered,
+        &mut |done, all| progress(ImportProgress::Converting(done, all)),
+    )?;
+    let weights = buffered.into_inner().map_err(|cause| {
+        Error::refused("write the weights")
+            .source(cause.to_string())
+            .hint("is the disk full?")
+    })?;
+    let manifest = Manifest {
+        format: manifest::FORMAT,
+        gguf_sha256: sha256.to_owned(),
+        gguf_bytes: std::fs::metadata(path)
+            .or_fail(ExitCode::InputRefused, "examine the model file")?
+            .len(),
+        name: gguf
+            .text("general.name")
+            .unwrap_or("unnamed")
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(200)
+            .collect(),
+        architecture: shape.architecture.clone(),
+        parameters: gguf
+            .tensors
+            .values()
+            .map(|tensor| (tensor.rows() * tensor.columns()) as u64)
+            .sum(),
+        file_quantisation: file_quantisation(&gguf),
+        run_quantisation: RUN_QUANTISATION.to_owned(),
+        trained_context: shape.trained_context as u32,
+        layers: shape.layers as u32,
+        kv_heads: shape.kv_heads as u32,
+        head_dim: shape.head_dim as u32,
+        vocab: shape.vocab as u32,
+        graph_sha256: write_file(&dir.join(manifest::GRAPH), &graph)?,
+        weights_sha256: weights.finish()?,
+        tokenizer_sha256: write_file(&dir.join(manifest::TOKENIZER), &to_json(&vocabulary)?)?,
+    };
+    write_file(&dir.join(manifest::MANIFEST), &to_json(&manifest)?)?;
+    Ok(())
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).or_fail(ExitCode::Bug, "write JSON")
+}
+
+/// The quantisation's usual name, from the file type number, or from the commonest tensor type.
+fn file_quantisation<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> String {
+    let named = match gguf.uint("general.file_type") {
+        Some(0) => "F32",
+        Some(1) => "F16",
+        Some(2) => "Q4_0",
+        Some(3) => "Q4_1",
+        Some(7) => "Q8_0",
+        Some(8) => "Q5_0",
+        Some(9) => "Q5_1",
+        Some(10) => "Q2_K",
+        Some(11) => "Q3_K_S",
+        Some(12) => "Q3_K_M",
+        Some(13) => "Q3_K_L",
+        Some(14) => "Q4_K_S",
+        Some(15) => "Q4_K_M",
+        Some(16) => "Q5_K_S",
+        Some(17) => "Q5_K_M",
+        Some(18) => "Q6_K",
+        Some(32) => "BF16",
+        _ => {
+            return gguf
+                .tensors
+                .values()
+                .max_by_key(|tensor| tensor.data_size())
+                .map_or("unknown", |tensor| tensor.dtype.name())
+                .to_owned();
+        }
+    };
+    named.to_owned()
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<String> {
+    let mut file = Hashing::create(path)?;
+    file.write_all(bytes)
+        .or_fail(ExitCode::InputRefused, format!("write {}", path.display()))?;
+    file.finish()
+}
+
+/// A file that hashes what is written to it.
+struct Hashing {
+    file: File,
+    hash: Sha256,
+}
+
+impl Hashing {
+    fn create(path: &Path) -> Result<Self> {
+        let file = File::create_new(path)
+            .or_fail(ExitCode::InputRefused, format!("create {}", path.display()))?;
+        Ok(Self {
+            file,
+            hash: Sha256::new(),
+        })
+    }
+    /// Syncs the file; returns the SHA-256 of what it holds, hexadecimal.
+    fn finish(self) -> Result<String> {
+        self.file
+            .sync_all()
+            .or_fail(ExitCode::InputRefused, "sync a file of the model")?;
+        Ok(hex::encode(self.hash.finalize()))
+    }
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -1,0 +1,85 @@
+//! What the store knows about an imported model (`manifest.json`).
+
+#![expect(clippy::disallowed_methods, reason = "reads a model's folder by path")]
+
+use crate::error::{Context, Error, ExitCode, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The format of the imported files; another number is imported again.
+pub const FORMAT: u32 = 1;
+/// File names inside a model's folder.
+pub const MANIFEST: &str = "manifest.json";
+/// The graph.
+pub const GRAPH: &str = "model.onnx";
+/// The weights.
+pub const WEIGHTS: &str = "model.data";
+/// The vocabulary.
+pub const TOKENIZER: &str = "tokenizer.json";
+/// Folder of the forms prepared for one kind of processor and library each.
+pub const PREPARED: &str = "prepared";
+
+/// A model's description.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`] of the program that wrote it.
+    pub format: u32,
+    /// SHA-256 of the GGUF file, hexadecimal; also the folder's name.
+    pub gguf_sha256: String,
+    /// Size of the GGUF file in bytes.
+    pub gguf_bytes: u64,
+    /// The publisher's name for the model, from the file.
+    pub name: String,
+    /// Architecture.
+    pub architecture: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Quantisation of the file, such as `Q4_K_M`.
+    pub file_quantisation: String,
+    /// Quantisation that runs here.
+    pub run_quantisation: String,
+    /// Context the model was trained for, in tokens.
+    pub trained_context: u32,
+    /// Transformer blocks.
+    pub layers: u32,
+    /// Key/value heads.
+    pub kv_heads: u32,
+    /// Elements of a head.
+    pub head_dim: u32,
+    /// Vocabulary size.
+    pub vocab: u32,
+    /// SHA-256 of the graph, hexadecimal.
+    pub graph_sha256: String,
+    /// SHA-256 of the weights, hexadecimal.
+    pub weights_sha256: String,
+    /// SHA-256 of the vocabulary, hexadecimal.
+    pub tokenizer_sha256: String,
+}
+
+impl Manifest {
+    /// Reads the manifest of a model's folder.
+    ///
+    /// # Errors
+    /// Refused when it is absent, damaged or of another format.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(MANIFEST);
+        let failed = || format!("read {}", path.display());
+        let text = std::fs::read_to_string(&path).or_fail(ExitCode::InputRefused, failed())?;
+        let manifest: Self =
+            serde_json::from_str(&text).or_fail(ExitCode::InputRefused, failed())?;
+        if manifest.format != FORMAT {
+            return Err(Error::refused(format!(
+                "{} is of format {}, this program knows {FORMAT}",
+                path.display(),
+                manifest.format
+            ))
+            .hint("import the model again"));
+        }
+        Ok(manifest)
+    }
+    /// Bytes of keys and values that one token takes while the model runs.
+    pub fn cache_bytes_per_token(&self) -> u64 {
+        2 * 4 * u64::from(self.layers) * u64::from(self.kv_heads) * u64::from(self.head_dim)
+    }
+}

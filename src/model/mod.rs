@@ -1,0 +1,37 @@
+//! The local model: from a GGUF file to tokens, inside this process, without a network.
+//!
+//! Owns the model store and everything about inference. Importing and preparing (zone 0, never in a
+//! process that holds a bundle) read a GGUF file and write the store. Running (zone 2, the sealed room)
+//! reads one model's folder and nothing else: [`Runtime::load`] before the seal, [`Model::open`] under
+//! it, and after that only memory and waiting. `unsafe` is used here for memory maps and for the
+//! environment variable that ONNX Runtime reads while it is loaded.
+//!
+//! Formats read: GGUF 2 and 3 (untrusted). Formats written: ONNX with external data, JSON.
+
+mod constrain;
+mod engine;
+mod generate;
+pub mod gguf;
+mod import;
+mod manifest;
+mod onnx;
+pub mod prepare;
+mod runtime;
+mod sample;
+pub mod store;
+mod tokenizer;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use constrain::{Grammar, GrammarSpec, quote_rule};
+pub use engine::{Model, ModelFacts, RunOptions, Stats};
+pub use generate::{GenerateRequest, Generated, Progress, Scored, StopReason, Timings};
+pub use import::{ImportProgress, import};
+pub use manifest::Manifest;
+pub use runtime::{PINNED, PinnedLibrary, Runtime};
+pub use store::{ModelId, Store};
+pub use tokenizer::Tokenizer;
+pub use tokenizer::template::Segment;

@@ -1,0 +1,272 @@
+//! Text to tokens and back, from the vocabulary inside the model file.
+//!
+//! Control tokens (such as the ones that begin and end a chat message) are kept *outside* the
+//! vocabulary that text is matched against, so no text can ever become one; they are reachable by id
+//! only, from the chat template's own literals.
+
+mod bytes;
+pub mod template;
+mod vocabulary;
+
+pub use vocabulary::Vocabulary;
+
+use crate::error::{Error, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokenizers::models::bpe::{BPE, Merges, Vocab};
+use tokenizers::normalizers::unicode::NFC;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{NormalizedString, Normalizer, PreTokenizerWrapper, SplitDelimiterBehavior};
+use toktrie::{TokRxInfo, TokTrie};
+use vocabulary::Kind;
+
+/// How Qwen2 cuts text before merging, as its publisher's tokenizer does.
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// The same for Llama 3: numbers in groups of up to three digits.
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// A tokenizer made from a [`Vocabulary`].
+pub struct Tokenizer {
+    bpe: tokenizers::Tokenizer,
+    /// Whether text is brought to Unicode form C first, as the model's publisher does.
+    composes: bool,
+    trie: TokTrie,
+    control: HashMap<String, u32>,
+    /// Tokens that end a reply.
+    ends: Vec<u32>,
+    /// Tokens that may never be sampled: control tokens that end nothing, and unused ones.
+    banned: Vec<u32>,
+    /// Token that begins every prompt, where the model was trained with one.
+    bos: Option<u32>,
+    template: Option<String>,
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer.
+    ///
+    /// # Errors
+    /// Refused when the vocabulary is inconsistent or its kind is unknown.
+    pub fn new(vocabulary: &Vocabulary) -> Result<Self> {
+        let (pre, ignore_merges, composes) = pre_tokenizer(&vocabulary.pre)?;
+        let mut vocab = Vocab::default();
+        let mut words = Vec::with_capacity(vocabulary.tokens.len());
+        let mut control = HashMap::new();
+        let mut banned = Vec::new();
+        for (id, (token, kind)) in vocabulary.entries() {
+            match kind {
+                Kind::Normal => {
+                    words.push(bytes::decode(token).ok_or_else(|| {
+                        Error::refused(format!("token {id} is not made of byte-level letters"))
+                    })?);
+                    vocab.insert(token.to_owned(), id);
+                }
+                Kind::UserDefined => words.push(token.as_bytes().to_vec()),
+                Kind::Control => {
+                    words.push([&[TokTrie::SPECIAL_TOKEN_MARKER], token.as_bytes()].concat());
+                    control.insert(token.to_owned(), id);
+                    banned.push(id);
+                }
+                Kind::Unused => {
+                    words.push(Vec::new());
+                    banned.push(id);
+                }
+            }
+        }
+        let merges: Merges = vocabulary
+            .merges
+            .iter()
+            .map(|merge| split_merge(merge))
+            .collect::<Result<_>>()?;
+        let bpe = BPE::builder()
+            .vocab_and_merges(vocab, merges)
+            .ignore_merges(ignore_merges)
+            .build();
+        let mut bpe = tokenizers::Tokenizer::new(bpe.map_err(|cause| {
+            Error::refused("its merges don't fit its vocabulary").source(cause.to_string())
+        })?);
+        bpe.with_pre_tokenizer(Some(pre));
+        let ends = end_tokens(vocabulary, &control);
+        let eos = *ends
+            .first()
+            .ok_or_else(|| Error::refused("the model names no token that ends a text"))?;
+        banned.retain(|id| !ends.contains(id));
+        let mut info = TokRxInfo::new(words.len() as u32, eos);
+        info.tok_bos = vocabulary.bos;
+        let trie = TokTrie::from(&info, &words).with_eos_tokens(&ends);
+        let bos = vocabulary.bos.filter(|_| vocabulary.add_bos);
+        Ok(Self {
+            bpe,
+            composes,
+            trie,
+            control,
+            ends,
+            banned,
+            bos,
+            template: vocabulary.template.clone(),
+        })
+    }
+    /// Tokens of a text, which is data: nothing in it becomes a control token.
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        if self.composes {
+            let mut normal = NormalizedString::from(text);
+            if NFC.normalize(&mut normal).is_ok() {
+                return self.encode_exact(normal.get());
+            }
+        }
+        self.encode_exact(text)
+    }
+    /// As [`Self::encode`], without any Unicode normalisation: decoding gives the same bytes back.
+    pub fn encode_exact(&self, text: &str) -> Vec<u32> {
+        self.bpe
+            .encode_fast(text, false)
+            .map(|encoding| encoding.get_ids().to_vec())
+            .unwrap_or_default()
+    }
+    /// The bytes of a token; none for control tokens.
+    pub fn bytes(&self, token: u32) -> &[u8] {
+        let bytes = self.trie.token(token);
+        if bytes.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER) {
+            &[]
+        } else {
+            bytes
+        }
+    }
+    /// The text of tokens; control tokens vanish, broken UTF-8 becomes U+FFFD.
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        let bytes: Vec<u8> = tokens
+            .iter()
+            .flat_map(|token| self.bytes(*token))
+            .copied()
+            .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+    /// Whether the token ends a reply.
+    pub fn is_end(&self, token: u32) -> bool {
+        self.ends.contains(&token)
+    }
+    /// Tokens that end a reply.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+    /// Tokens that may never be sampled.
+    pub fn banned(&self) -> &[u32] {
+        &self.banned
+    }
+    /// Number of tokens.
+    pub fn vocab_size(&self) -> usize {
+        self.trie.vocab_size()
+    }
+    /// The text of tokens with control tokens spelled by their names, for a record a person reads.
+    pub fn spell(&self, tokens: &[u32]) -> String {
+        let mut bytes = Vec::new();
+        for token in tokens {
+            match self.bytes(*token) {
+                [] => bytes.extend(
+                    self.control
+                        .iter()
+                        .find(|(_, id)| *id == token)
+                        .map_or("", |(name, _)| name.as_str())
+                        .bytes(),
+                ),
+                text => bytes.extend_from_slice(text),
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+    /// The id of the control token with this name.
+    pub fn control(&self, name: &str) -> Option<u32> {
+        self.control.get(name).copied()
+    }
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokenizer")
+            .field("vocab_size", &self.vocab_size())
+            .field("ends", &self.ends)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tokenizer as the grammar engine sees it.
+#[derive(Debug)]
+pub struct GrammarTokens(pub Arc<Tokenizer>);
+
+impl toktrie::TokenizerEnv for GrammarTokens {
+    fn tok_trie(&self) -> &TokTrie {
+        &self.0.trie
+    }
+    fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<toktrie::TokenId> {
+        self.0
+            .trie
+            .tokenize_with_greedy_fallback(bytes, |text| self.0.encode_exact(text))
+    }
+}
+
+/// The pre-tokenizer of a kind, whether whole words skip the merges, and whether text is composed first.
+fn pre_tokenizer(kind: &str) -> Result<(PreTokenizerWrapper, bool, bool)> {
+    let split = |pattern: &str| {
+        Split::new(
+            SplitPattern::Regex(pattern.to_owned()),
+            SplitDelimiterBehavior::Isolated,
+            false,
+        )
+        .map(PreTokenizerWrapper::from)
+        .map_err(|cause| Error::bug("compile a pre-tokenizer's pattern").source(cause.to_string()))
+    };
+    let byte_level =
+        |use_regex: bool| PreTokenizerWrapper::from(ByteLevel::new(false, false, use_regex));
+    let chain = |parts: Vec<PreTokenizerWrapper>| PreTokenizerWrapper::from(Sequence::new(parts));
+    Ok(match kind {
+        "qwen2" => (chain(vec![split(QWEN2)?, byte_level(false)]), false, true),
+        "llama-bpe" | "llama3" | "llama-v3" => {
+            (chain(vec![split(LLAMA3)?, byte_level(false)]), true, false)
+        }
+        "smollm" => (
+            chain(vec![Digits::new(true).into(), byte_level(true)]),
+            false,
+            false,
+        ),
+        "gpt-2" | "gpt2" | "default" => (byte_level(true), false, false),
+        other => {
+            return Err(
+                Error::refused(format!("pre-tokenizer {other:?} is not supported"))
+                    .hint("supported are: qwen2, llama-bpe, smollm and gpt-2"),
+            );
+        }
+    })
+}
+
+/// Merges are stored as two tokens with one space between; spaces inside tokens are written otherwise.
+fn split_merge(merge: &str) -> Result<(String, String)> {
+    let (left, right) = merge
+        .split_once(' ')
+        .ok_or_else(|| Error::refused("a merge is not two tokens"))?;
+    Ok((left.to_owned(), right.to_owned()))
+}
+
+/// The declared end token first, then those that end a turn by their well-known names.
+fn end_tokens(vocabulary: &Vocabulary, control: &HashMap<String, u32>) -> Vec<u32> {
+    let named = [
+        "<|im_end|>",
+        "<|endoftext|>",
+        "<|eot_id|>",
+        "<|end_of_text|>",
+        "</s>",
+    ];
+    let mut ends: Vec<u32> = vocabulary.eos.into_iter().collect();
+    ends.extend(named.iter().filter_map(|name| control.get(*name).copied()));
+    let mut unique = Vec::new();
+    for end in ends {
+        if !unique.contains(&end) && (end as usize) < vocabulary.tokens.len() {
+            unique.push(end);
+        }
+    }
+    unique
+}
+
+#[cfg(test)]
+mod tests;

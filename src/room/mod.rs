@@ -1,0 +1,22 @@
+//! Sealed workers: how one is started, what it may say, and what each zone does once it is sealed.
+//!
+//! Owns: the frame protocol ([`frame`], [`protocol`]), the coordinator's handle ([`worker`]) and the
+//! workers' own main functions ([`zone1`], [`zone2`], [`zone3`]). Touches: processes (zone 0); in the
+//! workers only inherited descriptors and the directories of the seal.
+
+pub mod frame;
+pub mod protocol;
+pub mod worker;
+mod boot;
+mod chain;
+mod zone1;
+mod zone2;
+mod zone3;
+
+/// Prefix of a zone's name for a worker that only proves its seal.
+pub const TRIAL: &str = "trial-";
+/// Most threads a worker may use; processor time is bounded by the wall-clock limit times this.
+pub const MAX_THREADS: u32 = 64;
+
+pub use boot::main as worker_main;
+pub use worker::Worker;

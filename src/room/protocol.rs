@@ -1,0 +1,241 @@
+//! What the coordinator and the sealed workers may say to each other: these types and no others.
+
+use crate::bundle::{Entry, Skipped};
+use crate::error::ExitCode;
+use crate::report::{BundleFacts, Report};
+use crate::seal::{Layer, SealProof};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Environment variable that carries the [`Boot`] of a worker.
+pub const BOOT_VARIABLE: &str = "NARROWROOM_WORKER";
+
+/// What a worker must know before it is sealed. Written by the coordinator, holds nothing of the bundle.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Boot {
+    /// Directory the worker may read or, in zone 1, write.
+    pub tree: PathBuf,
+    /// Directory of the imported model.
+    pub model: Option<PathBuf>,
+    /// The inference library.
+    pub library: Option<PathBuf>,
+    /// Limits of the run.
+    pub limits: crate::limits::Limits,
+    /// Layers the user allowed to be missing.
+    pub allow_weaker: Vec<Layer>,
+}
+
+/// From the coordinator, after the seal was proved.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToWorker {
+    /// Some of the bundle's index, sorted by path.
+    Entries(Vec<Entry>),
+    /// What to do in the room; nothing follows.
+    Room(Box<RoomJob>),
+    /// What to judge; nothing follows.
+    Verify(Box<VerifyJob>),
+}
+
+/// The room's task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RoomJob {
+    /// Digest of all inputs; becomes the report's `run`.
+    pub key: String,
+    /// Hash of the archive.
+    pub bundle_sha256: String,
+    /// Entries that the unpacker left out.
+    pub skipped: Vec<Skipped>,
+    /// Playbook and catalogues; `None`: the room picks the shipped one for the recognised profile.
+    pub playbook: Option<crate::playbook::Bound>,
+    /// The customer's words, from the command line.
+    pub ticket: Option<String>,
+    /// Whether the model takes part.
+    pub use_model: bool,
+    /// Threads for the model.
+    pub threads: u32,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// The verifier's task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VerifyJob {
+    /// The report's bytes, as they came.
+    pub report: String,
+    /// Whether any failed claim rejects the whole report, or is dropped from it.
+    pub strict: bool,
+    /// What the report must say about the bundle; checked when given.
+    pub bundle: Option<BundleFacts>,
+}
+
+/// One exchange with the model, masked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Exchange {
+    /// Step of the playbook.
+    pub step: String,
+    /// Counts from 1; more than one is a retry or a permutation.
+    pub attempt: u32,
+    /// The exact prompt, control tokens spelled out, secrets masked.
+    pub prompt: String,
+    /// The raw output or the scores, secrets masked.
+    pub output: String,
+    /// Prompt length in tokens.
+    pub prompt_tokens: u64,
+    /// Output length in tokens.
+    pub output_tokens: u64,
+    /// Why generation ended.
+    pub stop: String,
+    /// Duration in milliseconds.
+    pub millis: u64,
+    /// What was done with the output.
+    pub result: String,
+}
+
+/// What the model and its engine were, and how they ran.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ModelUse {
+    /// Name in the file.
+    pub name: String,
+    /// Architecture in the file.
+    pub architecture: String,
+    /// SHA-256 of the imported weights file.
+    pub sha256: String,
+    /// Quantisation of the file.
+    pub quantisation: String,
+    /// Quantisation it runs in.
+    pub run_quantisation: String,
+    /// Context asked for, in tokens.
+    pub context_requested: u32,
+    /// Context allocated, in tokens.
+    pub context_effective: u32,
+    /// Context it was trained for, in tokens.
+    pub context_trained: u32,
+    /// Most tokens in the context at one time.
+    pub context_used: u32,
+    /// Sampling in words.
+    pub sampling: String,
+    /// Threads.
+    pub threads: u32,
+    /// Seconds to load.
+    pub load_seconds: f64,
+    /// Tokens read.
+    pub prefill_tokens: u64,
+    /// Tokens read per second.
+    pub prefill_rate: f64,
+    /// Tokens read from the prefix cache instead.
+    pub cached_tokens: u64,
+    /// Tokens written.
+    pub decode_tokens: u64,
+    /// Tokens written per second.
+    pub decode_rate: f64,
+}
+
+/// Lines around a quote, for showing it; masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EvidenceLines {
+    /// Path inside the bundle.
+    pub path: String,
+    /// Number of the first line given.
+    pub first_line: u64,
+    /// The lines, each cut to 400 characters.
+    pub lines: Vec<String>,
+    /// First and last line of the citation.
+    pub marked: (u64, u64),
+}
+
+/// What the room did beside the report.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RoomSummary {
+    /// Why the layout was recognised.
+    pub profile_why: Vec<String>,
+    /// The playbook that ran.
+    pub playbook_id: String,
+    /// Its version.
+    pub playbook_version: String,
+    /// Its hash with its catalogues.
+    pub playbook_sha256: String,
+    /// Number of signals before ranking.
+    pub signals: u64,
+    /// Number of different secret values masked, by kind.
+    pub secrets: std::collections::BTreeMap<String, u64>,
+    /// Text in the bundle that addresses a model.
+    pub injections: Vec<crate::report::Evidence>,
+    /// The model, if it took part.
+    pub model: Option<ModelUse>,
+    /// What the model's steps came to, in plain sentences.
+    pub notes: Vec<String>,
+    /// Named durations in milliseconds, in order.
+    pub timings: Vec<(String, u64)>,
+}
+
+/// From a worker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FromWorker {
+    /// The seal was closed and probed; first frame of every worker.
+    Sealed(Box<SealProof>),
+    /// The seal was narrowed and probed again (room, model loaded).
+    Narrowed(Box<SealProof>),
+    /// What it is doing.
+    Progress(Progress),
+    /// Some of the index (zone 1).
+    Entries(Vec<Entry>),
+    /// Some of what was left out (zone 1).
+    Skipped(Vec<Skipped>),
+    /// The archive was unpacked (zone 1).
+    Unpacked {
+        /// SHA-256 of the archive's bytes.
+        sha256: String,
+        /// Size of the archive in bytes.
+        bytes: u64,
+    },
+    /// The signals' answer, before the model (zone 2).
+    Provisional(Box<Report>),
+    /// One exchange with the model (zone 2).
+    Exchange(Box<Exchange>),
+    /// The draft (zone 2).
+    Draft(Box<(Report, RoomSummary)>),
+    /// The verdict, what passed, and the lines to show (zone 3).
+    Judged(Box<(crate::verify::Verdict, Report, Vec<EvidenceLines>)>),
+    /// An expected failure.
+    Failed {
+        /// How the run ends.
+        exit: ExitCode,
+        /// What failed.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Last frame: peak resident memory in KiB and processor time in milliseconds.
+    Finished {
+        /// Peak resident memory in KiB.
+        peak_kib: u64,
+        /// User and system time in milliseconds.
+        cpu_millis: u64,
+    },
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// Files and bytes written so far.
+    Unpack {
+        /// Files.
+        files: u64,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// A named stage began.
+    Stage(String),
+    /// The model's tokens.
+    Tokens {
+        /// Step of the playbook.
+        step: String,
+        /// Tokens so far.
+        tokens: u64,
+        /// Tokens per second.
+        rate: f64,
+    },
+}

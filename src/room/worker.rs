@@ -1,0 +1,140 @@
+//! The coordinator's end of a sealed worker: start it, talk to it in frames, end it.
+
+use super::frame;
+use super::protocol::{BOOT_VARIABLE, Boot, FromWorker, ToWorker};
+use crate::error::{Context, Error, ExitCode, Result};
+use crate::seal::Zone;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+/// A running worker. Dropping it kills the process, and with it everything in its namespace.
+pub struct Worker {
+    zone: Zone,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+}
+
+impl Worker {
+    /// Starts a worker with an empty environment; `input` becomes its standard input (zone 1),
+    /// otherwise frames are sent there.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn spawn(zone: Zone, boot: &Boot, input: Option<std::fs::File>) -> Result<Self> {
+        Self::start(zone, zone.name(), boot, input)
+    }
+
+    /// Starts a worker that seals itself, proves it, and does nothing else; for `doctor`.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn trial(zone: Zone, boot: &Boot) -> Result<Self> {
+        Self::start(zone, &format!("{}{}", super::TRIAL, zone.name()), boot, None)
+    }
+
+    fn start(zone: Zone, task: &str, boot: &Boot, input: Option<std::fs::File>) -> Result<Self> {
+        let boot = serde_json::to_string(boot).or_fail(ExitCode::Bug, "failed to describe a worker")?;
+        let stdin = input.map_or_else(Stdio::piped, Stdio::from);
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg0("narrowroom")
+            .args(["__worker", task])
+            .env_clear()
+            .env(BOOT_VARIABLE, boot)
+            .env("ORT_DISABLE_TELEMETRY", "1")
+            .current_dir("/")
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            // A library's diagnostics may repeat the bundle's text: they reach nobody.
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true);
+        #[cfg(feature = "layer-mutation")]
+        if let Some(layer) = std::env::var_os("NARROWROOM_TEST_DROP_LAYER") {
+            command.env("NARROWROOM_TEST_DROP_LAYER", layer);
+        }
+        let mut child = command.spawn().or_fail(ExitCode::Bug, format!("failed to start the {} worker", zone.name()))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().ok_or_else(|| Error::bug("a worker has no output"))?;
+        Ok(Self { zone, child, stdin, stdout })
+    }
+
+    /// Sends one frame.
+    ///
+    /// # Errors
+    /// When the worker is gone; [`Self::next`] then says why.
+    pub async fn send(&mut self, message: &ToWorker) -> Result<()> {
+        use tokio::io::AsyncWriteExt;
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, message).or_fail(ExitCode::Bug, "failed to write a frame")?;
+        let stdin = self.stdin.as_mut().ok_or_else(|| Error::bug("a worker's input is closed"))?;
+        stdin.write_all(&bytes).await.or_fail(ExitCode::Bug, format!("failed to talk to the {} worker", self.zone.name()))
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn finish_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// The next frame; `None` when the worker closed its output. A reported failure is an error.
+    ///
+    /// # Errors
+    /// The worker's own failure, a broken frame, or a limit.
+    pub async fn next(&mut self) -> Result<Option<FromWorker>> {
+        match frame::read_async(&mut self.stdout).await {
+            Ok(Some(FromWorker::Failed { exit, message, hint })) => {
+                let mut error = Error::new(exit, clean(&message));
+                error.hint = hint.map(|hint| clean(&hint));
+                Err(error)
+            }
+            Ok(frame) => Ok(frame),
+            Err(error) => {
+                let status = self.child.wait().await.ok();
+                Err(match status.and_then(|status| self.death(status)) {
+                    Some(death) => death,
+                    None => Error::bug(format!("the {} worker broke the protocol", self.zone.name())).source(error),
+                })
+            }
+        }
+    }
+
+    /// Waits for the end of the process.
+    ///
+    /// # Errors
+    /// When it did not end well.
+    pub async fn end(mut self) -> Result<()> {
+        self.stdin = None;
+        let status = self.child.wait().await.or_fail(ExitCode::Bug, "failed to wait for a worker")?;
+        self.death(status).map_or(Ok(()), Err)
+    }
+
+    /// The operating system's id of the outer process.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    fn death(&self, status: ExitStatus) -> Option<Error> {
+        if status.success() {
+            return None;
+        }
+        let zone = self.zone.name();
+        // The outer process repeats a signal of the sealed one as 128 + signal.
+        let signal = status.signal().or_else(|| status.code().filter(|code| (129..=192).contains(code)).map(|code| code - 128));
+        Some(match signal {
+            Some(libc::SIGXCPU) => Error::limit(format!("the {zone} worker used up its processor time")).hint("raise --max-seconds"),
+            Some(libc::SIGKILL) => Error::limit(format!("the {zone} worker was killed, most likely because memory ran out"))
+                .hint("free memory, choose a smaller model, or raise --max-memory if a limit of yours is below the machine's"),
+            Some(libc::SIGXFSZ) => Error::limit(format!("the {zone} worker wrote a file over its limit")).hint("raise --max-file-bytes"),
+            Some(libc::SIGABRT) => Error::limit(format!("the {zone} worker aborted, most likely because memory ran out")).hint("raise --max-memory"),
+            Some(signal) => Error::bug(format!("the {zone} worker was ended by signal {signal}")),
+            None => Error::bug(format!("the {zone} worker ended with status {}", status.code().unwrap_or(-1))),
+        })
+    }
+}
+
+/// A worker is not trusted, not even with its error messages.
+fn clean(text: &str) -> String {
+    crate::report::escape::terminal(&text.chars().take(2_000).collect::<String>())
+}

@@ -1,0 +1,185 @@
+//! What stands in a secret's place without being one: redactions, variables, types, prose.
+
+/// Words that follow "password:" or "token=" in prose, configuration and source without being a secret.
+const WORDS: &str = " \
+ a access active admin-password all allow allowed always and any apikey are argon2 as ask async at auth authenticated authentication authorization \
+ authtoken auto available aws bad base64 basic bcrypt be bearer been blank bool boolean bot by bytes cannot cert certificate \
+ change changed char check client cluster compat config configured created crypt csrf current data db default defined \
+ deleted denied deprecated digest disable disabled disallowed does empty enable enabled encrypt encrypted enter env environment \
+ error exceeded existing exists expire expired expires fail failed failure false field file files for format found from \
+ generate generated generic get getpass given global group guest has hash hashed have header hidden id if ignore \
+ ignored in include incorrect input int integer internal invalid is issued it json jwt jwks key keystone kerberos known kubernetes ldap \
+ length local locked login long lookup managed manager masked match matches max mechanism method min mismatch missing \
+ mode must name nil nis no nobody nologin none not null number oauth oauth2 object of off ok on one only opaque opt optional or pam \
+ param parameter parse parsed passed password passwords path payload pem permission plain plaintext present privileged prompt \
+ property provided provider read redacted refresh refused reject rejected required request reset resource response \
+ restricted retrieved revoked root rotate rotated rsa secret secrets see self-signed service session set sha256 sha512 should \
+ size skip skipped sss static string success successful successfully sudo supplied system systemd template test text that the this \
+ timeout to token tokens too true try type undefined unauthorized unchanged unknown unset unused updated usage use used user \
+ username using uuid valid validated validation value variable vault verified verify via was when will winbind with without wrong \
+ x509 yaml yes you your kubernetes.io/service-account-token kubernetes.io/dockerconfigjson bootstrap.kubernetes.io/token ";
+
+/// Values too common to replace wherever they occur; they are hidden only where the context says that they are secret.
+const COMMON: &str = " \
+ admin administrator ansible apache backup bitnami cassandra ceph changeit changeme cinder cloudera consul demo docker elastic \
+ elasticsearch example foobar gitlab glance grafana guestguest harbor horizon influxdb jenkins keystone kibana kubernetes letmein \
+ mariadb master minio minioadmin mongodb monitor mysecretpassword mysql neutron nginx nova openstack oracle password passw0rd \
+ postgres postgresql prometheus public private qwerty rabbit rabbitmq rancher readonly redis replica replication root secret \
+ server service sonar splunk sqlserver supersecret system tomcat toor user username vagrant vault welcome wordpress zabbix zookeeper \
+ 123456 1234567 12345678 123456789 1234567890 000000 111111 ";
+
+fn listed(list: &str, word: &str) -> bool {
+    !word.contains(' ') && list.contains(&format!(" {word} "))
+}
+
+/// Whether `value` is a placeholder, a reference, a redaction or a word of prose rather than a secret.
+pub(super) fn is_dummy(value: &str) -> bool {
+    let value = value.trim().trim_matches(['"', '\'', '\\', '`']);
+    let Some(first) = value.chars().next() else {
+        return true;
+    };
+    let lower = value.to_ascii_lowercase();
+    let unpunctuated = lower.trim_end_matches(['.', ',', ':', ';', '!', '?', ')', ']']);
+    if listed(WORDS, &lower) || listed(WORDS, unpunctuated) {
+        return true;
+    }
+    // Masks: asterisks, x's, bullets, dots, dashes and one repeated character.
+    if value.chars().all(|c| c == first)
+        || value.contains("***")
+        || value.contains("•••")
+        || value.contains("███")
+        || lower.contains("xxxx")
+    {
+        return true;
+    }
+    if [
+        "redacted",
+        "masked",
+        "hidden",
+        "removed",
+        "scrubbed",
+        "obfuscated",
+        "sanitized",
+        "filtered",
+        "placeholder",
+        "secret:",
+    ]
+    .iter()
+    .any(|word| {
+        lower
+            .trim_start_matches(['<', '[', '(', '{', '*', '_', '-', '‹', '#'])
+            .starts_with(word)
+    }) {
+        return true;
+    }
+    // References: $VAR, ${VAR}, $(VAR), {{ value }}, %VAR%, <value>, @file, &anchor, !vault.
+    if matches!(first, '<' | '{' | '[' | '(' | '&' | '!' | '|' | '‹' | '@')
+        || value.starts_with("%(")
+        || value.contains("${")
+        || value.contains("{{")
+        || value.contains("$(")
+    {
+        return true;
+    }
+    if first == '$'
+        && value[1..]
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !value[1..].starts_with(|c: char| c.is_ascii_digit())
+    {
+        return true;
+    }
+    if first == '%' && value.len() > 2 && value.ends_with('%') {
+        return true;
+    }
+    // Paths, addresses and source code.
+    if value.starts_with('/') && value[1..].contains('/')
+        || value.starts_with("./")
+        || value.starts_with("~/")
+        || lower.contains("://")
+    {
+        return true;
+    }
+    if value.contains("()")
+        || value.ends_with('(')
+        || lower.starts_with("os.environ")
+        || lower.starts_with("process.env")
+        || lower.starts_with("env.")
+        || lower.starts_with("your")
+    {
+        return true;
+    }
+    // The name of an environment variable.
+    value.contains('_')
+        && value.len() > 5
+        && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+}
+
+/// Whether `value` is too short or too common to be replaced wherever it stands.
+pub(super) fn only_in_context(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    if value.chars().count() < 6 || listed(COMMON, &lower) || listed(WORDS, &lower) {
+        return true;
+    }
+    // A single short word of letters, or a small number, may occur in any sentence.
+    (value.len() < 9 && value.bytes().all(|b| b.is_ascii_lowercase()))
+        || (value.len() < 9 && value.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_no_secrets() {
+        for value in [
+            "***HIDDEN***",
+            "<redacted>",
+            "${DB_PASSWORD}",
+            "$DB_PASSWORD",
+            "$(TOKEN)",
+            "{{ .Values.pw }}",
+            "true",
+            "",
+            "null",
+            "xxxxxxxx",
+            "********",
+            "/run/secrets/db",
+            "DB_PASSWORD",
+            "%PASSWORD%",
+            "[REDACTED]",
+            "required",
+            "invalid,",
+            "‹secret:jwt:1›",
+            "os.environ['X']",
+            "getpass()",
+            "https://vault/x",
+            "your-token-here",
+            "-----",
+        ] {
+            assert!(is_dummy(value), "{value:?}");
+        }
+        for value in [
+            "hunter2",
+            "s3cretpw",
+            "Tr0ub4dor&3",
+            "changeme",
+            "$2y$10$abc",
+            "p@ss/word",
+            "correct horse",
+            "P4$$w0rd",
+        ] {
+            assert!(!is_dummy(value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn common_words_are_hidden_in_context_only() {
+        for value in ["postgres", "admin", "abc", "changeme", "123456", "redis"] {
+            assert!(only_in_context(value), "{value:?}");
+        }
+        for value in ["hunter2", "s3cretpw", "correcthorsebattery"] {
+            assert!(!only_in_context(value), "{value:?}");
+        }
+    }
+}

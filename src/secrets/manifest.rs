@@ -1,0 +1,262 @@
+//! Secrets that span lines: private keys and Kubernetes `Secret` manifests.
+
+use std::ops::Range;
+
+/// Longest private key block, in bytes.
+const MAX_KEY_BYTES: usize = 32 << 10;
+/// Most lines looked at on either side of a `kind: Secret`.
+const MAX_MANIFEST_LINES: usize = 2_000;
+/// Deepest nesting of JSON inside JSON strings (annotations hold manifests as text).
+const MAX_NESTED_JSON: usize = 3;
+
+/// PEM and OpenSSH private keys: the range of the body, from the header to the end mark, line breaks real or `\n`.
+pub(super) fn private_keys(text: &str, mut report: impl FnMut(Range<usize>)) {
+    let mut from = 0;
+    while let Some(found) = text[from..].find("PRIVATE KEY") {
+        let at = from + found;
+        from = at + "PRIVATE KEY".len();
+        let head = &text[at
+            .saturating_sub(40)
+            .max(floor(text, at.saturating_sub(40)))..at];
+        let Some(begin) = head.rfind("-----BEGIN ") else {
+            continue;
+        };
+        if !head[begin + 11..]
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ')
+        {
+            continue;
+        }
+        let rest = &text[from..ceil(text, (from + MAX_KEY_BYTES).min(text.len()))];
+        let Some(dashes) = rest.find("-----").filter(|at| *at <= 6) else {
+            continue;
+        };
+        let body = dashes + 5;
+        let end = rest[body..]
+            .find("-----END")
+            .map_or_else(|| body + key_length(&rest[body..]), |end| body + end);
+        if end > body + 16 {
+            report(from + body..from + end);
+        }
+        from += end;
+    }
+}
+
+/// Length of what may still be a key's body when its end mark is missing.
+fn key_length(text: &str) -> usize {
+    text.bytes()
+        .take_while(|b| {
+            b.is_ascii_alphanumeric()
+                || matches!(b, b'+' | b'/' | b'=' | b'\n' | b'\r' | b' ' | b'\\')
+        })
+        .count()
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while at > 0 && !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+fn ceil(text: &str, mut at: usize) -> usize {
+    while at < text.len() && !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The column of the key on a YAML line, its key and its value; a leading `- ` counts as indentation.
+fn yaml_key(line: &str) -> Option<(usize, &str, &str)> {
+    let mut column = 0;
+    let mut rest = line;
+    loop {
+        if let Some(next) = rest.strip_prefix(' ') {
+            rest = next;
+            column += 1;
+        } else if let Some(next) = rest.strip_prefix("- ") {
+            rest = next;
+            column += 2;
+        } else {
+            break;
+        }
+    }
+    let (key, value) = rest.split_once(':')?;
+    let plain = !key.is_empty()
+        && !key.contains(['{', '}', ' '])
+        && (value.is_empty() || value.starts_with(' '));
+    plain.then(|| (column, key.trim_matches(['"', '\'']), value.trim()))
+}
+
+/// Values of the `data` and `stringData` of YAML manifests with `kind: Secret`.
+pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
+    if !text.contains("kind: Secret") {
+        return;
+    }
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        lines.push((at, line.trim_end_matches(['\n', '\r'])));
+        at += line.len();
+    }
+    for (number, (_, line)) in lines.iter().enumerate() {
+        let Some((column, "kind", "Secret" | "SecretList" | "\"Secret\"")) = yaml_key(line) else {
+            continue;
+        };
+        let is_item = |line: &str| {
+            line.len() >= column
+                && column >= 2
+                && line.as_bytes()[column - 2] == b'-'
+                && line[..column - 2].bytes().all(|b| b == b' ')
+        };
+        let belongs = |line: &str| {
+            line.trim().is_empty()
+                || line.bytes().take_while(|b| matches!(b, b' ')).count() >= column
+        };
+        // The document begins at its first line, or at its item in a list.
+        let mut first = number;
+        while first > 0 && number - first < MAX_MANIFEST_LINES && !is_item(lines[first].1) {
+            let above = lines[first - 1].1;
+            if above.starts_with("---") || !(belongs(above) || is_item(above)) {
+                break;
+            }
+            first -= 1;
+        }
+        let mut inside = None;
+        for (index, (start, line)) in lines
+            .iter()
+            .enumerate()
+            .skip(first)
+            .take(2 * MAX_MANIFEST_LINES)
+        {
+            if index > number && (line.starts_with("---") || is_item(line) || !belongs(line)) {
+                break;
+            }
+            if let Some((here, key, value)) = yaml_key(line)
+                && here == column
+            {
+                inside = (matches!(key, "data" | "stringData") && value.is_empty()).then_some(());
+                continue;
+            }
+            if inside.is_some() && !line.trim().is_empty() {
+                let value = match yaml_key(line) {
+                    Some((_, _, value)) => value,
+                    None => line.trim(),
+                };
+                let value = value.trim_matches(['"', '\'']);
+                if !value.is_empty()
+                    && !matches!(value, "|" | ">" | "|-" | ">-" | "|+")
+                    && !super::dummy::is_dummy(value)
+                {
+                    let offset = value.as_ptr() as usize - line.as_ptr() as usize;
+                    report(start + offset..start + offset + value.len());
+                }
+            }
+        }
+    }
+}
+
+/// Whether `text` may hold a Secret as JSON.
+pub(super) fn may_hold_json_secret(text: &str) -> bool {
+    text.contains("\"Secret\"")
+        || text.contains("\"SecretList\"")
+        || text.contains("\\\"Secret\\\"")
+}
+
+/// Values of `data` and `stringData` of JSON objects with `"kind": "Secret"`, also inside strings that hold JSON.
+pub(super) fn json_secrets(value: &serde_json::Value, depth: usize, report: &mut impl FnMut(&str)) {
+    match value {
+        serde_json::Value::Object(map) => {
+            let kind = map.get("kind").and_then(|kind| kind.as_str());
+            if kind == Some("Secret") {
+                secret_values(map, report);
+            }
+            for (key, inner) in map {
+                if kind == Some("SecretList") && key == "items" {
+                    for item in inner
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|item| item.as_object())
+                    {
+                        secret_values(item, report);
+                    }
+                }
+                json_secrets(inner, depth, report);
+            }
+        }
+        serde_json::Value::Array(items) => items
+            .iter()
+            .for_each(|item| json_secrets(item, depth, report)),
+        serde_json::Value::String(text)
+            if depth < MAX_NESTED_JSON && may_hold_json_secret(text) =>
+        {
+            if let Ok(inner) = serde_json::from_str(text) {
+                json_secrets(&inner, depth + 1, report);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn secret_values(map: &serde_json::Map<String, serde_json::Value>, report: &mut impl FnMut(&str)) {
+    for field in ["data", "stringData"] {
+        for value in map
+            .get(field)
+            .and_then(|data| data.as_object())
+            .into_iter()
+            .flat_map(|data| data.values())
+            .filter_map(|value| value.as_str())
+        {
+            if !super::dummy::is_dummy(value) {
+                report(value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_keys_with_real_and_escaped_line_breaks() {
+        for text in [
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAx7Fq2mKc9vLw\nabcdef==\n-----END RSA PRIVATE KEY-----\n",
+            "\"-----BEGIN PRIVATE KEY-----\\nMIIEowIBAAKCAQEAx7Fq2mKc9vLw\\n-----END PRIVATE KEY-----\\n\"",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU\n",
+        ] {
+            let mut found = Vec::new();
+            private_keys(text, |range| found.push(text[range].to_owned()));
+            assert_eq!(found.len(), 1, "{text}");
+            assert!(found[0].contains('M') || found[0].contains("b3Bl"));
+        }
+        private_keys(
+            "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+            |_| panic!("a certificate is public"),
+        );
+        private_keys("PRIVATE KEY PRIVATE KEY -----BEGIN PRIVATE KEY", |_| {
+            panic!("no body")
+        });
+    }
+
+    #[test]
+    fn yaml_secrets_in_documents_and_lists() {
+        let text = "apiVersion: v1\ndata:\n  user: YWRtaW4=\n  pw: aHVudGVyMg==\nkind: Secret\nmetadata:\n  name: x\n---\nkind: ConfigMap\ndata:\n  a: harmless\n";
+        let mut found = Vec::new();
+        yaml_secrets(text, |range| found.push(&text[range]));
+        assert_eq!(found, ["YWRtaW4=", "aHVudGVyMg=="]);
+        let list = "items:\n- apiVersion: v1\n  kind: ConfigMap\n  data:\n    a: harmless\n- apiVersion: v1\n  kind: Secret\n  stringData:\n    pw: hunter2\n  type: Opaque\n- kind: Pod\n  data:\n    b: harmless\n";
+        let mut found = Vec::new();
+        yaml_secrets(list, |range| found.push(&list[range]));
+        assert_eq!(found, ["hunter2"]);
+    }
+
+    #[test]
+    fn json_secrets_also_inside_strings() {
+        let inner = r#"{"kind":"Secret","stringData":{"pw":"hunter2"}}"#;
+        let outer = serde_json::json!({"kind": "List", "items": [{"kind": "Secret", "data": {"a": "aHVudGVyMg=="}, "metadata": {"annotations": {"last": inner}}}, {"kind": "ConfigMap", "data": {"a": "harmless"}}]});
+        let mut found = Vec::new();
+        json_secrets(&outer, 0, &mut |value| found.push(value.to_owned()));
+        assert_eq!(found, ["aHVudGVyMg==", "hunter2"]);
+    }
+}

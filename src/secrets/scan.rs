@@ -1,0 +1,343 @@
+//! Finding secrets in a text.
+
+use super::rules::{RULES, Rule};
+use super::{assign, check, dummy, manifest};
+use aho_corasick::{AhoCorasick, MatchKind};
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+/// Lines longer than this, in bytes, are looked at in pieces around each keyword.
+const MAX_LINE_BYTES: usize = 8 << 10;
+/// How far before and after a keyword a piece reaches, in bytes.
+const PIECE_BEFORE: usize = 512;
+const PIECE_AFTER: usize = 4 << 10;
+
+/// One secret in a text. It holds places, not the value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// Which rule, as in the mark.
+    pub rule: &'static str,
+    /// Bytes of the value in the text that was scanned.
+    pub range: Range<usize>,
+    /// Line of its first byte, counted from 1.
+    pub line: usize,
+    /// Whether the value's own checksum holds; `None` when the format carries none.
+    pub verified: Option<bool>,
+}
+
+impl fmt::Debug for Hit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} at line {}, {} bytes",
+            self.rule,
+            self.line,
+            self.range.len()
+        )
+    }
+}
+
+/// What a keyword calls for.
+#[derive(Clone, Copy)]
+enum Probe {
+    Rule(usize),
+    Assignment,
+}
+
+struct Compiled {
+    keywords: AhoCorasick,
+    probes: Vec<Vec<Probe>>,
+}
+
+static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
+    let mut words: Vec<String> = Vec::new();
+    let mut probes: Vec<Vec<Probe>> = Vec::new();
+    let mut add = |word: &str, probe| {
+        let word = word.to_ascii_lowercase();
+        match words.iter().position(|known| *known == word) {
+            Some(at) => probes[at].push(probe),
+            None => {
+                words.push(word);
+                probes.push(vec![probe]);
+            }
+        }
+    };
+    for (index, rule) in RULES.iter().enumerate() {
+        for word in &rule.text.keywords {
+            add(word, Probe::Rule(index));
+        }
+    }
+    for word in assign::KEYWORDS {
+        add(word, Probe::Assignment);
+    }
+    let keywords = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .build(&words)
+        .unwrap_or_else(|why| panic!("the keywords of the rules: {why}"));
+    Compiled { keywords, probes }
+});
+
+/// Finds secrets by the shipped rules, by the names of keys, and by the form of manifests and keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scanner;
+
+impl Scanner {
+    /// The scanner over the shipped rules, which are compiled once for the process.
+    pub fn new() -> Self {
+        Self
+    }
+
+    /// All secrets in `text`, by their first byte; ranges may overlap.
+    pub fn scan(&self, text: &str) -> Vec<Hit> {
+        let mut found: Vec<(Range<usize>, &'static str, Option<bool>)> = Vec::new();
+        let mut seen: HashSet<(usize, usize)> = HashSet::new();
+        let compiled = &*COMPILED;
+        for keyword in compiled.keywords.find_overlapping_iter(text) {
+            let mut line = None;
+            for probe in &compiled.probes[keyword.pattern().as_usize()] {
+                let (id, lines) = match probe {
+                    Probe::Rule(index) => (*index, RULES[*index].text.lines),
+                    Probe::Assignment => (usize::MAX, 1),
+                };
+                let piece = if lines == 1 {
+                    line.get_or_insert_with(|| piece_around(text, keyword.range(), 1))
+                        .clone()
+                } else {
+                    piece_around(text, keyword.range(), lines)
+                };
+                if !seen.insert((id, piece.start)) {
+                    continue;
+                }
+                let start = piece.start;
+                match probe {
+                    Probe::Rule(index) => apply(&RULES[*index], &text[piece], |range, verified| {
+                        found.push((
+                            start + range.start..start + range.end,
+                            &RULES[*index].text.id,
+                            verified,
+                        ));
+                    }),
+                    Probe::Assignment => assign::find(&text[piece], |rule, range| {
+                        found.push((start + range.start..start + range.end, rule, None))
+                    }),
+                }
+            }
+        }
+        manifest::private_keys(text, |range| found.push((range, "private-key", None)));
+        manifest::yaml_secrets(text, |range| found.push((range, "kubernetes-secret", None)));
+        if manifest::may_hold_json_secret(text) {
+            json_manifests(text, &mut found);
+        }
+        finish(text, found)
+    }
+}
+
+/// Values of JSON Secrets: the whole text if it is JSON, else each line that is.
+fn json_manifests(text: &str, found: &mut Vec<(Range<usize>, &'static str, Option<bool>)>) {
+    let mut values = Vec::new();
+    let mut collect = |part: &str| {
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(part) else {
+            return false;
+        };
+        manifest::json_secrets(&value, 0, &mut |value| values.push(value.to_owned()));
+        true
+    };
+    if !collect(text) {
+        for line in text
+            .lines()
+            .filter(|line| manifest::may_hold_json_secret(line))
+        {
+            if let Some(at) = line.find('{') {
+                let _ = collect(&line[at..])
+                    || line
+                        .rfind('}')
+                        .is_some_and(|end| end > at && collect(&line[at..=end]));
+            }
+        }
+    }
+    values.sort_unstable();
+    values.dedup();
+    values.retain(|value| value.len() >= 4);
+    if let Ok(finder) = AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostLongest)
+        .build(&values)
+    {
+        found.extend(
+            finder
+                .find_iter(text)
+                .filter(|hit| quoted(text, hit.range()))
+                .map(|hit| (hit.range(), "kubernetes-secret", None)),
+        );
+    }
+}
+
+fn quoted(text: &str, range: Range<usize>) -> bool {
+    text[..range.start].ends_with('"')
+        && text[range.end..].trim_start_matches('\\').starts_with('"')
+}
+
+/// Runs one rule over a piece of text.
+fn apply(rule: &'static Rule, piece: &str, mut report: impl FnMut(Range<usize>, Option<bool>)) {
+    for captures in rule.regex.captures_iter(piece) {
+        let Some(secret) = captures
+            .name("s")
+            .or_else(|| captures.name("s2"))
+            .or_else(|| captures.get(0))
+        else {
+            continue;
+        };
+        let value = secret.as_str();
+        if rule.text.value && dummy::is_dummy(value) {
+            continue;
+        }
+        if rule.text.entropy > 0.0 && check::entropy(value) < rule.text.entropy {
+            continue;
+        }
+        let verified = match rule.text.check.as_deref() {
+            Some("github") => Some(check::github(value)),
+            _ => None,
+        };
+        report(secret.range(), verified);
+    }
+}
+
+/// The line of `at`, or several around it, or a piece of a very long line; on character boundaries.
+fn piece_around(text: &str, at: Range<usize>, lines: usize) -> Range<usize> {
+    let bytes = text.as_bytes();
+    let low = at.start.saturating_sub(MAX_LINE_BYTES);
+    let high = (at.end + MAX_LINE_BYTES).min(bytes.len());
+    let mut start = at.start;
+    let mut left = 1;
+    loop {
+        let Some(found) = bytes[low..start].iter().rposition(|byte| *byte == b'\n') else {
+            start = if low == 0 {
+                0
+            } else {
+                at.start.saturating_sub(PIECE_BEFORE)
+            };
+            break;
+        };
+        start = low + found;
+        if left >= lines.div_ceil(2) {
+            start += 1;
+            break;
+        }
+        left += 1;
+    }
+    let mut end = at.end;
+    let mut right = 1;
+    loop {
+        let Some(found) = bytes[end.min(high)..high]
+            .iter()
+            .position(|byte| *byte == b'\n')
+        else {
+            end = if high == bytes.len() {
+                high
+            } else {
+                (at.end + PIECE_AFTER).min(high)
+            };
+            break;
+        };
+        end += found;
+        if right >= lines {
+            break;
+        }
+        right += 1;
+        end += 1;
+    }
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// Sorts, drops what lies inside marks and duplicates, counts lines.
+fn finish(text: &str, mut found: Vec<(Range<usize>, &'static str, Option<bool>)>) -> Vec<Hit> {
+    found.retain(|(range, ..)| {
+        !range.is_empty()
+            && text.is_char_boundary(range.start)
+            && text.is_char_boundary(range.end)
+            && !text[range.clone()].contains(super::MARK_OPEN)
+    });
+    // Of two names for one range, the one that says more.
+    let general = |rule: &str| matches!(rule, "password" | "token" | "command-line-password");
+    found
+        .sort_by_key(|(range, rule, _)| (range.start, std::cmp::Reverse(range.end), general(rule)));
+    found.dedup_by(|a, b| a.0 == b.0);
+    let (mut line, mut upto) = (1, 0);
+    found
+        .into_iter()
+        .map(|(range, rule, verified)| {
+            line += text.as_bytes()[upto..range.start]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            upto = range.start;
+            Hit {
+                rule,
+                range,
+                line,
+                verified,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn values(text: &str) -> Vec<&str> {
+        Scanner::new()
+            .scan(text)
+            .into_iter()
+            .map(|hit| &text[hit.range])
+            .collect()
+    }
+
+    #[test]
+    fn a_hit_never_prints_its_value() {
+        let hits = Scanner::new().scan("a\npassword: hunter2value");
+        assert_eq!(hits[0].line, 2);
+        assert!(!format!("{hits:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn one_very_long_line_is_searched_in_pieces() {
+        let text = format!(
+            "{}\"password\":\"hunter2value\"{}",
+            "x ".repeat(50_000),
+            " y".repeat(50_000)
+        );
+        assert_eq!(values(&text), ["hunter2value"]);
+    }
+
+    #[test]
+    fn private_keys_and_manifests_are_found_in_text() {
+        assert_eq!(
+            values(r#"{"kind":"Secret","data":{"pw":"aHVudGVyMg=="}}"#),
+            ["aHVudGVyMg=="]
+        );
+        assert_eq!(
+            values("x log {\"kind\":\"Secret\",\"data\":{\"pw\":\"aHVudGVyMg==\"}} end"),
+            ["aHVudGVyMg=="]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..ProptestConfig::default() })]
+        #[test]
+        fn any_text_gives_ranges_inside_it(text in "\\PC{0,200}|(password[:=] ?\"?\\PC{0,20}\n?){0,6}|(kind: Secret\n|data:\n| {0,4}[a-z]{1,4}: [a-z0-9]{0,8}\n|- |---\n|-----BEGIN PRIVATE KEY-----\n){0,12}") {
+            for hit in Scanner::new().scan(&text) {
+                prop_assert!(text.get(hit.range.clone()).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Detectors that read state, or several log lines together.
+
+mod certificates;
+mod config;
+mod counters;
+mod cpu;
+mod disk;
+mod filesystems;
+mod interfaces;
+mod limits;
+mod load;
+mod memory;
+mod network;
+mod oom;
+mod packages;
+mod raid;
+mod reboots;
+mod security;
+mod sockets;
+mod ticket;
+mod time;
+mod units;
+
+use super::facts::Host;
+use super::logs::Hits;
+use crate::signals::Partial;
+
+/// Runs all of them.
+pub fn run(host: &Host, hits: &Hits, out: &mut Partial) {
+    oom::detect(host, hits, out);
+    memory::detect(host, hits, out);
+    filesystems::detect(host, hits, out);
+    disk::detect(host, out);
+    raid::detect(host, out);
+    network::detect(host, hits, out);
+    interfaces::detect(host, out);
+    sockets::detect(host, out);
+    counters::detect(host, out);
+    limits::detect(host, out);
+    load::detect(host, out);
+    cpu::detect(host, out);
+    time::detect(host, out);
+    certificates::detect(host, out);
+    packages::detect(host, out);
+    config::detect(host, hits, out);
+    security::detect(host, hits, out);
+    reboots::detect(host, out);
+    units::detect(host, hits, out);
+    ticket::detect(host, out);
+}

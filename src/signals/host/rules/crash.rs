@@ -1,0 +1,183 @@
+//! The kernel's own trouble: lockups, stalls, oopses, panics; and programs that crash.
+
+use super::{BASE, Rule, Scope};
+
+const DOWN: &[&str] = &[
+    "hang",
+    "hung",
+    "freeze",
+    "frozen",
+    "crash",
+    "crashed",
+    "reboot",
+    "rebooted",
+    "panic",
+    "unresponsive",
+    "stuck",
+];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        detector: "kernel-panic",
+        cause: "kernel-crash",
+        needles: &["Kernel panic - not syncing"],
+        pattern: r"Kernel panic - not syncing: (?P<why>.+)",
+        title: "Kernel panic: {why}",
+        statement: "The kernel stopped with a panic: {why}",
+        strength: 0.93,
+        ticket: DOWN,
+        ..BASE
+    },
+    Rule {
+        detector: "kernel-oops",
+        cause: "kernel-crash",
+        needles: &[
+            "kernel BUG at",
+            "BUG: unable to handle",
+            "general protection fault",
+            "Oops: ",
+            "Unable to handle kernel ",
+            "Kernel stack is corrupted",
+        ],
+        pattern: r"(?P<why>kernel BUG at \S+|BUG: unable to handle .{0,100}|general protection fault[:,].{0,60}|Oops: .{0,60}|Unable to handle kernel .{0,100}|Kernel stack is corrupted.{0,60})",
+        except: r"traps: |ip:[0-9a-f]+ sp:",
+        title: "Kernel oops: {why} ({n}){when}",
+        statement: "The kernel itself crashed in a task: {why}. A kernel or driver bug or faulty memory; the state of the machine afterwards can't be trusted.",
+        strength: 0.9,
+        ticket: DOWN,
+        ..BASE
+    },
+    Rule {
+        detector: "soft-lockup",
+        cause: "cpu-lockup",
+        needles: &["soft lockup", "hard LOCKUP", "hard lockup"],
+        pattern: r"(?P<kind>soft lockup|[Hh]ard (?:LOCKUP|lockup))(?: on cpu|:? -? ?CPU#)?\s*(?P<cpu>\d*)(?: stuck for (?P<secs>\d+)s! \[(?P<proc>[^\]]+)\])?",
+        except: r"(?i)soft lockup.*(?:disabled|enabled)|watchdog_thresh|nosoftlockup",
+        title: "CPU lockup: {kind} on CPU {cpu} {proc} ({n}){when}",
+        statement: "A processor ran kernel code without scheduling for {secs} seconds ({kind}, task {proc}): a kernel loop, contention, or a virtual machine that gets no processor time from its host.",
+        strength: 0.8,
+        ticket: DOWN,
+        ..BASE
+    },
+    Rule {
+        detector: "rcu-stall",
+        cause: "cpu-lockup",
+        needles: &[
+            "detected stall",
+            "self-detected stall",
+            "rcu_sched kthread starved",
+            "kthread starved for",
+        ],
+        pattern: r"rcu.*(?P<msg>self-detected stall|detected (?:expedited )?stalls? on CPUs|kthread starved for \d+ jiffies)",
+        title: "RCU stall: a CPU did not respond ({n}){when}",
+        statement: "A processor did not pass through the scheduler for a long time ({msg}): it is stuck in the kernel or, in a virtual machine, the host does not run it.",
+        strength: 0.72,
+        ticket: DOWN,
+        ..BASE
+    },
+    Rule {
+        detector: "hung-task",
+        cause: "hung-task",
+        kind: "Process",
+        name: "{proc}",
+        needles: &["blocked for more than"],
+        pattern: r"task (?P<proc>\S+?):(?P<pid>\d+) blocked for more than (?P<secs>\d+) seconds",
+        title: "Hung task: {proc} blocked for more than {secs} seconds in the kernel ({n}){when}",
+        statement: "The task {proc} waits uninterruptibly in the kernel for over {secs} seconds: its storage, network file system or a kernel lock does not answer.",
+        strength: 0.68,
+        ticket: DOWN,
+        ..BASE
+    },
+    Rule {
+        detector: "unregister-netdevice",
+        cause: "kernel-netdevice-leak",
+        kind: "Interface",
+        name: "{dev}",
+        needles: &["unregister_netdevice: waiting for"],
+        pattern: r"unregister_netdevice: waiting for (?P<dev>\S+) to become free\. Usage count = (?P<count>\d+)",
+        title: "Kernel waits for interface {dev} to become free ({n}){when}",
+        statement: "A leaked reference keeps the removed interface {dev} alive; network namespaces and containers hang while they are created or deleted.",
+        strength: 0.7,
+        enough: 3,
+        ticket: &["container", "namespace", "network", "hang", "hangs"],
+        ..BASE
+    },
+    Rule {
+        detector: "segfault",
+        cause: "process-crash",
+        kind: "Process",
+        name: "{proc}",
+        needles: &[
+            "segfault at ",
+            "general protection",
+            "trap invalid opcode",
+            "trap divide error",
+        ],
+        pattern: r"(?:traps: |kernel: |\] )(?P<proc>[^\s\[]+)\[(?P<pid>\d+)\]:? (?P<kind>segfault at [0-9a-f]+|general protection(?: fault)?|trap invalid opcode|trap divide error) .*?(?: in (?P<lib>[^\s\[]+)\[|$)",
+        title: "{proc} crashes: {kind} in {lib} ({n}){when}",
+        statement: "The program {proc} is terminated by the processor ({kind}, in {lib}), {n}: a bug in the program or library, or incompatible versions after an update.",
+        strength: 0.6,
+        enough: 2,
+        ticket: &["crash", "crashes", "crashed", "segfault", "core"],
+        ..BASE
+    },
+    Rule {
+        detector: "core-dump",
+        cause: "process-crash",
+        kind: "Process",
+        name: "{proc}",
+        scope: Scope::System,
+        needles: &["dumped core"],
+        pattern: r"Process (?P<pid>\d+) \((?P<proc>[^)]+)\) of user \d+ dumped core",
+        title: "{proc} crashed and dumped core ({n}){when}",
+        statement: "The program {proc} was ended by a signal and left a core dump, {n}.",
+        strength: 0.56,
+        enough: 2,
+        ticket: &["crash", "crashes", "crashed", "core"],
+        ..BASE
+    },
+    Rule {
+        detector: "kernel-warning",
+        cause: "kernel-warning",
+        kind: "Kernel",
+        name: "{place}",
+        needles: &["WARNING: CPU: "],
+        pattern: r"WARNING: CPU: \d+ PID: \d+ at (?P<place>\S+)(?: (?P<func>\S+))?",
+        title: "Kernel warning at {place} {func} ({n}){when}",
+        statement: "The kernel met a state that its authors did not expect at {place} ({func}) and printed a trace; often harmless once, a bug of kernel or driver when repeated.",
+        strength: 0.38,
+        enough: 3,
+        ordinary_at_boot: true,
+        ticket: DOWN,
+        ..BASE
+    },
+    Rule {
+        detector: "rt-throttling",
+        cause: "rt-throttling",
+        needles: &["RT throttling activated"],
+        pattern: r"sched: RT throttling activated",
+        title: "Real-time tasks were throttled: they used all of their processor share",
+        statement: "Real-time tasks used more than sched_rt_runtime_us of each period, so the scheduler throttled them; time-critical services stall.",
+        strength: 0.34,
+        ticket: &["latency", "slow", "realtime", "throttled"],
+        ..BASE
+    },
+    Rule {
+        detector: "module-missing",
+        cause: "kernel-module-missing",
+        kind: "Module",
+        name: "{module}",
+        scope: Scope::System,
+        needles: &[
+            "not found in directory /lib/modules",
+            "Failed to find module",
+        ],
+        pattern: r"(?:Module (?P<module>\S+) not found in directory (?P<dir>/lib/modules/\S+))",
+        title: "Kernel module {module} is missing in {dir}",
+        statement: "The running kernel has no module {module} in {dir}: the modules package of this kernel is not installed or was removed while the old kernel still runs.",
+        strength: 0.6,
+        ordinary_at_boot: true,
+        ticket: &["module", "driver"],
+        ..BASE
+    },
+];

@@ -1,0 +1,79 @@
+//! What others already concluded: the bundle's own analysers (Troubleshoot `analysis.json`) and
+//! exported alerts (Alertmanager, issue trackers of monitoring tools).
+
+use super::model::*;
+use super::time::parse_time;
+use super::value::Val;
+use crate::bundle::{Entry, Tree};
+
+/// Whether a JSON file is the output of Troubleshoot's analysers.
+pub fn is_analysis(rel: &str, head: &[String]) -> bool {
+    rel.rsplit('/').next() == Some("analysis.json") || head.iter().any(|line| line.contains("\"analyzerSpec\"") || line.contains("\"insight\":") || line.contains("\"isFail\":"))
+}
+
+/// Whether a JSON file is a list of alerts about Kubernetes objects.
+pub fn is_alerts(tree: &Tree, entry: &Entry) -> bool {
+    let (mut subject, mut title) = (false, false);
+    let _ = tree.for_each_line(entry, |number, line| {
+        subject |= ["\"subject_name\"", "\"alertname\"", "\"involvedObject\"", "\"subject_type\""].iter().any(|key| line.contains(key));
+        title |= ["\"title\"", "\"description\"", "\"summary\"", "\"message\"", "\"aggregation_key\""].iter().any(|key| line.contains(key));
+        !(subject && title) && number < 400
+    });
+    subject && title
+}
+
+/// Reads analysers' results, in the old (`severity`) and new (`isFail`) form.
+pub fn read_analysis(cluster: &mut Cluster, file: u32, doc: &Val) {
+    for item in doc.items() {
+        let insight = item.get("insight");
+        let severity = if insight.get("severity").is_null() { item.get("severity") } else { insight.get("severity") }.text().to_owned();
+        let fail = severity == "error" || item.get("isFail").bool() == Some(true);
+        let warn = matches!(severity.as_str(), "warn" | "warning") || item.get("isWarn").bool() == Some(true);
+        if !fail && !warn {
+            continue;
+        }
+        let first = |candidates: &[&Val]| candidates.iter().find(|value| !value.text().is_empty()).map(|value| (value.text().to_owned(), value.at));
+        let (message, at) = first(&[insight.get("detail"), item.get("message"), item.get("error"), item.get("name")]).unwrap_or_default();
+        let title = first(&[insight.get("primary"), item.get("title"), item.get("name")]).unwrap_or_default().0;
+        let involved = item.get("involvedObject");
+        let object = if involved.is_null() { String::new() } else { format!("{} {}", involved.get("kind").text(), full_name(involved.get("namespace").text(), involved.get("name").text())) };
+        cluster.analysers.push(Analyser { title, message: Loc::new(message, Src { file, line: at.line, column: at.column }), fail, object });
+    }
+}
+
+/// Reads alerts as notes about their subjects.
+pub fn read_alerts(cluster: &mut Cluster, file: u32, doc: &Val) {
+    let list = [doc, doc.get("data"), doc.get("alerts"), doc.at_path(&["data", "alerts"]), doc.get("items"), doc.get("issues")];
+    let Some(items) = list.iter().map(|value| value.items()).find(|items| !items.is_empty()) else { return };
+    for item in items {
+        let labels = item.get("labels");
+        let any = |keys: &[(&Val, &str)]| keys.iter().map(|(of, key)| of.get(key)).find(|value| !value.text().is_empty()).cloned().unwrap_or_default();
+        if item.at_path(&["status", "state"]).text() == "resolved" || item.get("state").text() == "inactive" {
+            continue;
+        }
+        let notes = item.get("annotations");
+        let name = any(&[(item, "subject_name"), (labels, "pod"), (labels, "pod_name"), (labels, "deployment"), (labels, "job_name"), (labels, "node"), (item, "subject")]);
+        let ns = any(&[(item, "subject_namespace"), (labels, "namespace"), (item, "namespace")]);
+        let kind = any(&[(item, "subject_type"), (item, "kind")]);
+        let reason = any(&[(item, "aggregation_key"), (labels, "alertname"), (labels, "reason"), (item, "reason")]);
+        let words = [any(&[(item, "title"), (item, "name")]), any(&[(item, "description"), (item, "message"), (notes, "description"), (notes, "message"), (notes, "summary")])];
+        let time = any(&[(item, "starts_at"), (item, "startsAt"), (item, "activeAt"), (item, "creation_date")]);
+        let time = parse_time(time.text());
+        cluster.saw_time(time);
+        for text in words.iter().filter(|text| !text.text().is_empty()) {
+            cluster.notes.push(Note {
+                kind: super::table::kind_name(kind.text()),
+                ns: ns.text().to_owned(),
+                name: name.text().to_owned(),
+                reason: reason.text().to_owned(),
+                message: text.text().to_owned(),
+                src: Src { file, line: text.at.line, column: text.at.column },
+                time,
+                count: 1,
+                warning: true,
+                current: true,
+                ..Note::default()
+            });
+        }
+    }
+}

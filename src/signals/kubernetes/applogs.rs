@@ -1,0 +1,170 @@
+//! Faults that an application reports in its log while its pod runs: repeated errors, a dependency
+//! that is gone, a last state that is bad.
+//!
+//! An error in the log of a running pod is often noise. What makes it count: the customer names the
+//! application, the collector fetched only this log, the error is among the last lines or repeats to
+//! the end, and it names a dependency.
+
+use super::emit::{Ctx, Draft, cut, full_name_words, with_pod};
+use super::lastwords::{self, Words};
+use super::logs::has_content;
+use super::model::*;
+use super::words;
+use std::collections::{HashMap, HashSet};
+
+/// Longest log scanned, in lines; the end of longer ones.
+const MAX_LINES: usize = 400_000;
+/// Different messages remembered per log.
+const MAX_SHAPES: usize = 400;
+
+/// Different harmless lines remembered per log, so that they are judged once.
+const MAX_QUIET: usize = 20_000;
+
+/// A message and where it occurs.
+struct Shape {
+    words: Words,
+    count: usize,
+    first: u32,
+    last: u32,
+    last_src: Src,
+}
+
+/// A line without its numbers, so that repetitions count together.
+fn shape_of(line: &str) -> String {
+    let mut out = String::with_capacity(line.len().min(200));
+    let mut in_number = false;
+    for c in line.chars().take(300) {
+        if c.is_ascii_digit() {
+            if !in_number {
+                out.push('#');
+            }
+            in_number = true;
+        } else {
+            in_number = false;
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Errors of one log.
+pub fn detect(ctx: &Ctx, log: &Log) {
+    let Some(entry) = ctx.tree.find(ctx.path(log.file)).cloned() else { return };
+    let mut shapes: HashMap<String, Shape> = HashMap::new();
+    let mut quiet: HashSet<String> = HashSet::new();
+    let (mut total, mut last_content) = (0usize, 0u32);
+    let _ = ctx.tree.for_each_line(&entry, |number, line| {
+        if number < log.first || number > log.last {
+            return number <= log.last;
+        }
+        if !has_content(line) {
+            return true;
+        }
+        total += 1;
+        let at = u32::try_from(number).unwrap_or(u32::MAX);
+        last_content = at;
+        if !words::may_matter(line) {
+            return number < MAX_LINES;
+        }
+        let shape = shape_of(line);
+        if let Some(known) = shapes.get_mut(&shape) {
+            known.count += 1;
+            known.last = at;
+            known.last_src.line = at;
+            return number < MAX_LINES;
+        }
+        if shapes.len() >= MAX_SHAPES || quiet.contains(&shape) {
+            return number < MAX_LINES;
+        }
+        if let Some(judged) = lastwords::judge(line) {
+            let src = Src { file: log.file, line: at, column: 0 };
+            let words = Words { slug: judged.slug, score: judged.weight, headline: judged.headline, what: judged.what, text: judged.text, src, more: Vec::new() };
+            shapes.insert(shape, Shape { words, count: 1, first: at, last: at, last_src: src });
+        } else if quiet.len() < MAX_QUIET {
+            quiet.insert(shape);
+        }
+        number < MAX_LINES
+    });
+    if total == 0 || shapes.is_empty() {
+        return;
+    }
+    let pod = ctx.cluster.pods.iter().find(|pod| lastwords::belongs(log, pod, ""));
+    let app = app_of(&log.pod).to_owned();
+    let asked = ctx.in_ticket(&log.pod) || ctx.in_ticket(&app) || (!log.container.is_empty() && ctx.in_ticket(&log.container));
+    let running = pod.is_none_or(|pod| pod.is_ready() || pod.is_done());
+    let mut ranked: Vec<(f64, &Shape)> = shapes
+        .values()
+        .map(|shape| {
+            let from_end = last_content.saturating_sub(shape.last) as usize;
+            let at_end = from_end < 30 || total < 60;
+            let repeats = shape.count >= 3 && u64::from(shape.last - shape.first) * 3 > u64::from(last_content);
+            let startup_only = shape.last < 40 && total > 400 && !asked;
+            let mut score = 0.26 + 0.26 * (shape.words.score - 0.4);
+            let application = shape.words.slug != "application-error";
+            if at_end && application {
+                score += 0.07;
+            }
+            if repeats && application {
+                score += 0.06;
+            }
+            if shape.words.score < 0.6 {
+                score -= 0.08;
+            }
+            if log.filtered && total < 200 {
+                score += 0.12;
+            }
+            if asked {
+                score += 0.2;
+            } else if ctx.narrow {
+                score += 0.12;
+            }
+            if !running {
+                score += 0.22;
+            }
+            if startup_only {
+                score -= 0.2;
+            }
+            if log.previous {
+                score -= 0.08;
+            }
+            // A control-plane component's log complains by nature.
+            if log.ns.starts_with("kube-") || log.ns.starts_with("openshift-") {
+                score -= 0.1;
+            }
+            (score.clamp(0.05, 0.8), shape)
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.count.cmp(&a.1.count)).then(a.1.words.src.line.cmp(&b.1.words.src.line)));
+    for (score, shape) in ranked.into_iter().take(2) {
+        if score < 0.2 {
+            continue;
+        }
+        let words = &shape.words;
+        let (kind, name) = ("Pod", log.pod.as_str());
+        let who = full_name_words(&log.ns, name, &log.container);
+        let times = if shape.count > 1 { format!(" ({} times, last in line {})", shape.count, shape.last) } else { String::new() };
+        let slug = if words.slug == "application-exception" { "application-error" } else { words.slug };
+        let headline = if slug == "application-error" { "its log reports a failure".to_owned() } else { words.headline.clone() };
+        let mut draft = Draft::cause(slug, kind, &log.ns, name, score)
+            .says(format!("{who}: {} — {}", headline, cut(&words.text, 120)), format!("{who} logs{times}: {}. That means: {headline}.", cut(&words.text, 300)))
+            .show(ctx.quote(words.src, &words.text))
+            .show(ctx.quote(shape.last_src, ""))
+            .entity("container", &log.container)
+            .entity("dependency", &words.what);
+        if let Some(pod) = pod {
+            draft = with_pod(draft, pod, &log.container);
+        }
+        ctx.emit(draft);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_share_a_shape() {
+        assert_eq!(shape_of("2025-01-01 10:00:01 error 17"), shape_of("2024-12-31 23:59:59 error 4"));
+        assert_ne!(shape_of("error 17"), shape_of("fault 17"));
+    }
+}

@@ -1,0 +1,251 @@
+//! The most decisive line of a log: what a container said before it ended.
+
+use super::emit::{Ctx, cut, one_line};
+use super::logs::{has_content, strip_runtime};
+use super::model::*;
+use super::words::{self, Level};
+use crate::report::Evidence;
+use std::collections::VecDeque;
+
+/// Lines kept from the end of a log.
+const TAIL: usize = 400;
+/// Characters of a line that are kept.
+const MAX_CHARS: usize = 2_000;
+
+/// The decisive line and how much it says.
+#[derive(Debug, Clone)]
+pub struct Words {
+    /// Cause.
+    pub slug: &'static str,
+    /// 0 to 1.
+    pub score: f64,
+    /// Said about the container.
+    pub headline: String,
+    /// Dependency, file, variable, …
+    pub what: String,
+    /// The line, cleaned.
+    pub text: String,
+    /// Its place.
+    pub src: Src,
+    /// Further telling lines.
+    pub more: Vec<Src>,
+}
+
+impl Words {
+    /// A title: the headline, with the line itself where the headline is general.
+    pub fn title(&self) -> String {
+        match self.slug {
+            "application-exception" | "application-error" => cut(&self.text, 160),
+            _ => format!("{} — {}", self.headline, cut(&self.text, 110)),
+        }
+    }
+    /// The line, quoted.
+    pub fn evidence(&self, ctx: &Ctx) -> Option<Evidence> {
+        ctx.quote(self.src, &self.text)
+    }
+}
+
+/// Whether a log is that of the pod's container; an empty container name matches all.
+pub fn belongs(log: &Log, pod: &Pod, container: &str) -> bool {
+    let same_ns = log.ns.is_empty() || pod.ns.is_empty() || log.ns == pod.ns;
+    let same_pod = log.pod == pod.name || (log.pod == pod.app() && !pod.app().is_empty());
+    let same_container = container.is_empty() || log.container.is_empty() || log.container == container;
+    same_ns && same_pod && same_container
+}
+
+/// The line without runtime prefix, colours and the quoting of JSON logs.
+pub fn clean(line: &str) -> String {
+    let body = strip_runtime(line);
+    let mut out = String::with_capacity(body.len().min(MAX_CHARS));
+    let mut chars = body.chars().take(MAX_CHARS);
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' {
+            // ESC [ … letter
+            if chars.next() == Some('[') {
+                for c in chars.by_ref() {
+                    if c.is_ascii_alphabetic() {
+                        break;
+                    }
+                }
+            }
+            continue;
+        }
+        out.push(if c.is_control() { ' ' } else { c });
+    }
+    // Progress meters and the like put the message after a carriage return.
+    out.trim().trim_start_matches("\"data\": \"").to_owned()
+}
+
+/// The last `TAIL` lines with content, with their numbers.
+pub fn tail(ctx: &Ctx, log: &Log) -> Vec<(u32, String)> {
+    let mut lines: VecDeque<(u32, String)> = VecDeque::with_capacity(TAIL + 1);
+    let path = ctx.path(log.file).to_owned();
+    let Some(entry) = ctx.tree.find(&path) else { return Vec::new() };
+    let _ = ctx.tree.for_each_line(entry, |number, line| {
+        if number >= log.first && number <= log.last && has_content(line) {
+            if lines.len() == TAIL {
+                lines.pop_front();
+            }
+            lines.push_back((u32::try_from(number).unwrap_or(u32::MAX), line.chars().take(MAX_CHARS).collect()));
+        }
+        number <= log.last
+    });
+    lines.into()
+}
+
+/// The decisive line of a log; `failing`: the container ended, so the end of the log counts most.
+pub fn of_log(ctx: &Ctx, log: &Log, failing: bool) -> Option<Words> {
+    if log.empty {
+        return None;
+    }
+    best(&tail(ctx, log), log.file, failing)
+}
+
+/// The decisive line of a termination message.
+pub fn of_text(message: &Loc<String>) -> Option<Words> {
+    let lines: Vec<(u32, String)> = message.v.lines().filter(|line| has_content(line)).map(|line| (message.src.line, line.to_owned())).collect();
+    let mut words = best(&lines, message.src.file, true)?;
+    words.src = message.src;
+    words.more.clear();
+    Some(words)
+}
+
+/// How a line scores by what it says and how loud it is; `None` for lines that say nothing.
+pub fn judge(line: &str) -> Option<Judged> {
+    if !words::may_matter(line) {
+        return None;
+    }
+    let text = clean(line);
+    let level = words::level(&text);
+    let is_frame = is_stack_frame(&text);
+    if is_frame {
+        return None;
+    }
+    match words::classify(&text) {
+        Some(verdict) => {
+            let loud = match level {
+                Level::Fatal => 1.05,
+                Level::Error => 1.0,
+                Level::None => 0.97,
+                Level::Warning => 0.8,
+                Level::Quiet => 0.55,
+            };
+            let shown = from_word(&text, verdict.at);
+            Some(Judged { weight: verdict.weight * loud, slug: verdict.slug, headline: verdict.headline, what: verdict.what, text: shown })
+        }
+        None => {
+            let weight = match level {
+                Level::Fatal => 0.68,
+                Level::Error => 0.6,
+                Level::None if words::is_trouble(&text) => 0.5,
+                Level::Warning if words::is_trouble(&text) => 0.3,
+                _ => return None,
+            };
+            Some(Judged { weight, slug: "application-error", headline: "its log ends with an error".to_owned(), what: String::new(), text: one_line(&text) })
+        }
+    }
+}
+
+/// What a line says.
+pub struct Judged {
+    /// 0 to 1.
+    pub weight: f64,
+    /// Cause.
+    pub slug: &'static str,
+    /// Said about the container.
+    pub headline: String,
+    /// Dependency, file, variable, …
+    pub what: String,
+    /// The line on one line, without a long preamble.
+    pub text: String,
+}
+
+/// The line from shortly before what it says, when a long preamble (a progress meter) comes first.
+fn from_word(text: &str, at: usize) -> String {
+    const LEAD: usize = 90;
+    if at <= LEAD {
+        return one_line(text);
+    }
+    let start = text.char_indices().map(|(pos, _)| pos).filter(|pos| *pos + 24 <= at).next_back().unwrap_or(0);
+    let start = text[start..].find(' ').map_or(start, |space| if start + space < at { start + space } else { start });
+    one_line(&text[start..])
+}
+
+/// A line of a stack trace that only says where.
+fn is_stack_frame(text: &str) -> bool {
+    let text = text.trim_start_matches(['\\', 't', ' ']).trim_start();
+    text.starts_with("at ") || text.starts_with("File \"") || text.starts_with("... ") || text.starts_with("goroutine ") || (text.ends_with(')') && text.contains(".go:"))
+}
+
+fn best(lines: &[(u32, String)], file: u32, failing: bool) -> Option<Words> {
+    let last = lines.len().checked_sub(1)?;
+    let mut found: Option<Words> = None;
+    let mut more: Vec<(f64, Src)> = Vec::new();
+    for (at, (number, line)) in lines.iter().enumerate() {
+        let Some(Judged { weight, slug, headline, what, text }) = judge(line) else { continue };
+        // The end of the log says why a container ended; in a running one age counts less.
+        let from_end = (last - at) as f64;
+        let near = if failing { 1.0 / (1.0 + from_end / 120.0) } else { 1.0 / (1.0 + from_end / 800.0) };
+        let score = weight * (0.55 + 0.45 * near);
+        let src = Src { file, line: *number, column: 0 };
+        more.push((score, src));
+        // Of equals the first names the fault, what follows repeats it; a later one must say more.
+        if found.as_ref().is_none_or(|known| score > known.score * 1.02) {
+            found = Some(Words { slug, score, headline, what, text, src, more: Vec::new() });
+        }
+    }
+    let mut words = found?;
+    more.sort_by(|a, b| b.0.total_cmp(&a.0));
+    words.more = more.into_iter().map(|(_, src)| src).filter(|src| *src != words.src).take(2).collect();
+    Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(lines: &[&str]) -> Option<Words> {
+        let lines: Vec<(u32, String)> = lines.iter().enumerate().map(|(n, line)| (n as u32 + 1, (*line).to_owned())).collect();
+        best(&lines, 0, true)
+    }
+
+    #[test]
+    fn the_exception_wins_over_its_frames_and_the_usage() {
+        let java = said(&[
+            "2025 INFO start",
+            "Exception in thread \"main\" java.lang.RuntimeException: boot failed",
+            "\tat a.B.c(B.java:1)",
+            "Caused by: java.net.ConnectException: Connection refused: db:5432",
+            "\tat a.B.d(B.java:2)",
+        ])
+        .unwrap();
+        assert_eq!((java.slug, java.src.line), ("workload-dependency-unreachable", 4));
+        let python = said(&["Traceback (most recent call last):", "  File \"/a.py\", line 1, in <module>", "    x()", "KeyError: 'DB_HOST'"]).unwrap();
+        assert_eq!((python.slug, python.what.as_str()), ("container-missing-env-variable", "DB_HOST"));
+        let go = said(&["panic: cannot open store", "", "goroutine 1 [running]:", "main.main()", "\t/app/main.go:12 +0x1"]).unwrap();
+        assert_eq!((go.slug, go.src.line), ("application-exception", 1));
+        let cli = said(&["Error: unknown command \"srv\" for \"tool\"", "Run 'tool --help' for usage.", "An error occurred: unknown command \"srv\" for \"tool\""]).unwrap();
+        assert_eq!((cli.slug, cli.what.as_str()), ("container-unknown-argument", "srv"));
+    }
+
+    #[test]
+    fn silent_logs_say_nothing() {
+        assert!(said(&["npm info ok", "listening on 8080", "ready"]).is_none());
+        assert!(said(&[]).is_none());
+    }
+
+    #[test]
+    fn colours_and_carriage_returns_are_cleaned() {
+        assert_eq!(clean("\u{1b}[31mERROR\u{1b}[0m boom"), "ERROR boom");
+    }
+
+    #[test]
+    fn logs_match_their_pod() {
+        let pod = Pod { ns: "a".into(), name: "web-5f7c9d6b8-x2x4z".into(), ..Pod::default() };
+        let log = |ns: &str, pod: &str, container: &str| Log { ns: ns.into(), pod: pod.into(), container: container.into(), ..Log::default() };
+        assert!(belongs(&log("a", "web-5f7c9d6b8-x2x4z", "main"), &pod, ""));
+        assert!(belongs(&log("a", "web", ""), &pod, "main"));
+        assert!(!belongs(&log("b", "web", ""), &pod, "main"));
+        assert!(!belongs(&log("a", "web-5f7c9d6b8-x2x4z", "side"), &pod, "main"));
+    }
+}

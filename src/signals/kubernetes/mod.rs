@@ -1,0 +1,71 @@
+//! Kubernetes: reads whatever a bundle holds about a cluster into one typed picture, and finds the
+//! faults of its pods, nodes, volumes, networks and workloads.
+//!
+//! Owns: the readers (Troubleshoot and `cluster-info dump` JSON, must-gather YAML, `kubectl` pages,
+//! tables and logs under any name), the picture ([`model`]) and the detectors `k8s.*`, whose causes
+//! are `playbooks/causes/kubernetes.toml`. Touches: the unpacked tree, read-only. Zone: 2.
+//!
+//! The way inside: [`read`] → [`model::Cluster`] → detectors → [`rank`] by the customer's words.
+
+mod analyses;
+mod applogs;
+mod containers;
+mod control;
+mod describe;
+mod emit;
+mod lastwords;
+mod logs;
+mod model;
+mod network;
+mod nodes;
+mod notes;
+mod objects;
+mod probes;
+mod rank;
+mod read;
+mod scheduling;
+mod storage;
+mod table;
+mod time;
+mod value;
+mod words;
+mod workloads;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use super::Partial;
+use crate::bundle::Tree;
+use crate::profile::Profile;
+
+/// A bundle with at most this many files was collected by hand for one problem.
+const NARROW_FILES: usize = 20;
+
+/// Finds the faults of the cluster that the bundle is about. `ticket`: the customer's words, else
+/// those of `ticket.txt` in the bundle.
+pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
+    let reading = read::read(tree, profile);
+    let ticket = ticket.map(str::to_owned).or_else(|| own_ticket(tree)).unwrap_or_default();
+    let narrow = tree.files().count() <= NARROW_FILES && reading.cluster.logs.len() <= 6;
+    let ctx = emit::Ctx::new(tree, &reading.cluster, &ticket, narrow);
+    notes::detect(&ctx);
+    scheduling::detect(&ctx);
+    storage::detect(&ctx);
+    containers::detect(&ctx);
+    nodes::detect(&ctx);
+    network::detect(&ctx);
+    workloads::detect(&ctx);
+    control::detect(&ctx);
+    containers::unexplained(&ctx);
+    let mut partial = rank::settle(ctx, &ticket);
+    partial.not_examined.extend(reading.not_examined);
+    partial
+}
+
+/// The customer's words inside the bundle.
+fn own_ticket(tree: &Tree) -> Option<String> {
+    let entry = tree.get("ticket.txt")?;
+    let text = tree.text(entry).ok()??;
+    Some(text.as_str().chars().take(4_000).collect())
+}

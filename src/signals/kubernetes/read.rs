@@ -1,0 +1,441 @@
+//! Walks the bundle and reads whatever holds Kubernetes objects, tables, pages and logs. Files are
+//! recognised by their content; paths only help where the content is silent.
+
+use super::model::*;
+use super::value::{Val, parse_json};
+use super::{analyses, describe, logs, objects, table, yaml};
+use crate::bundle::{Entry, FileKind, Tree};
+use crate::profile::{Name, Profile};
+use crate::report::NotExamined;
+use std::collections::BTreeSet;
+
+/// Lines looked at to recognise a file.
+const HEAD_LINES: usize = 30;
+/// A larger text file is taken for a log without looking for tables and pages in it.
+const MAX_TABLE_BYTES: u64 = 16 << 20;
+/// Sum of bytes of JSON and YAML parsed; what comes after it is not examined.
+const MAX_PARSED_BYTES: u64 = 1 << 30;
+
+/// Kinds of objects that detectors use, with the folder and file names that lists of them carry.
+const KINDS: &[(&str, &str)] = &[
+    ("pods", "Pod"),
+    ("pod", "Pod"),
+    ("nodes", "Node"),
+    ("node", "Node"),
+    ("events", "Event"),
+    ("event", "Event"),
+    ("deployments", "Deployment"),
+    ("deployment", "Deployment"),
+    ("statefulsets", "StatefulSet"),
+    ("statefulset", "StatefulSet"),
+    ("daemonsets", "DaemonSet"),
+    ("daemonset", "DaemonSet"),
+    ("replicasets", "ReplicaSet"),
+    ("replicaset", "ReplicaSet"),
+    ("replication-controllers", "ReplicationController"),
+    ("jobs", "Job"),
+    ("cronjobs", "CronJob"),
+    ("services", "Service"),
+    ("service", "Service"),
+    ("endpoints", "Endpoints"),
+    ("endpointslices", "EndpointSlice"),
+    ("pvcs", "PersistentVolumeClaim"),
+    ("persistentvolumeclaims", "PersistentVolumeClaim"),
+    ("pvs", "PersistentVolume"),
+    ("persistentvolumes", "PersistentVolume"),
+    ("storage-classes", "StorageClass"),
+    ("storageclasses", "StorageClass"),
+    ("resource-quotas", "ResourceQuota"),
+    ("resource-quota", "ResourceQuota"),
+    ("resourcequotas", "ResourceQuota"),
+    ("horizontalpodautoscalers", "HorizontalPodAutoscaler"),
+    ("ingress", "Ingress"),
+    ("ingresses", "Ingress"),
+    ("network-policy", "NetworkPolicy"),
+    ("networkpolicies", "NetworkPolicy"),
+    ("namespaces", "Namespace"),
+    ("configmaps", "ConfigMap"),
+    ("secrets", "Secret"),
+    ("serviceaccounts", "ServiceAccount"),
+    ("apiservices", "APIService"),
+    ("mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
+    ("validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    ("clusteroperators", "ClusterOperator"),
+    ("clusterversions", "ClusterVersion"),
+    ("machineconfigpools", "MachineConfigPool"),
+];
+
+/// What was read and what was not.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The picture.
+    pub cluster: Cluster,
+    /// Files that could not be read.
+    pub not_examined: Vec<NotExamined>,
+}
+
+/// Reads the whole bundle.
+pub fn read(tree: &Tree, profile: &Profile) -> Reading {
+    let mut reader = Reader { tree, profile, reading: Reading::default(), log_files: Vec::new(), parsed: 0, broken: Vec::new(), skipped: 0 };
+    // Details first, then tables: a row completes a pod whose page or object was read.
+    for entry in tree.files() {
+        reader.file(entry);
+    }
+    let Reader { mut reading, log_files, broken, skipped, .. } = reader;
+    settle_namespaces(&mut reading.cluster);
+    let host_report = matches!(profile.name, Name::Sosreport | Name::Supportconfig);
+    logs::attach(tree, &mut reading.cluster, &log_files, host_report);
+    let clock = reading.cluster.clock;
+    for note in &mut reading.cluster.notes {
+        if note.age.is_none() && !note.current {
+            note.age = clock.zip(note.time).map(|(clock, time)| (clock - time).max(0));
+        }
+    }
+    for (path, why) in broken.into_iter().take(20) {
+        reading.not_examined.push(NotExamined { what: path, why });
+    }
+    if skipped > 0 {
+        reading.not_examined.push(NotExamined { what: format!("{skipped} files of Kubernetes objects"), why: "over the limit of parsed bytes or too large to parse".into() });
+    }
+    reading
+}
+
+struct Reader<'a> {
+    tree: &'a Tree,
+    profile: &'a Profile,
+    reading: Reading,
+    log_files: Vec<(u32, String)>,
+    parsed: u64,
+    broken: Vec<(String, String)>,
+    skipped: usize,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, entry: &Entry) {
+        let rel = self.tree.rel(entry).to_owned();
+        if matches!(entry.kind, FileKind::Binary | FileKind::Archive | FileKind::Link) || self.is_foreign(entry.path.as_str(), &rel) {
+            return;
+        }
+        let name = entry.path.name().to_ascii_lowercase();
+        let is_log_place = logs::is_log_path(&rel);
+        if entry.kind == FileKind::Empty {
+            if is_log_place {
+                self.push_log(entry);
+            }
+            return;
+        }
+        let mut head: Vec<String> = Vec::new();
+        let read = self.tree.for_each_line(entry, |number, line| {
+            head.push(line.chars().take(300).collect());
+            number < HEAD_LINES
+        });
+        if read.is_err() || head.is_empty() {
+            return;
+        }
+        let first = head.iter().find(|line| !line.trim().is_empty()).map(|line| line.trim_start().to_owned()).unwrap_or_default();
+        let looks_json = (first.starts_with('{') || first.starts_with('[')) && (entry.kind == FileKind::Json || name.ends_with(".json") || head.len() > 1 || !is_log_place);
+        if looks_json && !is_log_place {
+            self.json(entry, &rel, &head);
+        } else if head.iter().any(|line| line.starts_with("apiVersion:") || line.starts_with("kind:") || line.starts_with("- apiVersion:")) && !is_log_line(&first) {
+            self.yaml(entry, &rel);
+        } else if entry.bytes > MAX_TABLE_BYTES {
+            if is_log_place {
+                self.push_log(entry);
+            }
+        } else {
+            self.text(entry, &rel, is_log_place);
+        }
+    }
+
+    /// In host reports only what belongs to Kubernetes is read here.
+    fn is_foreign(&self, path: &str, rel: &str) -> bool {
+        let inside_kubectl = |path: &str| {
+            let lower = path.to_ascii_lowercase();
+            ["kube", "k8s", "openshift", "rke2", "k3s", "pods", "var/log/containers", "microk8s", "crictl"].iter().any(|word| lower.contains(word))
+        };
+        match self.profile.name {
+            Name::Sosreport | Name::Supportconfig => {
+                !inside_kubectl(rel) && !self.profile.also.iter().any(|layout| layout.name == Name::KubectlOutputs && path.starts_with(&layout.root) && !rel.starts_with("sos_"))
+                    || rel.starts_with("usr/")
+                    || rel.starts_with("lib/")
+                    || rel.starts_with("proc/")
+                    || rel.starts_with("sys/")
+            }
+            _ => false,
+        }
+    }
+
+    fn file_id(&mut self, entry: &Entry) -> u32 {
+        let files = &mut self.reading.cluster.files;
+        files.push(entry.path.as_str().to_owned());
+        u32::try_from(files.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn push_log(&mut self, entry: &Entry) {
+        let id = self.file_id(entry);
+        self.log_files.push((id, self.tree.rel(entry).to_owned()));
+    }
+
+    fn json(&mut self, entry: &Entry, rel: &str, head: &[String]) {
+        let name = entry.path.name();
+        let (kind, ns) = kind_of_path(rel);
+        let is_object = head.iter().any(|line| line.contains("\"apiVersion\"") || line.contains("\"kind\""));
+        let is_analysis = analyses::is_analysis(rel, head);
+        let is_alerts = !is_object && !is_analysis && analyses::is_alerts(self.tree, entry);
+        let is_version = name == "cluster_version.json" || head.iter().any(|line| line.contains("\"gitVersion\""));
+        if !(is_object || is_analysis || is_alerts || is_version || kind.is_some()) || is_uninteresting(rel) {
+            return;
+        }
+        let Some(text) = self.budgeted(entry) else { return };
+        let doc = match parse_json(text.as_str()) {
+            Ok(doc) => doc,
+            Err(why) => {
+                self.broken.push((entry.path.as_str().to_owned(), format!("not readable as JSON: {why}")));
+                return;
+            }
+        };
+        let id = self.file_id(entry);
+        let cluster = &mut self.reading.cluster;
+        if is_analysis {
+            analyses::read_analysis(cluster, id, &doc);
+        } else if is_alerts {
+            analyses::read_alerts(cluster, id, &doc);
+        } else if is_version && !is_object {
+            let version = if doc.get("string").is_null() { first_version(&doc) } else { doc.get("string") };
+            cluster.server_version = Loc::new(version.text().to_owned(), Src { file: id, line: version.at.line, column: version.at.column });
+        } else {
+            objects::read(cluster, id, &doc, kind, &ns);
+        }
+    }
+
+    fn budgeted(&mut self, entry: &Entry) -> Option<std::sync::Arc<crate::bundle::Text>> {
+        self.parsed += entry.bytes;
+        if self.parsed > MAX_PARSED_BYTES || entry.bytes > crate::bundle::tree::MAX_TEXT_BYTES {
+            self.skipped += 1;
+            return None;
+        }
+        self.tree.text(entry).ok().flatten()
+    }
+
+    fn yaml(&mut self, entry: &Entry, rel: &str) {
+        if is_uninteresting(rel) {
+            return;
+        }
+        let Some(text) = self.budgeted(entry) else { return };
+        let known: BTreeSet<&str> = KINDS.iter().map(|(_, kind)| *kind).collect();
+        let is_wanted = text.lines().any(|(_, line)| {
+            let kind = line.trim_start_matches([' ', '-']).strip_prefix("kind: ").map(|kind| kind.trim_matches(['"', '\'', ' ']));
+            kind.is_some_and(|kind| known.contains(kind) || known.contains(kind.strip_suffix("List").unwrap_or_default()))
+        });
+        if !is_wanted {
+            return;
+        }
+        let (docs, errors) = yaml::parse_yaml(text.as_str());
+        let id = self.file_id(entry);
+        let (kind, ns) = kind_of_path(rel);
+        for doc in &docs {
+            objects::read(&mut self.reading.cluster, id, doc, kind, &ns);
+        }
+        for why in errors.into_iter().take(1) {
+            self.broken.push((entry.path.as_str().to_owned(), format!("not readable as YAML: {why}")));
+        }
+    }
+
+    fn text(&mut self, entry: &Entry, rel: &str, is_log_place: bool) {
+        let Ok(Some(text)) = self.tree.text(entry) else { return };
+        let lines: Vec<(u32, &str)> = text.lines().map(|(number, line)| (u32::try_from(number).unwrap_or(u32::MAX), line)).collect();
+        let id = self.file_id(entry);
+        let ns = namespace_of_path(rel);
+        let stem = entry.path.name();
+        if !is_log_place {
+            let refusals = lines.iter().take(5).filter(|(_, line)| is_refusal(line));
+            for (number, line) in refusals {
+                self.reading.cluster.refusals.push(Refusal { message: (*line).trim().to_owned(), src: Src { file: id, line: *number, column: 0 } });
+            }
+        }
+        let pages = lines.iter().filter(|(_, line)| describe::is_page_start(line)).count();
+        let is_page = pages > 0 && lines.iter().any(|(_, line)| ["Namespace:", "Labels:", "Annotations:"].iter().any(|key| line.starts_with(key)));
+        if is_page && describe::read(&mut self.reading.cluster, id, &lines) {
+            return;
+        }
+        if is_log_place && !crate_head(&lines) {
+            self.log_files.push((id, rel.to_owned()));
+            return;
+        }
+        let rows = table::read(&mut self.reading.cluster, id, &lines, &ns, stem);
+        if rows == 0 && logs::is_maybe_log(rel, entry.kind) {
+            self.log_files.push((id, rel.to_owned()));
+        }
+    }
+}
+
+/// Whether the first line is the header of a `kubectl get` table, even in a folder of logs.
+fn crate_head(lines: &[(u32, &str)]) -> bool {
+    lines.first().is_some_and(|(_, line)| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.len() > 2 && words.contains(&"NAME") && (words.contains(&"READY") || words.contains(&"STATUS") || words.contains(&"AGE"))
+    })
+}
+
+fn is_log_line(line: &str) -> bool {
+    line.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether a line is kubectl saying that it could not do what it was asked.
+pub fn is_refusal(line: &str) -> bool {
+    let line = line.trim_start();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    line.starts_with("Error from server")
+        || line.starts_with("error from server")
+        || line.starts_with("Unable to connect to the server")
+        || line.starts_with("The connection to the server")
+        || line.starts_with("Metrics API not available")
+        || line.starts_with("a container name must be specified")
+        || line.starts_with("container ") && line.contains("is not valid for pod")
+        || line.starts_with("unable to retrieve container logs")
+}
+
+fn first_version(doc: &Val) -> &Val {
+    for path in [&["serverVersion", "gitVersion"][..], &["info", "gitVersion"], &["gitVersion"]] {
+        let found = doc.at_path(path);
+        if !found.is_null() {
+            return found;
+        }
+    }
+    doc.get("string")
+}
+
+/// Lists that are large and hold nothing detectors use.
+fn is_uninteresting(rel: &str) -> bool {
+    const PARTS: [&str; 16] = [
+        "custom-resource-definitions",
+        "customresourcedefinitions",
+        "clusterroles",
+        "clusterrole",
+        "rolebindings",
+        "/roles/",
+        "auth-cani-list",
+        "cluster-resources/resources.json",
+        "cluster-resources/groups.json",
+        "managedfields",
+        "packagemanifests",
+        "imagestreams",
+        "openapi",
+        "helm-releases",
+        "node-metrics/",
+        "imagecontentsource",
+    ];
+    let lower = rel.to_ascii_lowercase();
+    PARTS.iter().any(|part| lower.contains(part))
+}
+
+/// The kind and namespace that a path says: `cluster-resources/pods/ns.json`, `ns/events.json`,
+/// `namespaces/ns/core/pods.yaml`.
+fn kind_of_path(rel: &str) -> (Option<&'static str>, String) {
+    let mut parts: Vec<&str> = rel.split('/').collect();
+    let file = parts.pop().unwrap_or_default();
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    let folder = parts.last().copied().unwrap_or_default();
+    let of = |word: &str| KINDS.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind);
+    if parts.contains(&"cluster-resources") || parts.contains(&"custom-resources") {
+        if parts.contains(&"custom-resources") {
+            return (None, String::new());
+        }
+        return match of(folder) {
+            Some(kind) => (Some(kind), stem.to_owned()),
+            None => (of(stem), String::new()),
+        };
+    }
+    if let Some(at) = parts.iter().position(|part| *part == "namespaces") {
+        return (of(stem), parts.get(at + 1).copied().unwrap_or_default().to_owned());
+    }
+    (of(stem), if of(stem).is_some() && parts.len() > 1 { folder.to_owned() } else { String::new() })
+}
+
+/// The namespace in a file's name: `…_-n_shop.txt`, `-n shop`, `namespaces/shop/…`.
+fn namespace_of_path(rel: &str) -> String {
+    for lead in ["_-n_", "-n_", "--namespace_", "-n=", " -n ", "namespace=", "_-n-"] {
+        if let Some((_, rest)) = rel.rsplit_once(lead) {
+            let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect();
+            if !name.is_empty() {
+                return name;
+            }
+        }
+    }
+    let parts: Vec<&str> = rel.split('/').collect();
+    parts.iter().position(|part| *part == "namespaces" || *part == "namespaced").and_then(|at| parts.get(at + 1)).filter(|_| parts.len() > 2).map(|ns| (*ns).to_owned()).unwrap_or_default()
+}
+
+/// Fills in namespaces of rows from the file's name, where that names one that is known elsewhere.
+fn settle_namespaces(cluster: &mut Cluster) {
+    let mut known: BTreeSet<String> = cluster.pods.iter().map(|pod| pod.ns.clone()).chain(cluster.workloads.iter().map(|w| w.ns.clone())).collect();
+    known.extend(cluster.notes.iter().map(|note| note.ns.clone()));
+    known.extend(cluster.names.iter().filter(|(kind, _, _)| kind == "Namespace").map(|(_, _, name)| name.clone()));
+    known.insert("default".into());
+    known.insert("kube-system".into());
+    known.remove("");
+    // The folders of logs are namespaces too: logs/<ns>/<pod>.log
+    let files = cluster.files.clone();
+    for path in &files {
+        if let Some((_, rest)) = path.split_once("/logs/") {
+            let mut parts = rest.split('/');
+            if let (Some(ns), Some(_)) = (parts.next(), parts.next()) {
+                known.insert(ns.to_owned());
+            }
+        }
+    }
+    let of_file: Vec<String> = files
+        .iter()
+        .map(|path| {
+            let file = path.rsplit('/').next().unwrap_or_default();
+            let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+            let by_end = stem.rsplit(['_', '.', ' ']).next().filter(|word| known.contains(*word));
+            by_end.or_else(|| path.split('/').find(|part| known.contains(*part))).unwrap_or_default().to_owned()
+        })
+        .collect();
+    let ns_of = |src: Src| of_file.get(src.file as usize).cloned().unwrap_or_default();
+    let by_pod: std::collections::BTreeMap<String, String> = cluster.pods.iter().filter(|pod| !pod.ns.is_empty()).map(|pod| (pod.name.clone(), pod.ns.clone())).collect();
+    for pod in cluster.pods.iter_mut().filter(|pod| pod.ns.is_empty()) {
+        pod.ns = ns_of(pod.src);
+    }
+    for note in cluster.notes.iter_mut().filter(|note| note.ns.is_empty() && note.kind != "Node") {
+        note.ns = by_pod.get(&note.name).cloned().unwrap_or_else(|| ns_of(note.src));
+    }
+    for workload in cluster.workloads.iter_mut().filter(|workload| workload.ns.is_empty()) {
+        workload.ns = ns_of(workload.src);
+    }
+    for claim in cluster.pvcs.iter_mut().filter(|claim| claim.ns.is_empty()) {
+        claim.ns = ns_of(claim.src);
+    }
+    for service in cluster.services.iter_mut().filter(|service| service.ns.is_empty()) {
+        service.ns = ns_of(service.src);
+    }
+    // Merge pods and workloads that are the same now that their namespaces are known.
+    for pod in std::mem::take(&mut cluster.pods) {
+        objects::add_pod(cluster, pod);
+    }
+    for workload in std::mem::take(&mut cluster.workloads) {
+        objects::add_workload(cluster, workload);
+    }
+    merge_nodes(cluster);
+}
+
+fn merge_nodes(cluster: &mut Cluster) {
+    let mut merged: Vec<Node> = Vec::new();
+    for node in std::mem::take(&mut cluster.nodes) {
+        match merged.iter_mut().find(|known| known.name == node.name) {
+            Some(known) if known.conditions.is_empty() => {
+                let row = std::mem::take(&mut known.row_status);
+                *known = node;
+                known.row_status = row;
+            }
+            Some(known) => {
+                if known.row_status.v.is_empty() {
+                    known.row_status = node.row_status;
+                }
+            }
+            None => merged.push(node),
+        }
+    }
+    cluster.nodes = merged;
+}

@@ -1,0 +1,139 @@
+//! From what the detectors found to one ranked list: duplicates merged, roots above their symptoms.
+
+use super::{Role, Signal};
+use crate::playbook::Cause;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Evidence lines kept per signal.
+const MAX_EVIDENCE: usize = 6;
+/// A root must be at least this strong to push its symptoms down.
+const EXPLAINS_FROM: f64 = 0.5;
+/// How far below its root a symptom ends.
+const BELOW_ROOT: f64 = 0.12;
+
+/// Merges signals with the same cause and subject, pushes what another signal explains below it,
+/// and sorts by strength; ties by cause, subject and first evidence, so that the order never
+/// depends on the order of files.
+pub fn rank(signals: Vec<Signal>, causes: &[Cause]) -> Vec<Signal> {
+    let mut merged: BTreeMap<(String, String, String), Signal> = BTreeMap::new();
+    for signal in signals {
+        let key = (signal.cause.clone(), signal.subject.namespace.clone().unwrap_or_default(), format!("{}/{}", signal.subject.kind, signal.subject.name));
+        match merged.entry(key) {
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(signal);
+            }
+            std::collections::btree_map::Entry::Occupied(mut taken) => {
+                let (best, other) = if better(&signal, taken.get()) { (signal, taken.get().clone()) } else { (taken.get().clone(), signal) };
+                taken.insert(absorb(best, other));
+            }
+        }
+    }
+    let mut signals: Vec<Signal> = merged.into_values().collect();
+    signals.sort_by(order);
+    let by_slug: BTreeMap<&str, &Cause> = causes.iter().map(|cause| (cause.slug.as_str(), cause)).collect();
+    for root in 0..signals.len() {
+        if signals[root].strength < EXPLAINS_FROM || signals[root].role != Role::Cause {
+            continue;
+        }
+        let Some(explains) = by_slug.get(signals[root].cause.as_str()).map(|cause| &cause.explains) else { continue };
+        for symptom in 0..signals.len() {
+            if symptom != root && explains.contains(&signals[symptom].cause) && related(&signals[root], &signals[symptom]) {
+                let ceiling = (signals[root].strength - BELOW_ROOT).max(0.05);
+                let below = &mut signals[symptom].strength;
+                *below = below.min(ceiling);
+            }
+        }
+    }
+    signals.sort_by(order);
+    signals
+}
+
+fn better(a: &Signal, b: &Signal) -> bool {
+    order(a, b) == std::cmp::Ordering::Less
+}
+
+fn order(a: &Signal, b: &Signal) -> std::cmp::Ordering {
+    // Causes before symptoms of the same strength.
+    b.strength
+        .total_cmp(&a.strength)
+        .then((a.role == Role::Symptom).cmp(&(b.role == Role::Symptom)))
+        .then_with(|| a.cause.cmp(&b.cause))
+        .then_with(|| a.subject.namespace.cmp(&b.subject.namespace))
+        .then_with(|| a.subject.name.cmp(&b.subject.name))
+        .then_with(|| a.evidence.first().map(|e| (&e.path, e.line_start)).cmp(&b.evidence.first().map(|e| (&e.path, e.line_start))))
+}
+
+fn absorb(mut best: Signal, other: Signal) -> Signal {
+    for evidence in other.evidence {
+        if best.evidence.len() < MAX_EVIDENCE && !best.evidence.iter().any(|known| known.path == evidence.path && known.line_start == evidence.line_start) {
+            best.evidence.push(evidence);
+        }
+    }
+    for (slot, value) in other.entities {
+        best.entities.entry(slot).or_insert(value);
+    }
+    best
+}
+
+/// Whether two signals speak about the same thing: a shared name, or either has none (the whole host).
+fn related(a: &Signal, b: &Signal) -> bool {
+    const NAMING: [&str; 12] =
+        ["pod", "workload", "deployment", "job", "service", "node", "unit", "device", "pvc", "container", "daemon", "host"];
+    let names = |signal: &Signal| -> BTreeSet<String> {
+        let own = (!signal.subject.name.is_empty()).then(|| signal.subject.name.clone());
+        own.into_iter().chain(NAMING.iter().filter_map(|slot| signal.entities.get(*slot).cloned())).collect()
+    };
+    let (a_names, b_names) = (names(a), names(b));
+    a_names.is_empty() || b_names.is_empty() || a_names.intersection(&b_names).next().is_some() || (a.subject.namespace.is_none() && b.subject.namespace.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Evidence, Subject};
+
+    fn signal(cause: &str, name: &str, strength: f64, role: Role) -> Signal {
+        Signal {
+            detector: format!("test.{cause}"),
+            cause: cause.into(),
+            title: cause.into(),
+            statement: cause.into(),
+            subject: Subject { kind: "Pod".into(), namespace: Some("shop".into()), name: name.into() },
+            evidence: vec![Evidence { path: format!("{name}.log"), line_start: 1, line_end: 1, quote: "a line".into() }],
+            strength,
+            role,
+            entities: BTreeMap::new(),
+        }
+    }
+
+    fn cause(slug: &str, explains: &[&str]) -> Cause {
+        Cause {
+            slug: slug.into(),
+            about: slug.into(),
+            signals_for: vec![],
+            signals_against: vec![],
+            explains: explains.iter().map(|s| (*s).to_owned()).collect(),
+            commands: vec![],
+        }
+    }
+
+    #[test]
+    fn a_root_stands_above_the_symptom_it_explains_and_only_for_the_same_thing() {
+        let causes = [cause("oom", &["crash-loop"]), cause("crash-loop", &[])];
+        let ranked = rank(vec![signal("crash-loop", "a", 0.95, Role::Cause), signal("oom", "a", 0.9, Role::Cause), signal("crash-loop", "b", 0.93, Role::Cause)], &causes);
+        let order: Vec<_> = ranked.iter().map(|s| (s.cause.as_str(), s.subject.name.as_str())).collect();
+        assert_eq!(order, [("crash-loop", "b"), ("oom", "a"), ("crash-loop", "a")]);
+    }
+
+    #[test]
+    fn the_order_of_arrival_does_not_matter_and_duplicates_merge() {
+        let mut one = signal("oom", "a", 0.9, Role::Cause);
+        one.evidence[0].line_start = 7;
+        let list = vec![signal("oom", "a", 0.8, Role::Cause), one, signal("x", "b", 0.8, Role::Symptom)];
+        let forward = rank(list.clone(), &[]);
+        let backward = rank(list.into_iter().rev().collect(), &[]);
+        assert_eq!(forward, backward);
+        assert_eq!(forward.len(), 2);
+        assert_eq!(forward[0].evidence.iter().map(|e| e.line_start).collect::<Vec<_>>(), [7, 1]);
+    }
+}

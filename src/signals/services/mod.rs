@@ -1,0 +1,300 @@
+//! Faults of services: rules over log lines, and detectors that compare configuration and state.
+//!
+//! Owns: the rule engine ([`rule`], [`engine`]), a table of rules a family, and the `state_*` detectors that
+//! read status outputs and configuration files. Touches: the unpacked tree, read-only. Zone: 2.
+//! Each rule says in its comment or statement why an expert reads the line that way, and carries lines that
+//! must and must not match; one test checks them all.
+
+pub mod engine;
+pub mod rule;
+mod state;
+
+mod ceph;
+mod databases;
+mod infra;
+mod juju;
+mod openstack;
+mod ovs;
+mod rabbitmq;
+mod state_ceph;
+mod state_cluster;
+mod state_config;
+mod state_db;
+mod state_ovs;
+mod state_rabbitmq;
+mod stores;
+
+use super::{Partial, Signal};
+use crate::bundle::Tree;
+use crate::report::Missing;
+use crate::signals::Role;
+
+/// All rule tables.
+const TABLES: &[&[rule::Rule]] = &[
+    ceph::RULES,
+    rabbitmq::RULES,
+    ovs::RULES,
+    openstack::RULES,
+    databases::RULES,
+    stores::RULES,
+    juju::RULES,
+    infra::RULES,
+];
+
+/// Finds faults of services by their logs, status outputs and configuration.
+pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
+    let mut partial = engine::Engine::new(TABLES)
+        .map(|engine| engine.run(tree))
+        .unwrap_or_default();
+    for part in [
+        state_ceph::detect(tree, ticket),
+        state_rabbitmq::detect(tree),
+        state_ovs::detect(tree),
+        state_db::detect(tree),
+        state_cluster::detect(tree),
+        state_config::detect(tree),
+    ] {
+        partial.merge(part);
+    }
+    suppress_repeats(&mut partial.signals);
+    missing_logs(tree, &mut partial);
+    if !partial
+        .signals
+        .iter()
+        .any(|signal| signal.role == Role::Cause && signal.strength >= 0.5)
+    {
+        partial.missing.extend(asked_about(tree, ticket));
+    }
+    partial
+}
+
+/// Services a ticket may speak of, and where each one's log lies on a host.
+const LOGS_OF: &[(&[&str], &str)] = &[
+    (&["rabbitmq", "amqp"], "var/log/rabbitmq/"),
+    (&["mysql", "mariadb", "galera", "percona"], "var/log/mysql/"),
+    (&["postgres", "postgresql"], "var/log/postgresql/"),
+    (&["nova", "resize", "migration"], "var/log/nova/"),
+    (&["neutron", "router"], "var/log/neutron/"),
+    (&["cinder", "volume"], "var/log/cinder/"),
+    (&["glance"], "var/log/glance/"),
+    (&["keystone"], "var/log/keystone/"),
+    (&["octavia", "loadbalancer", "amphora"], "var/log/octavia/"),
+    (&["designate"], "var/log/designate/"),
+    (&["heat"], "var/log/heat/"),
+    (&["ovn"], "var/log/ovn/"),
+    (&["openvswitch", "ovs"], "var/log/openvswitch/"),
+    (&["juju", "charm"], "var/log/juju/"),
+    (&["libvirt", "qemu"], "var/log/libvirt/"),
+    (&["nginx"], "var/log/nginx/"),
+    (&["apache"], "var/log/apache2/"),
+    (&["haproxy"], "var/log/haproxy.log"),
+    (&["pacemaker", "corosync"], "var/log/pacemaker/"),
+    (&["redis"], "var/log/redis/"),
+    (&["mongodb", "mongod"], "var/log/mongodb/"),
+    (&["elasticsearch"], "var/log/elasticsearch/"),
+];
+
+/// A host's bundle whose ticket speaks of a service that left no log in it.
+fn asked_about(tree: &Tree, ticket: Option<&str>) -> Vec<Missing> {
+    let Some(ticket) = ticket else {
+        return Vec::new();
+    };
+    if tree.under("sos_commands/").next().is_none() && tree.under("var/log/").next().is_none() {
+        return Vec::new();
+    }
+    let told = ticket.to_ascii_lowercase();
+    let words: Vec<&str> = told.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    LOGS_OF
+        .iter()
+        .filter(|(names, place)| {
+            names.iter().any(|name| words.contains(name)) && tree.under(place).next().is_none()
+        })
+        .map(|(names, place)| Missing {
+            what: format!("the logs of {}, {place}", names[0]),
+            why: format!(
+                "the ticket speaks of {}, but the bundle holds no log of it, so a fault there cannot be seen",
+                names[0]
+            ),
+            path: Some(format!("{}{place}", tree.top())),
+        })
+        .collect()
+}
+
+/// Every detector of this family with its cause, for checking catalogues.
+pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rules = TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .map(|rule| (rule.id, rule.cause));
+    let states = [
+        state_ceph::IDS,
+        state_rabbitmq::IDS,
+        state_ovs::IDS,
+        state_db::IDS,
+        state_cluster::IDS,
+        state_config::IDS,
+    ];
+    rules.chain(states.into_iter().flatten().copied())
+}
+
+/// A general rule that cites a line which a more special one cites too is left out.
+fn suppress_repeats(signals: &mut Vec<Signal>) {
+    let strongest: Vec<(String, u64, f64)> = signals
+        .iter()
+        .filter_map(|signal| {
+            signal
+                .evidence
+                .first()
+                .map(|e| (e.path.clone(), e.line_start, signal.strength))
+        })
+        .collect();
+    signals.retain(|signal| {
+        signal.evidence.first().is_none_or(|ours| {
+            !strongest.iter().any(|(path, line, strength)| {
+                *path == ours.path && *line == ours.line_start && *strength > signal.strength
+            })
+        })
+    });
+}
+
+/// A symptom whose daemon left no log in the bundle: names the file that would show why.
+fn missing_logs(tree: &Tree, partial: &mut Partial) {
+    let mut wanted: Vec<Missing> = Vec::new();
+    for signal in partial
+        .signals
+        .iter()
+        .filter(|signal| signal.role == Role::Symptom)
+    {
+        let name = signal.subject.name.as_str();
+        let place = match name.split_once('.') {
+            Some(("osd", id)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => {
+                format!("var/log/ceph/ceph-osd.{id}.log")
+            }
+            Some(("mon", id)) if !id.is_empty() => format!("var/log/ceph/ceph-mon.{id}.log"),
+            _ if name.starts_with("rabbit@") => format!("var/log/rabbitmq/{name}.log"),
+            _ => continue,
+        };
+        if tree.get(&place).is_none()
+            && !wanted
+                .iter()
+                .any(|missing| missing.path.as_deref() == Some(&place))
+        {
+            wanted.push(Missing {
+                what: format!("the log of {name}, {place}"),
+                why: format!(
+                    "{}; only its own log shows why, and the bundle does not hold it",
+                    signal.title
+                ),
+                path: Some(place),
+            });
+        }
+    }
+    partial.missing.extend(wanted);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn every_rule_keeps_its_examples() {
+        let mut ids = BTreeSet::new();
+        let mut wrong: Vec<String> = Vec::new();
+        for rule in TABLES.iter().flat_map(|table| table.iter()) {
+            assert!(ids.insert(rule.id), "{} twice", rule.id);
+            let pattern =
+                engine::compile(rule.pattern).unwrap_or_else(|| panic!("pattern of {}", rule.id));
+            for text in [rule.unless, rule.near, rule.cleared_by] {
+                assert!(
+                    text.is_empty() || engine::compile(text).is_some(),
+                    "{}: {text}",
+                    rule.id
+                );
+            }
+            let unless = engine::compile(rule.unless).filter(|_| !rule.unless.is_empty());
+            let matches = |line: &str| {
+                let lower = line.to_ascii_lowercase();
+                rule.needs
+                    .iter()
+                    .any(|need| lower.contains(&need.to_ascii_lowercase()))
+                    && pattern.is_match(line)
+                    && !unless.as_ref().is_some_and(|unless| unless.is_match(line))
+            };
+            assert!(
+                !rule.yes.is_empty() && !rule.no.is_empty() && !rule.needs.is_empty(),
+                "{} needs examples",
+                rule.id
+            );
+            for line in rule.yes {
+                if !matches(line) {
+                    wrong.push(format!("{} must match {line}", rule.id));
+                }
+            }
+            for line in rule.no {
+                if matches(line) {
+                    wrong.push(format!("{} must not match {line}", rule.id));
+                }
+            }
+            let names: BTreeSet<&str> = pattern.capture_names().flatten().collect();
+            for text in [rule.subject, rule.title, rule.statement] {
+                for slot in text
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|part| part.split('}').next())
+                {
+                    if !names.contains(slot)
+                        && !["daemon", "file", "line", "count", "span", "subject"].contains(&slot)
+                    {
+                        wrong.push(format!("{}: no slot {slot}", rule.id));
+                    }
+                }
+            }
+            assert!(
+                (0.0..=0.97).contains(&rule.strength)
+                    && rule.title.len() > 8
+                    && rule.statement.len() > 20,
+                "{}",
+                rule.id
+            );
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn each_rule_and_detector_is_in_the_catalogues() {
+        let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for text in [
+            include_str!("../../../playbooks/causes/services.toml"),
+            include_str!("../../../playbooks/causes/logs.toml"),
+        ] {
+            let catalogue: toml::Table = text.parse().unwrap();
+            assert_eq!(
+                catalogue["schema"].as_str(),
+                Some("narrowroom.catalogue/v1")
+            );
+            for cause in catalogue["causes"].as_array().unwrap() {
+                let slug = cause["slug"].as_str().unwrap().to_owned();
+                let ids = cause["signals_for"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|id| id.as_str().unwrap().to_owned())
+                    .collect();
+                assert!(
+                    (1..=5).contains(&cause["commands"].as_array().unwrap().len()),
+                    "{slug}"
+                );
+                assert!(known.insert(slug.clone(), ids).is_none(), "{slug} twice");
+            }
+        }
+        for (id, cause) in
+            detectors().chain([(crate::signals::logs::DETECTOR, crate::signals::logs::CAUSE)])
+        {
+            assert!(
+                known.get(cause).is_some_and(|ids| ids.contains(id)),
+                "{id} under {cause}"
+            );
+        }
+    }
+}

@@ -1,0 +1,676 @@
+//! Programs whose effect is in their arguments' content: dispatch, shells and interpreters, files, git, find.
+
+use super::flags::{Style, list, parse};
+use super::shell::show;
+use super::words::{Arg, HOLE};
+use super::wrappers::join;
+use super::{Judge, Stdin};
+
+/// Folders whose programs are what their names say.
+const TRUSTED_FOLDERS: &[&str] = &[
+    "/bin",
+    "/usr/bin",
+    "/sbin",
+    "/usr/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/snap/bin",
+    "/opt/bin",
+    "/var/lib/rancher/rke2/bin",
+    "/usr/lib/systemd",
+    "/opt/puppetlabs/bin",
+    "/opt/mssql-tools/bin",
+];
+
+impl Judge {
+    /// Judges a simple command given as arguments.
+    pub(super) fn argv(&mut self, args: &[Arg], stdin: &Stdin) {
+        if !self.spend() {
+            return;
+        }
+        let Some((first, rest)) = args.split_first() else {
+            return self.unknown("there is no command");
+        };
+        if !first.known() || first.text.is_empty() {
+            if first.substituted {
+                return self.unknown("which program runs comes from another command");
+            }
+            self.unknown("which program runs is not in the text");
+            // Words that give it away all the same: $TOOL delete …
+            if rest.iter().take(3).any(|arg| {
+                matches!(
+                    arg.text.as_str(),
+                    "delete" | "destroy" | "-rf" | "-fr" | "drain" | "terminate" | "purge" | "drop"
+                )
+            }) {
+                self.destructive("an unknown program is told to delete");
+            }
+            return;
+        }
+        if first.text.contains(['*', '?', '[']) && first.text != "[" && first.text != "[[" {
+            return self.unknown("which program runs depends on the files that are there");
+        }
+        let name = self.program(&first.text);
+        let Some(name) = name else { return };
+        if self.scope.functions.contains(&name) {
+            return self.read_only();
+        }
+        if let [only] = rest
+            && matches!(only.text.as_str(), "--help" | "--version")
+            && !runs_its_argument(&name)
+        {
+            return self.read_only();
+        }
+        // For programs of the table, a last --help prints and does nothing else.
+        if rest.last().is_some_and(|arg| arg.text == "--help")
+            && !rest.iter().any(|arg| arg.text == "--")
+            && super::table::tool(&name).is_some()
+            && rest.len() <= 4
+            && rest
+                .iter()
+                .rev()
+                .nth(1)
+                .is_none_or(|arg| !arg.text.starts_with('-'))
+        {
+            return self.read_only();
+        }
+        if self.wrapper(&name, rest, stdin)
+            || self.special(&name, rest, stdin)
+            || self.by_table(&name, rest)
+        {
+            return;
+        }
+        self.unknown(format!(
+            "{} is not on the list of known programs",
+            show(&name)
+        ));
+    }
+
+    /// The program's name without its folder.
+    fn program(&mut self, text: &str) -> Option<String> {
+        let Some((folder, name)) = text.rsplit_once('/') else {
+            let lower = text.to_ascii_lowercase();
+            return Some(
+                lower
+                    .strip_suffix(".exe")
+                    .map_or_else(|| text.to_owned(), str::to_owned),
+            );
+        };
+        if !TRUSTED_FOLDERS.contains(&folder) {
+            self.unknown(format!(
+                "{} is a program or script that is not shown",
+                show(text)
+            ));
+        }
+        if name.is_empty() {
+            self.unknown("a folder is not a command");
+            return None;
+        }
+        if name.ends_with(".sh") || name.ends_with(".py") || name.ends_with(".pl") {
+            self.unknown(format!("{} is a script that is not shown", show(text)));
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    /// Programs that need more than the table; `false` if `name` is none.
+    fn special(&mut self, name: &str, args: &[Arg], stdin: &Stdin) -> bool {
+        match name {
+            "sh" | "bash" | "zsh" | "ksh" | "dash" | "ash" | "fish" | "rbash" | "csh" | "tcsh"
+            | "mksh" => self.shell(name, args, stdin),
+            "." | "source" => self.sourced(args),
+            "alias" => {
+                for arg in args {
+                    if let Some((name, value)) = arg.text.split_once('=') {
+                        self.scope.aliases.insert(name.to_owned(), value.to_owned());
+                    }
+                }
+                self.read_only();
+            }
+            "export" | "declare" | "typeset" | "local" | "readonly" => {
+                for arg in args {
+                    if let Some((name, value)) = super::wrappers::assignment(&arg.text) {
+                        self.environment(&[(name.clone(), value.clone())]);
+                        self.scope.variables.insert(name, value);
+                    }
+                }
+                self.read_only();
+            }
+            "read" | "mapfile" | "readarray" | "getopts" => {
+                for arg in args.iter().filter(|arg| !arg.text.starts_with('-')) {
+                    self.scope.variables.insert(arg.text.clone(), None);
+                }
+                self.read_only();
+            }
+            "trap" => {
+                if let Some(code) = args.iter().find(|arg| !arg.text.starts_with('-')) {
+                    let code = code.text.clone();
+                    self.deeper(|judge| judge.script(&code));
+                }
+                self.read_only();
+            }
+            "tmux" | "screen" | "script" | "gdb" => {
+                self.changes(format!("`{name}` starts a session"));
+                for arg in args.iter().filter(|arg| arg.text.contains(' ')) {
+                    let text = arg
+                        .text
+                        .strip_prefix("shell ")
+                        .or_else(|| arg.text.strip_prefix('!'))
+                        .unwrap_or(&arg.text)
+                        .to_owned();
+                    self.deeper(|judge| judge.script(&text));
+                }
+                let inner: Vec<Arg> = args
+                    .iter()
+                    .skip_while(|arg| {
+                        arg.text.starts_with('-')
+                            || matches!(
+                                arg.text.as_str(),
+                                "new"
+                                    | "new-session"
+                                    | "new-window"
+                                    | "neww"
+                                    | "split-window"
+                                    | "send-keys"
+                            )
+                    })
+                    .cloned()
+                    .collect();
+                if !inner.is_empty() {
+                    self.inner(&inner, &Stdin::None);
+                }
+            }
+            "find" | "gfind" => self.find(args),
+            "fd" | "fdfind" => self.fd(args),
+            "sed" | "gsed" => self.sed(args),
+            "tar" | "bsdtar" => self.tar(args),
+            "dd" => self.dd(args),
+            "tee" => {
+                let parsed = parse(args, Style::default());
+                if parsed.words.is_empty() {
+                    self.read_only();
+                }
+                let append = parsed.has(&["-a", "--append"]);
+                for path in &parsed.words {
+                    self.writes_to(path, append);
+                }
+                self.read_only();
+            }
+            "git" => self.git(args),
+            "ip" => self.ip(args, stdin),
+            "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" => {
+                let parsed = parse(args, Style::default());
+                let root = parsed.words.iter().any(|word| {
+                    matches!(
+                        word.text.as_str(),
+                        "/" | "/*" | "/etc" | "/usr" | "/bin" | "/lib" | "/var"
+                    )
+                });
+                if parsed.has(&["-R", "--recursive"]) && root {
+                    self.destructive(format!(
+                        "`{name} -R` on a system folder overwrites permissions for good"
+                    ));
+                } else {
+                    self.changes(format!("`{name}` changes permissions"));
+                }
+            }
+            _ => {
+                return self.script_program(name, args, stdin)
+                    || self.remote_program(name, args, stdin)
+                    || self.http_program(name, args)
+                    || self.database(name, args, stdin);
+            }
+        }
+        true
+    }
+
+    fn shell(&mut self, name: &str, args: &[Arg], stdin: &Stdin) {
+        let values = list("-o -O --rcfile --init-file +o +O");
+        let parsed = parse(
+            args,
+            Style {
+                values: &values,
+                stop_at_word: true,
+                ..Style::default()
+            },
+        );
+        if parsed.has(&["-c"])
+            || args.iter().any(|arg| {
+                arg.text.starts_with('-')
+                    && !arg.text.starts_with("--")
+                    && arg.text.ends_with('c')
+                    && arg.text.len() > 2
+            })
+        {
+            match parsed.words.first().cloned() {
+                Some(code) => {
+                    if code.substituted {
+                        self.destructive("runs the output of a command as code");
+                    } else if code.text.chars().all(|c| c == HOLE) {
+                        self.unknown("runs code that is not shown");
+                    }
+                    // The positional parameters are not known inside unless they are given here.
+                    for (index, arg) in parsed.words.iter().skip(1).enumerate() {
+                        self.scope.variables.insert(
+                            index.to_string(),
+                            Some(arg.text.clone()).filter(|_| arg.known()),
+                        );
+                    }
+                    let saved = self.scope.clone();
+                    self.deeper(|judge| judge.script(&code.text));
+                    self.scope = saved;
+                }
+                None => self.unknown("runs code that is not shown"),
+            }
+            return;
+        }
+        if parsed.has(&["-n"]) && !parsed.words.is_empty() {
+            return self.read_only();
+        }
+        match (parsed.words.first(), stdin) {
+            (Some(script), _) if script.substituted => {
+                self.destructive("runs the output of a command as code")
+            }
+            (Some(script), _)
+                if script.text != "-" && script.text != "/dev/stdin" && !parsed.has(&["-s"]) =>
+            {
+                self.unknown(format!(
+                    "runs the script {}, which is not shown",
+                    show(&script.text)
+                ))
+            }
+            (_, Stdin::Text(text)) => {
+                let text = text.clone();
+                self.deeper(|judge| judge.script(&text));
+            }
+            (_, Stdin::Piped) => self.destructive(format!(
+                "hands control to code that is not shown: a pipe into {name}"
+            )),
+            (_, Stdin::None) => self.unknown("a bare interactive shell"),
+        }
+    }
+
+    fn sourced(&mut self, args: &[Arg]) {
+        match args.first() {
+            Some(file) if file.substituted => {
+                self.destructive("runs the output of a command as code")
+            }
+            Some(file) => self.unknown(format!("runs {}, which is not shown", show(&file.text))),
+            None => self.unknown("runs a file that is not named"),
+        }
+    }
+
+    fn find(&mut self, args: &[Arg]) {
+        let mut at = 0;
+        while at < args.len() {
+            let text = args[at].text.as_str();
+            at += 1;
+            match text {
+                "-delete" => self.destructive("`find -delete` deletes what it finds"),
+                "-exec" | "-execdir" | "-ok" | "-okdir" => {
+                    let inner: Vec<Arg> = args[at..]
+                        .iter()
+                        .take_while(|arg| arg.text != ";" && arg.text != "+")
+                        .cloned()
+                        .collect();
+                    at += inner.len() + 1;
+                    let inner: Vec<Arg> = inner
+                        .into_iter()
+                        .map(|arg| {
+                            if arg.text == "{}" {
+                                Arg::new(HOLE.to_string())
+                            } else {
+                                arg
+                            }
+                        })
+                        .collect();
+                    self.inner(&inner, &Stdin::None);
+                }
+                "-fprint" | "-fprint0" | "-fprintf" | "-fls" => {
+                    let path = args.get(at).cloned().unwrap_or_default();
+                    self.writes_to(&path, false);
+                    at += 1;
+                }
+                _ => {}
+            }
+        }
+        self.read_only();
+    }
+
+    fn fd(&mut self, args: &[Arg]) {
+        if let Some(at) = args
+            .iter()
+            .position(|arg| matches!(arg.text.as_str(), "-x" | "--exec" | "-X" | "--exec-batch"))
+        {
+            let inner: Vec<Arg> = args[at + 1..].to_vec();
+            self.inner(&inner, &Stdin::None);
+        }
+        self.read_only();
+    }
+
+    fn tar(&mut self, args: &[Arg]) {
+        let mut mode = None;
+        for (index, arg) in args.iter().enumerate() {
+            let text = arg.text.as_str();
+            if text.starts_with("--checkpoint-action")
+                || text.starts_with("--to-command")
+                || text.starts_with("--use-compress-program")
+                || text.starts_with("--rsh-command")
+                || text == "-I"
+                || text.starts_with("--info-script")
+                || text.starts_with("--new-volume-script")
+            {
+                let harmless = matches!(
+                    text.split_once('=')
+                        .map(|(_, value)| value)
+                        .or_else(|| args.get(index + 1).map(|arg| arg.text.as_str())),
+                    Some("zstd" | "pigz" | "lz4" | "pbzip2" | "xz" | "gzip")
+                );
+                if !harmless {
+                    self.destructive("`tar` is told to run another program");
+                }
+            }
+            if text == "--remove-files" || text == "--delete" {
+                self.destructive(format!("`tar {text}` deletes files"));
+            }
+            let letters = match text {
+                "--extract" | "--get" => "x",
+                "--list" => "t",
+                "--create" => "c",
+                "--append" | "--update" | "--concatenate" => "r",
+                "--diff" | "--compare" => "d",
+                _ if text.starts_with("--") => continue,
+                _ if text.starts_with('-') => &text[1..],
+                _ if index == 0 => text,
+                _ => continue,
+            };
+            if mode.is_none() {
+                mode = letters.chars().find(|letter| "xtcrduA".contains(*letter));
+            }
+            // To standard output, nothing is written.
+            if mode == Some('x')
+                && (letters.contains('O')
+                    || args
+                        .iter()
+                        .any(|arg| arg.text == "--to-stdout" || arg.text == "-O"))
+            {
+                mode = Some('t');
+            }
+        }
+        match mode {
+            Some('t' | 'd') => self.read_only(),
+            Some('x') => self.changes("`tar x` writes files, over those that are there"),
+            Some(_) => self.changes("`tar` writes an archive"),
+            None => self.unknown("`tar` without a mode"),
+        }
+    }
+
+    fn dd(&mut self, args: &[Arg]) {
+        match args.iter().find_map(|arg| arg.text.strip_prefix("of=")) {
+            None => self.read_only(),
+            Some("/dev/null" | "/dev/stdout") => self.read_only(),
+            Some(to) if to.starts_with("/dev/") => {
+                self.destructive(format!("`dd` overwrites the device {}", show(to)))
+            }
+            Some(to) => {
+                let to = Arg::new(to);
+                if to.known() {
+                    self.writes_to(&to, false)
+                } else {
+                    self.destructive("`dd` overwrites something that is not named")
+                }
+            }
+        }
+    }
+
+    fn sed(&mut self, args: &[Arg]) {
+        let values = list("-e -f -l --expression --file --line-length");
+        let in_place = args.iter().any(|arg| {
+            let text = arg.text.as_str();
+            text.starts_with("--in-place")
+                || (text.len() >= 3 && "--in-place".starts_with(text) && text.starts_with("--i"))
+                || (text.starts_with('-')
+                    && !text.starts_with("--")
+                    && text[1..]
+                        .split(['e', 'f', 'l'])
+                        .next()
+                        .is_some_and(|letters| letters.contains('i')))
+        });
+        let parsed = parse(
+            args,
+            Style {
+                values: &values,
+                ..Style::default()
+            },
+        );
+        if in_place {
+            self.changes("`sed -i` changes files in place");
+        }
+        let scripts: Vec<String> = if parsed.has(&["-e", "--expression"]) {
+            parsed
+                .flags
+                .iter()
+                .filter(|flag| matches!(flag.name.as_str(), "-e" | "--expression"))
+                .filter_map(|flag| flag.value.clone())
+                .collect()
+        } else if parsed.has(&["-f", "--file"]) {
+            self.unknown("`sed` runs a script that is not shown");
+            Vec::new()
+        } else {
+            parsed
+                .words
+                .first()
+                .map(|word| word.text.clone())
+                .into_iter()
+                .collect()
+        };
+        for script in scripts {
+            match super::script::sed_effect(&script) {
+                super::script::SedEffect::Reads => self.read_only(),
+                super::script::SedEffect::Writes => self.changes("`sed` writes a file"),
+                super::script::SedEffect::Runs => self.destructive("`sed` runs a command"),
+            }
+        }
+        self.read_only();
+    }
+
+    fn git(&mut self, args: &[Arg]) {
+        let values =
+            list("-C -c --git-dir --work-tree --namespace --exec-path --config-env --super-prefix");
+        let parsed = parse(
+            args,
+            Style {
+                values: &values,
+                stop_at_word: true,
+                ..Style::default()
+            },
+        );
+        for flag in &parsed.flags {
+            let value = flag
+                .value
+                .as_deref()
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            if flag.name == "-c"
+                && [
+                    "pager",
+                    "alias.",
+                    "sshcommand",
+                    "editor",
+                    "fsmonitor",
+                    "hookspath",
+                    "external",
+                    "textconv",
+                    "credential",
+                    "askpass",
+                    "gpg.program",
+                    "proxycommand",
+                    "filter.",
+                    "difftool",
+                    "mergetool",
+                ]
+                .iter()
+                .any(|key| value.contains(key))
+                && !value.ends_with("pager=cat")
+                && !value.ends_with("pager=")
+            {
+                self.destructive("`git -c` makes git run another program");
+            }
+            if flag.name == "--exec-path" && flag.value.is_some() || flag.name == "--config-env" {
+                self.unknown("git runs programs from elsewhere");
+            }
+        }
+        let words = parsed.all_words();
+        if words.is_empty() {
+            return self.read_only();
+        }
+        if words[0].text == "push"
+            && words[1..].iter().any(|word| {
+                (word.text.starts_with('+') || word.text.starts_with(':')) && word.text.len() > 1
+            })
+        {
+            self.destructive("`git push` overwrites or deletes on the other side");
+        }
+        if words[0].text == "checkout"
+            && words
+                .iter()
+                .any(|word| word.text == "--" || word.text == ".")
+        {
+            self.destructive("`git checkout --` overwrites changes in files");
+        }
+        if matches!(words[0].text.as_str(), "bisect" | "submodule" | "rebase")
+            && words
+                .iter()
+                .any(|word| matches!(word.text.as_str(), "run" | "foreach" | "--exec" | "-x"))
+        {
+            let at = words
+                .iter()
+                .position(|word| matches!(word.text.as_str(), "run" | "foreach" | "--exec" | "-x"))
+                .unwrap_or(0);
+            let inner = join(&words[at + 1..]);
+            self.deeper(|judge| judge.script(&inner));
+        }
+        let named = words[1..]
+            .iter()
+            .filter(|word| !word.text.starts_with('-'))
+            .count();
+        let lists = words.iter().any(|word| {
+            [
+                "-l",
+                "--list",
+                "-r",
+                "-a",
+                "-v",
+                "-vv",
+                "--contains",
+                "--merged",
+                "--no-merged",
+                "--points-at",
+                "--sort",
+                "--get",
+                "--get-all",
+                "--get-regexp",
+                "--show-current",
+            ]
+            .iter()
+            .any(|flag| word.text == *flag || word.text.starts_with(&format!("{flag}=")))
+        });
+        let creates = match words[0].text.as_str() {
+            "branch" | "tag" => named >= 1 && !lists,
+            "config" | "symbolic-ref" => named >= 2 && !lists,
+            _ => false,
+        };
+        if creates {
+            self.changes(format!(
+                "`git {}` with a name writes to the repository",
+                words[0].text
+            ));
+        }
+        self.by_table("git", &words);
+    }
+
+    fn ip(&mut self, args: &[Arg], stdin: &Stdin) {
+        let values = list("-f -family -n -netns -l -loops -rc -rcvbuf -b -batch");
+        let parsed = parse(
+            args,
+            Style {
+                values: &values,
+                one_dash: true,
+                stop_at_word: true,
+            },
+        );
+        if parsed.has(&["-b", "-batch"]) {
+            return self.unknown("runs commands of a file that is not shown");
+        }
+        let words = parsed.all_words();
+        let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+        let begins = |word: &str, full: &str| !word.is_empty() && full.starts_with(word);
+        let Some(object) = texts.first() else {
+            return self.read_only();
+        };
+        if begins(object, "netns") && texts.get(1).is_some_and(|word| begins(word, "exec")) {
+            let inner = words.get(3..).unwrap_or_default().to_vec();
+            return if inner.is_empty() {
+                self.unknown("a bare interactive shell")
+            } else {
+                self.inner(&inner, stdin)
+            };
+        }
+        if begins(object, "vrf") && texts.get(1).is_some_and(|word| begins(word, "exec")) {
+            let inner = words.get(3..).unwrap_or_default().to_vec();
+            return self.inner(&inner, stdin);
+        }
+        let verb = texts.get(1).copied().unwrap_or("show");
+        let any = |options: &[&str]| {
+            options.iter().any(|full| {
+                full.starts_with(verb)
+                    && verb.len() >= full.len().min(if full.len() > 4 { 1 } else { 2 })
+            })
+        };
+        if verb.contains(HOLE) {
+            self.unknown("what `ip` does is not in the text");
+        } else if any(&["delete", "flush", "del"])
+            && !verb.is_empty()
+            && (verb.starts_with('d') || verb.starts_with('f'))
+        {
+            self.destructive(format!("`ip {object} {verb}` removes network settings"));
+        } else if verb == "set"
+            || verb == "s"
+                && texts.len() > 2
+                && !begins(object, "link")
+                && texts.contains(&"dev")
+                && texts.contains(&"up")
+        {
+            if texts.contains(&"down") {
+                self.destructive(format!("`ip {object} set … down` stops an interface"));
+            } else {
+                self.changes(format!("`ip {object} set` changes network settings"));
+            }
+        } else if [
+            "add", "a", "change", "replace", "append", "prepend", "attach", "set", "save",
+        ]
+        .contains(&verb)
+            && texts.len() > 2
+            || ["add", "change", "replace", "append", "restore"].contains(&verb)
+        {
+            self.changes(format!("`ip {object} {verb}` changes network settings"));
+        } else if any(&[
+            "show", "list", "ls", "lst", "get", "help", "monitor", "identify", "pids", "fdb",
+            "stats", "showdump",
+        ]) || ["s", "l", "sh", "dev", "all", "to", "table", "up", "-d"].contains(&verb)
+            || verb.starts_with("eth")
+            || verb.starts_with("en")
+        {
+            self.read_only();
+        } else {
+            self.unknown(format!(
+                "`ip {object} {verb}` is not on the list of what only reads"
+            ));
+        }
+    }
+}
+
+/// Programs that run whatever their argument names, even if it is called `--help`.
+fn runs_its_argument(name: &str) -> bool {
+    matches!(name, "source" | "." | "eval")
+}

@@ -1,0 +1,504 @@
+//! Walking a parsed shell program: lists, pipelines, compounds, redirections.
+
+use super::words::{Arg, HOLE};
+use super::{Judge, Stdin, scan, windows};
+use brush_parser::ast::{
+    AndOr, AndOrList, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem,
+    CompoundCommand, CompoundList, ExtendedTestExpr, IoFileRedirectKind, IoFileRedirectTarget,
+    IoRedirect, Pipeline, SimpleCommand, SubshellCommand,
+};
+use brush_parser::{Parser, ParserOptions};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Deepest nesting of brackets that is handed to the parser, whose work can grow fast with it.
+const MAX_BRACKETS: usize = 14;
+/// Most values of a `for` loop that are tried one by one.
+const MAX_LOOP_VALUES: usize = 8;
+
+/// Two opening brackets with blanks between them.
+static SUBSHELLS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\(\s+\(").unwrap_or_else(|why| panic!("subshell pattern: {why}"))
+});
+
+impl Judge {
+    /// Judges shell text.
+    pub(super) fn script(&mut self, text: &str) {
+        if !self.spend() {
+            return;
+        }
+        if text.trim().is_empty() {
+            return;
+        }
+        if windows::is_windows(text) {
+            windows::judge(self, text);
+            return;
+        }
+        if bracket_depth(text) > MAX_BRACKETS {
+            scan::visible(self, text);
+            return;
+        }
+        // The parser takes `( (` for arithmetic, a shell for two subshells; a command in between tells them apart.
+        let once = SUBSHELLS.replace_all(text, "( :; (");
+        let text = SUBSHELLS.replace_all(&once, "( :; (").into_owned();
+        match Parser::new(text.as_bytes(), &ParserOptions::default()).parse_program() {
+            Ok(program) if program.complete_commands.is_empty() => {
+                // Nothing but comments.
+                self.unknown("there is no command");
+            }
+            Ok(program) => program
+                .complete_commands
+                .iter()
+                .for_each(|list| self.list(list)),
+            Err(_) => scan::visible(self, &text),
+        }
+    }
+
+    fn list(&mut self, list: &CompoundList) {
+        for item in &list.0 {
+            self.and_or(&item.0);
+        }
+    }
+
+    fn and_or(&mut self, list: &AndOrList) {
+        self.pipeline(&list.first);
+        for next in &list.additional {
+            match next {
+                AndOr::And(pipeline) | AndOr::Or(pipeline) => self.pipeline(pipeline),
+            }
+        }
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline) {
+        let mut stdin = Stdin::None;
+        for command in &pipeline.seq {
+            stdin = self.command(command, stdin);
+        }
+    }
+
+    /// Judges one stage of a pipeline; gives what is known of its output.
+    fn command(&mut self, command: &Command, stdin: Stdin) -> Stdin {
+        if !self.spend() {
+            return Stdin::Piped;
+        }
+        match command {
+            Command::Simple(simple) => return self.simple(simple, stdin),
+            Command::Compound(compound, redirects) => {
+                self.deeper(|judge| judge.compound(compound));
+                for redirect in redirects.iter().flat_map(|list| &list.0) {
+                    self.redirect(redirect);
+                }
+            }
+            Command::Function(function) => {
+                let name = self.expand_whole(&function.fname.value).text;
+                self.deeper(|judge| judge.compound(&function.body.0));
+                // A function that calls itself through a pipe into itself is a fork bomb.
+                let body = function.body.to_string();
+                if body.matches(&name).count() >= 2 && body.contains('|') && body.contains('&') {
+                    self.destructive("defines a function that multiplies itself");
+                }
+                self.scope.functions.push(name);
+                self.read_only();
+            }
+            Command::ExtendedTest(test, redirects) => {
+                self.test_words(&test.expr);
+                self.read_only();
+                for redirect in redirects.iter().flat_map(|list| &list.0) {
+                    self.redirect(redirect);
+                }
+            }
+        }
+        Stdin::Piped
+    }
+
+    fn test_words(&mut self, expression: &ExtendedTestExpr) {
+        match expression {
+            ExtendedTestExpr::And(a, b) | ExtendedTestExpr::Or(a, b) => {
+                self.test_words(a);
+                self.test_words(b);
+            }
+            ExtendedTestExpr::Not(inner) | ExtendedTestExpr::Parenthesized(inner) => {
+                self.test_words(inner)
+            }
+            ExtendedTestExpr::UnaryTest(_, word) => drop(self.expand_whole(&word.value)),
+            ExtendedTestExpr::BinaryTest(_, a, b) => {
+                self.expand_whole(&a.value);
+                self.expand_whole(&b.value);
+            }
+        }
+    }
+
+    fn compound(&mut self, compound: &CompoundCommand) {
+        match compound {
+            CompoundCommand::Arithmetic(arithmetic) => {
+                self.expand_whole(&format!("$(({}))", arithmetic.expr.value));
+                self.read_only();
+            }
+            CompoundCommand::ArithmeticForClause(clause) => self.list(&clause.body.list),
+            CompoundCommand::BraceGroup(group) => self.list(&group.list),
+            CompoundCommand::Subshell(shell) => self.subshell(shell),
+            CompoundCommand::ForClause(clause) => {
+                let values: Vec<Arg> = clause
+                    .values
+                    .iter()
+                    .flatten()
+                    .flat_map(|word| self.expand(&word.value))
+                    .collect();
+                let known = !values.is_empty()
+                    && values.len() <= MAX_LOOP_VALUES
+                    && values.iter().all(Arg::known);
+                if known {
+                    for value in values {
+                        self.scope
+                            .variables
+                            .insert(clause.variable_name.clone(), Some(value.text));
+                        self.list(&clause.body.list);
+                    }
+                } else {
+                    self.scope
+                        .variables
+                        .insert(clause.variable_name.clone(), None);
+                    self.list(&clause.body.list);
+                }
+            }
+            CompoundCommand::CaseClause(clause) => {
+                self.expand_whole(&clause.value.value);
+                for pattern in clause.cases.iter().flat_map(|case| &case.patterns) {
+                    self.expand_whole(&pattern.value);
+                }
+                clause
+                    .cases
+                    .iter()
+                    .filter_map(|case| case.cmd.as_ref())
+                    .for_each(|list| self.list(list));
+            }
+            CompoundCommand::IfClause(clause) => {
+                self.list(&clause.condition);
+                self.list(&clause.then);
+                for part in clause.elses.iter().flatten() {
+                    if let Some(condition) = &part.condition {
+                        self.list(condition);
+                    }
+                    self.list(&part.body);
+                }
+            }
+            CompoundCommand::WhileClause(clause) | CompoundCommand::UntilClause(clause) => {
+                self.list(&clause.0);
+                self.list(&clause.1.list);
+            }
+            CompoundCommand::Coprocess(coprocess) => {
+                self.command(&coprocess.body, Stdin::Piped);
+            }
+        }
+    }
+
+    fn subshell(&mut self, shell: &SubshellCommand) {
+        let saved = self.scope.clone();
+        self.list(&shell.list);
+        self.scope = saved;
+    }
+
+    fn simple(&mut self, simple: &SimpleCommand, mut stdin: Stdin) -> Stdin {
+        let mut environment = Vec::new();
+        let mut args = Vec::new();
+        let mut writes = Vec::new();
+        let mut took_assignments = false;
+        let prefix = simple
+            .prefix
+            .iter()
+            .flat_map(|items| &items.0)
+            .map(|item| (true, item));
+        let suffix = simple
+            .suffix
+            .iter()
+            .flat_map(|items| &items.0)
+            .map(|item| (false, item));
+        for (before, item) in prefix {
+            self.item(
+                before,
+                item,
+                &mut environment,
+                &mut args,
+                &mut writes,
+                &mut stdin,
+            );
+        }
+        if let Some(word) = &simple.word_or_name {
+            args.extend(self.expand(&word.value));
+        }
+        for (before, item) in suffix {
+            self.item(
+                before,
+                item,
+                &mut environment,
+                &mut args,
+                &mut writes,
+                &mut stdin,
+            );
+        }
+        if args.is_empty() {
+            for (name, value) in environment {
+                took_assignments = true;
+                self.scope.variables.insert(name, value);
+            }
+            self.read_only();
+            if !took_assignments {
+                self.emptied(&writes);
+            }
+            return Stdin::Piped;
+        }
+        self.environment(&environment);
+        if is_silent(&args) {
+            self.emptied(&writes);
+        }
+        if let Some(alias) = self.scope.aliases.get(&args[0].text).cloned() {
+            let mut replaced: Vec<Arg> = alias.split_whitespace().map(Arg::new).collect();
+            if alias.contains(['|', ';', '&', '$', '`', '>']) {
+                self.deeper(|judge| judge.script(&alias));
+            }
+            replaced.extend_from_slice(&args[1..]);
+            self.scope.aliases.remove(&args[0].text);
+            self.argv(&replaced, &stdin);
+            return Stdin::Piped;
+        }
+        self.argv(&args, &stdin);
+        output(&args, stdin)
+    }
+
+    fn item(
+        &mut self,
+        before: bool,
+        item: &CommandPrefixOrSuffixItem,
+        environment: &mut Vec<(String, Option<String>)>,
+        args: &mut Vec<Arg>,
+        writes: &mut Vec<Arg>,
+        stdin: &mut Stdin,
+    ) {
+        match item {
+            CommandPrefixOrSuffixItem::Word(word) => args.extend(self.expand(&word.value)),
+            CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
+                if let IoRedirect::File(
+                    _,
+                    IoFileRedirectKind::Write | IoFileRedirectKind::Clobber,
+                    IoFileRedirectTarget::Filename(word),
+                ) = redirect
+                {
+                    writes.push(self.expand_whole(&word.value));
+                }
+                if let Some(input) = self.redirect(redirect) {
+                    *stdin = input;
+                }
+            }
+            CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) if before => {
+                let AssignmentName::VariableName(name) = &assignment.name else {
+                    self.expand_whole(&word.value);
+                    return;
+                };
+                let value = match &assignment.value {
+                    AssignmentValue::Scalar(value) => {
+                        let value = self.expand_whole(&value.value);
+                        Some(value.text).filter(|_| !assignment.append)
+                    }
+                    AssignmentValue::Array(items) => {
+                        let first = items
+                            .first()
+                            .map(|(_, value)| self.expand_whole(&value.value).text);
+                        for (_, value) in items.iter().skip(1) {
+                            self.expand_whole(&value.value);
+                        }
+                        first
+                    }
+                };
+                let value = if assignment.append {
+                    match (
+                        self.scope.variables.get(name).cloned().flatten(),
+                        &assignment.value,
+                    ) {
+                        (Some(old), AssignmentValue::Scalar(new)) => {
+                            Some(old + &self.expand_whole(&new.value).text)
+                        }
+                        _ => None,
+                    }
+                } else {
+                    value
+                };
+                environment.push((name.clone(), value.filter(|text| !text.contains(HOLE))));
+            }
+            CommandPrefixOrSuffixItem::AssignmentWord(_, word) => {
+                args.push(self.expand_whole(&word.value))
+            }
+            CommandPrefixOrSuffixItem::ProcessSubstitution(_, shell) => {
+                self.deeper(|judge| judge.subshell(shell));
+                args.push(Arg {
+                    text: format!("/dev/fd/{HOLE}"),
+                    substituted: true,
+                });
+            }
+        }
+    }
+
+    /// Judges a redirection; gives the new standard input if it sets one.
+    fn redirect(&mut self, redirect: &IoRedirect) -> Option<Stdin> {
+        match redirect {
+            IoRedirect::File(fd, kind, target) => {
+                let word = match target {
+                    IoFileRedirectTarget::Filename(word)
+                    | IoFileRedirectTarget::Duplicate(word) => self.expand_whole(&word.value),
+                    IoFileRedirectTarget::Fd(_) => return None,
+                    IoFileRedirectTarget::ProcessSubstitution(_, shell) => {
+                        self.deeper(|judge| judge.subshell(shell));
+                        return Some(Stdin::Piped);
+                    }
+                };
+                match kind {
+                    IoFileRedirectKind::Read | IoFileRedirectKind::DuplicateInput => {
+                        if word.text.starts_with("/dev/tcp/") || word.text.starts_with("/dev/udp/")
+                        {
+                            self.unknown("it opens a network connection");
+                        }
+                        return fd.is_none_or(|fd| fd == 0).then_some(Stdin::Piped);
+                    }
+                    IoFileRedirectKind::DuplicateOutput
+                        if word.text == "-"
+                            || word.text.bytes().all(|b| b.is_ascii_digit() || b == b'-') => {}
+                    IoFileRedirectKind::Append => self.writes_to(&word, true),
+                    _ => self.writes_to(&word, false),
+                }
+                None
+            }
+            IoRedirect::OutputAndError(word, append) => {
+                let word = self.expand_whole(&word.value);
+                self.writes_to(&word, *append);
+                None
+            }
+            IoRedirect::HereDocument(_, document) => {
+                let text = if document.requires_expansion {
+                    self.expand_whole(&format!("\"{}\"", document.doc.value.replace('"', "\\\"")))
+                        .text
+                } else {
+                    document.doc.value.clone()
+                };
+                Some(Stdin::Text(text))
+            }
+            IoRedirect::HereString(_, word) => {
+                Some(Stdin::Text(self.expand_whole(&word.value).text))
+            }
+        }
+    }
+
+    /// A file is written, by a redirection or by a program's own flag.
+    pub(super) fn writes_to(&mut self, path: &Arg, append: bool) {
+        let text = path.text.as_str();
+        const SYSTEM: &[&str] = &[
+            "/etc/", "/usr/", "/bin/", "/sbin/", "/lib", "/boot/", "/var/", "/root/", "/opt/",
+        ];
+        match text {
+            "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "-" | "NUL" | "nul"
+            | "$null" => {}
+            _ if text.starts_with("/dev/fd/") => {}
+            _ if text.starts_with("/dev/tcp/") || text.starts_with("/dev/udp/") => {
+                self.changes("sends data out over the network")
+            }
+            _ if text.starts_with("/dev/shm/") => self.changes("writes a file"),
+            _ if text.starts_with("/dev/") => {
+                self.destructive(format!("overwrites the device {}", show(text)))
+            }
+            "/proc/sysrq-trigger" => self.destructive("triggers a SysRq action of the kernel"),
+            _ if text.starts_with("/proc/") || text.starts_with("/sys/") => {
+                self.changes(format!("changes a kernel setting in {}", show(text)))
+            }
+            _ if !append
+                && (SYSTEM.iter().any(|dir| text.starts_with(dir))
+                    && !text.starts_with("/var/tmp/")
+                    || text.contains("/.ssh/")) =>
+            {
+                self.destructive(format!("overwrites {}", show(text)))
+            }
+            _ => self.changes(format!("writes the file {}", show(text))),
+        }
+    }
+
+    /// Redirections of nothing empty their file.
+    fn emptied(&mut self, writes: &[Arg]) {
+        for path in writes {
+            if !path.text.starts_with("/dev/")
+                && !path.text.starts_with("/tmp/")
+                && !path.text.starts_with("/proc/")
+                && !path.text.starts_with("/sys/")
+            {
+                self.destructive(format!("empties the file {}", show(&path.text)));
+            }
+        }
+    }
+}
+
+/// A text for a reason: short, without what is not known.
+pub(super) fn show(text: &str) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| if c == HOLE { '…' } else { c })
+        .filter(|c| !c.is_control())
+        .take(60)
+        .collect();
+    text
+}
+
+/// Commands that print nothing.
+fn is_silent(args: &[Arg]) -> bool {
+    let rest = || {
+        args[1..]
+            .iter()
+            .all(|arg| arg.text.is_empty() || arg.text == "-n" || arg.text == "-ne")
+    };
+    match args[0].text.as_str() {
+        ":" | "true" => true,
+        "echo" | "printf" => rest(),
+        "cat" => args.len() == 2 && args[1].text == "/dev/null",
+        _ => false,
+    }
+}
+
+/// What is known of a command's output.
+fn output(args: &[Arg], stdin: Stdin) -> Stdin {
+    let plain = |args: &[Arg]| {
+        Stdin::Text(
+            args.iter()
+                .map(|arg| arg.text.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
+    };
+    match args[0].text.as_str() {
+        "echo" => {
+            let words: Vec<Arg> = args[1..]
+                .iter()
+                .skip_while(|arg| matches!(arg.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en"))
+                .cloned()
+                .collect();
+            plain(&words)
+        }
+        "printf" if args.len() == 2 => Stdin::Text(args[1].text.replace("\\n", "\n")),
+        "printf" if args.len() > 2 && args[1].text.starts_with("%s") && args[1].text.len() <= 4 => {
+            plain(&args[2..])
+        }
+        "cat" if args.len() == 1 || (args.len() == 2 && args[1].text == "-") => stdin,
+        _ => Stdin::Piped,
+    }
+}
+
+/// Deepest nesting of any brackets, quotes not regarded.
+fn bracket_depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut backticks) = (0usize, 0, 0usize);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b')' | b'}' => depth = depth.saturating_sub(1),
+            b'`' => backticks += 1,
+            _ => {}
+        }
+    }
+    deepest.max(backticks / 4)
+}

@@ -1,0 +1,535 @@
+//! PowerShell and cmd.exe: told apart from POSIX shells and judged verb by verb.
+
+use super::Judge;
+use crate::report::CommandClass;
+use regex::Regex;
+use std::sync::LazyLock;
+
+macro_rules! pattern {
+    ($name:ident, $text:expr) => {
+        static $name: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new($text).unwrap_or_else(|why| panic!("{}: {why}", stringify!($name)))
+        });
+    };
+}
+
+pattern!(
+    CMDLET,
+    r"(?i)(?:^|[|;&({=\n]|-Command\s+[\x22']?|\breturn\s)\s*(?:Get|Set|New|Remove|Stop|Start|Restart|Clear|Invoke|Test|Out|Add|Import|Export|Format|Select|Where|ForEach|Sort|Measure|Write|Enable|Disable|Uninstall|Install|Suspend|Resume|Resolve|Wait|Receive|Reset|Rename|Move|Copy|Mount|Dismount|Initialize|Repair|Update|Register|Unregister|Debug|Enter|Exit|Connect|Disconnect|Find|Show|Compare|ConvertTo|ConvertFrom|Join|Split|Push|Pop|Checkpoint|Restore|Limit|Save|Publish|Grant|Revoke|Block|Unblock|Tee|Group|Use|Expand|Compress|Trace|Watch|Undo|Complete|Optimize|Send)-[A-Z][A-Za-z]{2,}\b"
+);
+pattern!(
+    METHOD,
+    r"(?i)\.(?:kill|delete|remove\w*|stop\w*|terminate|shutdown|reboot|clear|format|dispose|invoke\w*|start)\s*$"
+);
+pattern!(WORD, r"[A-Za-z][A-Za-z0-9_.\\:-]*");
+pattern!(
+    CMD_ONLY,
+    r"(?i)^\s*(?:cmd(?:\.exe)?\s+/[ck]\b|powershell(?:\.exe)?\b|pwsh\b|(?:del|erase|rd|rmdir|format|copy|xcopy|robocopy|move|ren|type|dir|attrib|icacls|takeown|tasklist|taskkill|netsh|sc(?:\.exe)?|reg|wmic|schtasks|net1?|bcdedit|vssadmin|diskpart|fsutil|chkdsk|sfc|dism|cipher|wevtutil|ipconfig|systeminfo|nbtstat|route|gpupdate|gpresult|findstr|where|driverquery|quser|qwinsta|logoff|shutdown)(?:\.exe)?\s+(?:[^\n]*\s)?/[a-z?]|(?:tasklist|systeminfo|ipconfig|netsh|wevtutil|gpresult|driverquery|quser|qwinsta|vssadmin|bcdedit|diskpart|wmic|schtasks|fsutil|sfc|dism|taskkill|robocopy|icacls|takeown|findstr)\b|net\s+(?:stop|start|user|localgroup|use|share|session|view|statistics|accounts)\b|sc\s+(?:query|stop|start|delete|config|create|qc)\b|reg\s+(?:query|delete|add|export|import)\b)"
+);
+
+/// Whether the text is PowerShell or cmd rather than a POSIX shell.
+pub(super) fn is_windows(text: &str) -> bool {
+    CMDLET.is_match(text) || CMD_ONLY.is_match(text)
+}
+
+/// Judges it, part by part.
+pub(super) fn judge(judge: &mut Judge, text: &str) {
+    // `powershell -Command "…"` and `cmd /c …` run what follows.
+    let lower = text.to_ascii_lowercase();
+    if lower.contains("-encodedcommand")
+        || lower.contains("-enc ")
+        || lower.contains(" -e ") && lower.starts_with("powershell")
+        || lower.contains("frombase64string")
+        || lower.contains("downloadstring")
+    {
+        return judge.destructive("hands control to code that is not shown");
+    }
+    let parts = split(text);
+    for part in parts {
+        one(judge, part.trim());
+    }
+    if judge.class.is_none() {
+        judge.unknown("there is no command");
+    }
+}
+
+/// Parts between separators, quotes respected for the separators.
+fn split(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut quote = None;
+    for c in text.chars() {
+        match (quote, c) {
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                push(&mut parts, c);
+            }
+            (Some(open), _) if open == c => {
+                quote = None;
+                push(&mut parts, c);
+            }
+            // In double quotes PowerShell runs $( … ), and -Command runs the whole.
+            (None, '|' | ';' | '&' | '\n' | '{' | '}' | '(' | ')')
+            | (Some('"'), '|' | ';' | '(' | ')' | '&') => parts.push(String::new()),
+            _ => push(&mut parts, c),
+        }
+    }
+    parts
+}
+
+fn push(parts: &mut [String], c: char) {
+    if let Some(last) = parts.last_mut() {
+        last.push(c);
+    }
+}
+
+const READING: &[&str] = &[
+    "get",
+    "test",
+    "measure",
+    "select",
+    "where",
+    "sort",
+    "format",
+    "find",
+    "show",
+    "resolve",
+    "compare",
+    "convertto",
+    "convertfrom",
+    "write",
+    "foreach",
+    "group",
+    "join",
+    "split",
+    "trace",
+    "receive",
+    "wait",
+    "tee",
+    "search",
+];
+const CHANGING: &[&str] = &[
+    "set",
+    "new",
+    "start",
+    "restart",
+    "resume",
+    "add",
+    "import",
+    "export",
+    "enable",
+    "install",
+    "rename",
+    "copy",
+    "mount",
+    "initialize",
+    "repair",
+    "update",
+    "register",
+    "connect",
+    "save",
+    "publish",
+    "grant",
+    "unblock",
+    "checkpoint",
+    "limit",
+    "push",
+    "pop",
+    "out",
+    "expand",
+    "compress",
+    "restore",
+    "send",
+    "optimize",
+    "undo",
+    "complete",
+    "use",
+];
+const DESTROYING: &[&str] = &[
+    "remove",
+    "stop",
+    "clear",
+    "uninstall",
+    "suspend",
+    "reset",
+    "dismount",
+    "disable",
+    "revoke",
+    "unregister",
+    "block",
+    "disconnect",
+    "move",
+    "exit",
+];
+
+fn one(judge: &mut Judge, part: &str) {
+    if part.starts_with(['/', '\\'])
+        || part.starts_with("./")
+        || part.starts_with(".\\")
+        || part.starts_with(". ")
+    {
+        return judge.unknown("runs a script that is not shown");
+    }
+    if METHOD.is_match(part) {
+        return judge.destructive("a method that deletes or stops something is called");
+    }
+    let expression = part
+        .trim_start()
+        .starts_with(['$', '@', '[', '"', '\'', '-', '_', ',', '%', '?', '!']);
+    let part = part.trim_start_matches(['"', '\'', '$', '@', '!', '.', ' ']);
+    // An assignment: what stands right of it runs.
+    let part = match part.split_once('=') {
+        Some((left, right))
+            if WORD
+                .find(left.trim())
+                .is_some_and(|word| word.len() == left.trim().len())
+                && !left.contains(' ')
+                || left.trim_end().len() < left.len()
+                    && WORD
+                        .find(left.trim())
+                        .is_some_and(|word| word.len() == left.trim().len()) =>
+        {
+            right.trim()
+        }
+        _ => part,
+    };
+    let Some(word) = WORD.find(part).filter(|word| word.start() == 0) else {
+        judge.read_only();
+        return;
+    };
+    let name = word.as_str().to_ascii_lowercase();
+    let name = name.rsplit('\\').next().unwrap_or(&name);
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    let rest = part[word.end()..].trim().to_ascii_lowercase();
+    let first_argument = rest
+        .split_whitespace()
+        .find(|word| !word.starts_with(['/', '-']) || name == "route")
+        .unwrap_or_default();
+    if rest.contains("-whatif") || rest == "/?" {
+        return judge.read_only();
+    }
+    if let Some((verb, noun)) = name.split_once('-') {
+        return cmdlet(judge, verb, noun, &rest);
+    }
+    use CommandClass::{ChangesState, Destructive, ReadOnly, Unknown};
+    let class = match name {
+        "powershell" | "pwsh" | "cmd" => {
+            let inner = rest
+                .trim_start_matches("/c")
+                .trim_start_matches("/k")
+                .trim();
+            let inner = inner
+                .split_once("-command")
+                .map_or(inner, |(_, inner)| inner)
+                .split_once("-c ")
+                .map_or(inner, |(_, inner)| inner)
+                .trim();
+            let inner = inner.trim_matches(['"', '\'', ' ', '&']);
+            let bare = inner.is_empty()
+                || inner.starts_with("-noexit")
+                || inner.starts_with("-file")
+                || inner.starts_with("-noprofile") && !inner.contains(' ');
+            if bare {
+                Unknown
+            } else {
+                // Flags of the shell before the command.
+                let inner = inner
+                    .split_whitespace()
+                    .skip_while(|word| {
+                        word.starts_with('-')
+                            || matches!(
+                                *word,
+                                "bypass" | "unrestricted" | "hidden" | "remotesigned"
+                            )
+                    })
+                    .collect::<Vec<_>>()
+                    .join(" ");
+                return if inner.is_empty() {
+                    judge.unknown("a bare interactive shell")
+                } else {
+                    judge.deeper(|judge| one(judge, &inner))
+                };
+            }
+        }
+        "dir" | "type" | "findstr" | "tasklist" | "systeminfo" | "ipconfig"
+            if !rest.contains("/release")
+                && !rest.contains("/flushdns")
+                && !rest.contains("/renew") =>
+        {
+            ReadOnly
+        }
+        "ipconfig" => {
+            if rest.contains("/renew") {
+                ChangesState
+            } else {
+                Destructive
+            }
+        }
+        "netstat" | "nbtstat" | "whoami" | "hostname" | "ping" | "tracert" | "pathping"
+        | "nslookup" | "arp" | "gpresult" | "driverquery" | "quser" | "qwinsta" | "ver"
+        | "where" | "tree" | "more" | "sort" | "find" | "echo" | "set" | "getmac" | "openfiles"
+        | "fc" | "comp" | "verifier" | "gci" | "gc" | "gcm" | "gps" | "gsv" | "gwmi" | "ls"
+        | "cat" | "select" | "sls" | "ft" | "fl" | "fw" | "ogv" | "measure" | "group"
+        | "compare" | "pwd" | "cd" | "ps" | "help" | "man" | "if" | "else" | "elseif"
+        | "foreach" | "for" | "return" | "in" | "where-object" | "true" | "false" | "null"
+        | "env" | "property" | "descending" | "date" | "time" => ReadOnly,
+        "del" | "erase" | "rd" | "rmdir" | "ri" | "rm" | "format" | "diskpart" | "cipher"
+        | "taskkill" | "logoff" | "shutdown" | "spps" | "kill" | "iex" | "invoke" | "tskill"
+        | "vssadmin"
+            if !(name == "vssadmin" && first_argument == "list") =>
+        {
+            Destructive
+        }
+        "vssadmin" => ReadOnly,
+        "net" | "net1" => match first_argument {
+            "stop" => Destructive,
+            "start" if rest.split_whitespace().count() > 1 => ChangesState,
+            _ if rest.contains("/delete") || rest.contains("/del") => Destructive,
+            _ if rest.contains("/add")
+                || rest
+                    .split_whitespace()
+                    .filter(|word| !word.starts_with('/'))
+                    .count()
+                    > 2 =>
+            {
+                ChangesState
+            }
+            _ => ReadOnly,
+        },
+        "sc" => match first_argument {
+            "query" | "queryex" | "qc" | "qfailure" | "qdescription" | "qtriggerinfo"
+            | "enumdepend" | "sdshow" | "getdisplayname" => ReadOnly,
+            "stop" | "delete" => Destructive,
+            "start" | "config" | "create" | "failure" | "pause" | "continue" | "description"
+            | "sdset" => ChangesState,
+            _ => Unknown,
+        },
+        "reg" => match first_argument {
+            "query" | "compare" => ReadOnly,
+            "delete" => Destructive,
+            _ => ChangesState,
+        },
+        "wmic" => {
+            if rest.contains(" delete")
+                || rest.contains("terminate")
+                || rest.contains(" call ")
+                    && (rest.contains("stop")
+                        || rest.contains("shutdown")
+                        || rest.contains("reboot")
+                        || rest.contains("uninstall"))
+            {
+                Destructive
+            } else if rest.contains(" call ") || rest.contains(" set ") || rest.contains(" create")
+            {
+                ChangesState
+            } else if rest.contains(" get") || rest.contains(" list") {
+                ReadOnly
+            } else {
+                Unknown
+            }
+        }
+        "schtasks" => {
+            if rest.contains("/delete") || rest.contains("/end") {
+                Destructive
+            } else if rest.contains("/create") || rest.contains("/run") || rest.contains("/change")
+            {
+                ChangesState
+            } else {
+                ReadOnly
+            }
+        }
+        "netsh" => {
+            if rest.contains(" delete") || rest.contains(" reset") {
+                Destructive
+            } else if rest.contains(" show") || rest.ends_with("show") {
+                ReadOnly
+            } else if rest.contains(" set") || rest.contains(" add") || rest.contains(" export") {
+                ChangesState
+            } else {
+                Unknown
+            }
+        }
+        "wevtutil" => match first_argument {
+            "qe" | "query-events" | "el" | "enum-logs" | "gl" | "get-log" | "gli" | "ep" | "gp" => {
+                ReadOnly
+            }
+            "cl" | "clear-log" => Destructive,
+            "epl" | "export-log" | "sl" | "set-log" => ChangesState,
+            _ => Unknown,
+        },
+        "bcdedit" => {
+            if rest.is_empty() || rest.starts_with("/enum") {
+                ReadOnly
+            } else if rest.contains("delete") {
+                Destructive
+            } else {
+                ChangesState
+            }
+        }
+        "fsutil" => {
+            if rest.contains("query") || rest.contains("info") || rest.contains("drives") {
+                ReadOnly
+            } else if rest.contains("delete") || rest.contains("setzerodata") {
+                Destructive
+            } else {
+                Unknown
+            }
+        }
+        "chkdsk" => {
+            if rest.contains("/f") || rest.contains("/r") || rest.contains("/x") {
+                ChangesState
+            } else {
+                ReadOnly
+            }
+        }
+        "sfc" => {
+            if rest.contains("verifyonly") || rest.contains("verifyfile") {
+                ReadOnly
+            } else {
+                ChangesState
+            }
+        }
+        "dism" => {
+            if rest.contains("/get-")
+                || rest.contains("/checkhealth")
+                || rest.contains("/scanhealth")
+            {
+                ReadOnly
+            } else if rest.contains("/remove") || rest.contains("/disable") {
+                Destructive
+            } else {
+                ChangesState
+            }
+        }
+        "route" => match first_argument {
+            "print" => ReadOnly,
+            "delete" | "-f" => Destructive,
+            _ => ChangesState,
+        },
+        "robocopy" | "xcopy" | "copy" => {
+            if rest.contains("/mir") || rest.contains("/purge") || rest.contains("/mov") {
+                Destructive
+            } else {
+                ChangesState
+            }
+        }
+        "move" | "ren" | "mi" => ChangesState,
+        "icacls" | "attrib" => {
+            if rest.contains('/')
+                && (rest.contains("/grant")
+                    || rest.contains("/deny")
+                    || rest.contains("/reset")
+                    || rest.contains("/remove")
+                    || rest.contains("/set"))
+                || rest.contains(" +")
+                || rest.contains(" -")
+            {
+                ChangesState
+            } else {
+                ReadOnly
+            }
+        }
+        "takeown" | "gpupdate" | "mkdir" | "md" | "sasv" | "start" | "setx" | "winget"
+        | "choco" | "msiexec" => {
+            if rest.contains("uninstall") {
+                Destructive
+            } else {
+                ChangesState
+            }
+        }
+        "iwr" | "irm" | "curl" | "wget" => web(&rest),
+        "kubectl" | "docker" | "helm" | "az" | "aws" | "gcloud" | "git" => {
+            let text = part.to_owned();
+            let words: Vec<super::words::Arg> = text
+                .split_whitespace()
+                .map(|word| super::words::Arg::new(word.trim_matches(['"', '\''])))
+                .collect();
+            return judge.argv(&words, &super::Stdin::None);
+        }
+        _ => {
+            // What stands in brackets is a condition or an argument, not a command.
+            if expression
+                || part.contains("-eq ")
+                || part.contains("-like ")
+                || part.contains("-match ")
+                || part.contains("-gt ")
+                || part.contains("-lt ")
+                || part.contains("-ne ")
+                || part.starts_with('_')
+            {
+                ReadOnly
+            } else {
+                Unknown
+            }
+        }
+    };
+    judge.add(class, format!("`{name}` {}", effect(class)));
+    if part.contains('>')
+        && !rest.contains("> nul")
+        && !rest.contains(">nul")
+        && !rest.contains("2>&1")
+    {
+        judge.changes("writes a file");
+    }
+}
+
+fn web(rest: &str) -> CommandClass {
+    if rest.contains("delete") {
+        CommandClass::Destructive
+    } else if rest.contains("-outfile")
+        || rest.contains(" -o")
+        || rest.contains("post")
+        || rest.contains("put")
+        || rest.contains("patch")
+        || rest.contains("-body")
+    {
+        CommandClass::ChangesState
+    } else {
+        CommandClass::ReadOnly
+    }
+}
+
+fn effect(class: CommandClass) -> &'static str {
+    match class {
+        CommandClass::ReadOnly => "reads",
+        CommandClass::Unknown => "is not on the list of what only reads",
+        CommandClass::ChangesState => "changes state",
+        CommandClass::Destructive => "deletes, overwrites or stops something",
+    }
+}
+
+fn cmdlet(judge: &mut Judge, verb: &str, noun: &str, rest: &str) {
+    use CommandClass::{ChangesState, Destructive, ReadOnly, Unknown};
+    let class = match (verb, noun) {
+        ("invoke", "webrequest" | "restmethod") => web(rest),
+        ("invoke", "expression") => Destructive,
+        ("invoke", "command") => ReadOnly, // its script block is judged as a part of its own
+        ("invoke", "sqlcmd") => {
+            let text = rest
+                .split_once("-query")
+                .map_or("", |(_, text)| text)
+                .trim()
+                .trim_matches(['"', '\''])
+                .to_owned();
+            super::sql::sql_class(&text).0
+        }
+        ("format", "volume")
+        | ("restart" | "stop", "computer")
+        | ("initialize", "disk")
+        | ("stop", _) => Destructive,
+        ("out", "string" | "host" | "null" | "gridview" | "default")
+        | ("set", "location" | "variable" | "strictmode" | "psdebug")
+        | ("new", "object" | "timespan" | "variable")
+        | ("import", "module" | "csv" | "clixml")
+        | ("wait", _) => ReadOnly,
+        ("start", "sleep" | "transcript") => ReadOnly,
+        ("new", "pssession") | ("enter", _) => Unknown,
+        ("set" | "out", "content" | "file") => ChangesState,
+        ("write", "volumecache" | "eventlog") => ChangesState,
+        ("tee", _) => ChangesState,
+        _ if READING.contains(&verb) => ReadOnly,
+        _ if DESTROYING.contains(&verb) => Destructive,
+        _ if CHANGING.contains(&verb) => ChangesState,
+        _ => Unknown,
+    };
+    judge.add(class, format!("`{verb}-{noun}` {}", effect(class)));
+}

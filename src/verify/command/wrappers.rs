@@ -1,0 +1,543 @@
+//! Programs that run another program: the inner command is judged, and the worst decides.
+
+use super::flags::{Style, list, parse};
+use super::words::{Arg, HOLE};
+use super::{Judge, Stdin};
+
+/// A wrapper: flags with a value, leading words that are not the command, and what it does besides running it.
+struct Wrapper {
+    names: &'static str,
+    values: &'static str,
+    /// Words before the command: a duration, a host, a file.
+    words: usize,
+    /// What running nothing means: `Some(true)` reads, `Some(false)` an interactive shell, `None` unknown.
+    bare_reads: Option<bool>,
+}
+
+const WRAPPERS: &[Wrapper] = &[
+    Wrapper {
+        names: "nohup setsid command builtin exec unbuffer catchsegv firejail eatmydata proxychains proxychains4 torsocks xvfb-run dbus-launch ssh-agent setarch caffeinate linux32 linux64 fakeroot dbus-run-session chpst",
+        values: "-a",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "nice",
+        values: "-n --adjustment",
+        words: 0,
+        bare_reads: Some(true),
+    },
+    Wrapper {
+        names: "ionice",
+        values: "-c -n --class --classdata",
+        words: 0,
+        bare_reads: Some(true),
+    },
+    Wrapper {
+        names: "chrt",
+        values: "-T -P -D",
+        words: 1,
+        bare_reads: Some(true),
+    },
+    Wrapper {
+        names: "time",
+        values: "-f --format",
+        words: 0,
+        bare_reads: Some(true),
+    },
+    Wrapper {
+        names: "stdbuf",
+        values: "-i -o -e --input --output --error",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "timeout gtimeout",
+        values: "-s -k --signal --kill-after",
+        words: 1,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "taskset",
+        values: "",
+        words: 1,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "numactl",
+        values: "-N -m -C -p -i --cpunodebind --membind --physcpubind --preferred --interleave",
+        words: 0,
+        bare_reads: Some(true),
+    },
+    Wrapper {
+        names: "watch",
+        values: "-n --interval",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "chroot",
+        values: "--userspec --groups",
+        words: 1,
+        bare_reads: Some(false),
+    },
+    Wrapper {
+        names: "gosu su-exec",
+        values: "",
+        words: 1,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "flock",
+        values: "-w -E --timeout --conflict-exit-code",
+        words: 1,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "nsenter",
+        values: "-t --target -S -G --setuid --setgid",
+        words: 0,
+        bare_reads: Some(false),
+    },
+    Wrapper {
+        names: "unshare",
+        values: "--map-user --map-group -S -G -R -w",
+        words: 0,
+        bare_reads: Some(false),
+    },
+    Wrapper {
+        names: "setpriv",
+        values: "--reuid --regid --groups --bounding-set --ambient-caps --inh-caps",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "busybox toybox",
+        values: "",
+        words: 0,
+        bare_reads: Some(true),
+    },
+    Wrapper {
+        names: "strace ltrace",
+        values: "-e -p -s -o -u -E -P -S -a -O -I -b -X",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "perf",
+        values: "",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "parallel",
+        values: "-j --jobs -n -a --arg-file --colsep --delay --timeout -S -I",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "retry",
+        values: "-t -d -n --times --delay",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "cgexec",
+        values: "-g",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "aa-exec",
+        values: "-p --profile",
+        words: 0,
+        bare_reads: None,
+    },
+    Wrapper {
+        names: "viddy",
+        values: "-n --interval",
+        words: 0,
+        bare_reads: None,
+    },
+];
+
+/// Variables that make an innocent program run something else.
+const HIJACKERS: &[&str] = &[
+    "LD_PRELOAD",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "BASH_ENV",
+    "ENV",
+    "PROMPT_COMMAND",
+    "PERL5OPT",
+    "PERL5LIB",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "RUBYOPT",
+    "RUBYLIB",
+    "NODE_OPTIONS",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "DYLD_INSERT_LIBRARIES",
+    "GCONV_PATH",
+    "GLIBC_TUNABLES",
+];
+/// Variables whose value is a command that an innocent program runs.
+const RUNNERS: &[&str] = &[
+    "PAGER",
+    "GIT_PAGER",
+    "MANPAGER",
+    "SYSTEMD_PAGER",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "EDITOR",
+    "VISUAL",
+    "KUBE_EDITOR",
+    "GIT_EDITOR",
+    "GIT_EXTERNAL_DIFF",
+    "KUBECTL_EXTERNAL_DIFF",
+    "GIT_SSH_COMMAND",
+    "GIT_SSH",
+    "GIT_ASKPASS",
+    "SSH_ASKPASS",
+    "BROWSER",
+    "RSYNC_RSH",
+];
+
+impl Judge {
+    /// Assignments before a command that change which code runs.
+    pub(super) fn environment(&mut self, environment: &[(String, Option<String>)]) {
+        for (name, value) in environment {
+            if HIJACKERS.contains(&name.as_str()) {
+                self.destructive(format!(
+                    "{name} makes the program load code that is not shown"
+                ));
+            } else if name == "PATH" {
+                self.unknown("PATH is changed, so another program may run");
+            } else if RUNNERS.contains(&name.as_str()) {
+                match value.as_deref() {
+                    None => self.unknown(format!("{name} names a program that is not known")),
+                    Some("" | "cat" | "less" | "more" | "head" | "tail") => {}
+                    Some(value) => self.deeper(|judge| judge.script(value)),
+                }
+            }
+        }
+    }
+
+    /// Takes a wrapper off and judges what it runs; `false` if `name` is none.
+    pub(super) fn wrapper(&mut self, name: &str, args: &[Arg], stdin: &Stdin) -> bool {
+        match name {
+            "sudo" | "doas" | "pkexec" | "dzdo" | "runuser" | "su" | "sg" | "machinectl" => {
+                self.other_user(name, args, stdin)
+            }
+            "env" => self.env(args, stdin),
+            "xargs" => self.xargs(args),
+            "eval" => self.eval(args),
+            "time" if args.is_empty() => self.read_only(),
+            "command" | "type" | "which"
+                if args
+                    .first()
+                    .is_some_and(|arg| matches!(arg.text.as_str(), "-v" | "-V")) =>
+            {
+                self.read_only()
+            }
+            "systemd-run" | "at" | "batch" => {
+                self.changes("starts a job of its own");
+                let values = list(
+                    "-u --unit -p --property --uid --gid -M -H --slice --description -f -q -t --on-active --on-calendar",
+                );
+                let parsed = parse(
+                    args,
+                    Style {
+                        values: &values,
+                        stop_at_word: true,
+                        ..Style::default()
+                    },
+                );
+                if name == "systemd-run" {
+                    self.inner(&parsed.all_words(), stdin);
+                } else if let Stdin::Text(text) = stdin {
+                    let text = text.clone();
+                    self.deeper(|judge| judge.script(&text));
+                }
+            }
+            _ => {
+                let Some(wrapper) = WRAPPERS
+                    .iter()
+                    .find(|wrapper| wrapper.names.split(' ').any(|known| known == name))
+                else {
+                    return false;
+                };
+                self.plain_wrapper(name, wrapper, args, stdin);
+            }
+        }
+        true
+    }
+
+    fn plain_wrapper(&mut self, name: &str, wrapper: &Wrapper, args: &[Arg], stdin: &Stdin) {
+        let values = list(wrapper.values);
+        let parsed = parse(
+            args,
+            Style {
+                values: &values,
+                stop_at_word: true,
+                ..Style::default()
+            },
+        );
+        if parsed.has(&["-o", "--output"]) && matches!(name, "strace" | "ltrace") {
+            self.changes("writes a file");
+        }
+        if matches!(name, "strace" | "ltrace") && parsed.has(&["-p"]) && parsed.words.is_empty() {
+            self.unknown("attaches a tracer to a running process");
+            return;
+        }
+        if matches!(name, "taskset" | "chrt" | "ionice")
+            && args.iter().any(|arg| {
+                arg.text.starts_with("-p") || arg.text.starts_with("-cp") || arg.text == "--pid"
+            })
+        {
+            // One number asks, a setting and a number change.
+            if parsed.words.len() > 1 || (name == "ionice" && parsed.has(&["-c", "-n"])) {
+                self.changes("changes a running process");
+            } else {
+                self.read_only();
+            }
+            return;
+        }
+        let mut words = parsed.words.clone();
+        // nice -10 and timeout 5: numbers that look like flags were taken as such.
+        let skip = wrapper.words.min(words.len());
+        let leading: Vec<Arg> = words.drain(..skip).collect();
+        if name == "chroot" && leading.is_empty() && words.is_empty() {
+            self.unknown("a bare interactive shell");
+            return;
+        }
+        words.extend(parsed.rest.iter().flatten().cloned());
+        if words.is_empty() {
+            match wrapper.bare_reads {
+                Some(true) => self.read_only(),
+                Some(false) => self.unknown("a bare interactive shell"),
+                None => self.unknown(format!("{name} runs nothing")),
+            }
+            return;
+        }
+        if name == "flock" && words[0].text == "-c" {
+            let command = join(&words[1..]);
+            return self.deeper(|judge| judge.script(&command));
+        }
+        match name {
+            // watch and parallel hand their words to a shell.
+            "watch" | "viddy" | "parallel" => {
+                let text = join(&words);
+                let text = text.split(":::").next().unwrap_or_default().to_owned();
+                if name == "parallel" && text.trim().is_empty() {
+                    self.unknown("runs lines that are not shown");
+                } else {
+                    self.deeper(|judge| judge.script(&text));
+                }
+            }
+            "perf" => match words[0].text.as_str() {
+                "stat" | "record" | "trace" => {
+                    if words[0].text == "record" {
+                        self.changes("writes a file");
+                    }
+                    let values = list("-e -p -F -o -g -C -t -I -a");
+                    let inner = parse(
+                        &words[1..],
+                        Style {
+                            values: &values,
+                            stop_at_word: true,
+                            ..Style::default()
+                        },
+                    );
+                    if inner.all_words().is_empty() {
+                        self.read_only()
+                    } else {
+                        self.inner(&inner.all_words(), stdin)
+                    }
+                }
+                "top" | "report" | "list" | "script" | "annotate" => self.read_only(),
+                _ => self.unknown("perf does many things"),
+            },
+            _ => self.inner(&words, stdin),
+        }
+    }
+
+    /// Judges an inner command given as arguments.
+    pub(super) fn inner(&mut self, args: &[Arg], stdin: &Stdin) {
+        self.deeper(|judge| judge.argv(args, stdin));
+    }
+
+    fn other_user(&mut self, name: &str, args: &[Arg], stdin: &Stdin) {
+        let values = match name {
+            "sudo" | "dzdo" => list(
+                "-u --user -g --group -h --host -p --prompt -C --close-from -D --chdir -R --chroot -r --role -t --type -T --command-timeout -U --other-user",
+            ),
+            "doas" => list("-u -C"),
+            "su" | "runuser" => {
+                list("-c --command -s --shell -g --group -G --supp-group -u --user -w -P")
+            }
+            "sg" => list("-c"),
+            "machinectl" => list("-M --machine --uid -E --setenv"),
+            _ => list("--user"),
+        };
+        let stop = !matches!(name, "su" | "sg");
+        let parsed = parse(
+            args,
+            Style {
+                values: &values,
+                stop_at_word: stop,
+                ..Style::default()
+            },
+        );
+        if name == "machinectl" {
+            return self.machinectl(&parsed.texts(), &parsed.words, stdin);
+        }
+        if let Some(command) = parsed.value(&["-c", "--command", "--session-command"])
+            && matches!(name, "su" | "runuser" | "sg")
+        {
+            let command = command.to_owned();
+            self.deeper(|judge| judge.script(&command));
+            return;
+        }
+        if matches!(name, "su" | "sg") {
+            self.unknown("a bare interactive shell");
+            return;
+        }
+        if parsed.has(&["-e", "--edit"]) {
+            self.changes("edits a file");
+            return;
+        }
+        if parsed.has(&[
+            "-l",
+            "--list",
+            "-v",
+            "--validate",
+            "-k",
+            "-K",
+            "--reset-timestamp",
+            "-V",
+            "--version",
+        ]) && parsed.words.is_empty()
+        {
+            self.read_only();
+            return;
+        }
+        let mut words = parsed.all_words();
+        let mut environment = Vec::new();
+        while let Some((key, value)) = words.first().and_then(|word| assignment(&word.text)) {
+            environment.push((key, value));
+            words.remove(0);
+        }
+        self.environment(&environment);
+        if words.is_empty() {
+            self.unknown("a bare interactive shell");
+        } else {
+            self.inner(&words, stdin);
+        }
+    }
+
+    fn machinectl(&mut self, texts: &[&str], words: &[Arg], stdin: &Stdin) {
+        match texts.first().copied() {
+            None | Some("list" | "status" | "show" | "list-images" | "image-status") => {
+                self.read_only()
+            }
+            Some("shell") if words.len() > 2 => self.inner(&words[2..], stdin),
+            Some(
+                "terminate" | "kill" | "poweroff" | "reboot" | "remove" | "clean" | "stop"
+                | "disable",
+            ) => self.destructive("stops or removes a machine"),
+            Some(
+                "start" | "enable" | "clone" | "rename" | "import-tar" | "pull-tar" | "copy-to"
+                | "bind",
+            ) => self.changes("changes a machine"),
+            _ => self.unknown("a session in a machine"),
+        }
+    }
+
+    fn env(&mut self, args: &[Arg], stdin: &Stdin) {
+        let values = list("-u --unset -C --chdir -S --split-string");
+        let parsed = parse(
+            args,
+            Style {
+                values: &values,
+                stop_at_word: true,
+                ..Style::default()
+            },
+        );
+        let mut words = parsed.all_words();
+        if let Some(text) = parsed.value(&["-S", "--split-string"]) {
+            let mut split: Vec<Arg> = text.split_whitespace().map(Arg::new).collect();
+            split.append(&mut words);
+            words = split;
+        }
+        let mut environment = Vec::new();
+        while let Some((key, value)) = words.first().and_then(|word| assignment(&word.text)) {
+            environment.push((key, value));
+            words.remove(0);
+        }
+        self.environment(&environment);
+        if words.is_empty() {
+            self.read_only()
+        } else {
+            self.inner(&words, stdin)
+        }
+    }
+
+    fn xargs(&mut self, args: &[Arg]) {
+        let values = list(
+            "-I -i -n -P -L -l -s -d -a -E -e --max-args --max-procs --max-lines --max-chars --delimiter --arg-file --replace --eof --process-slot-var",
+        );
+        let parsed = parse(
+            args,
+            Style {
+                values: &values,
+                stop_at_word: true,
+                ..Style::default()
+            },
+        );
+        let mut words = parsed.all_words();
+        if words.is_empty() {
+            self.read_only();
+            return;
+        }
+        // A bare shell or interpreter gets code from the input.
+        words.push(Arg::new(HOLE.to_string()));
+        self.inner(&words, &Stdin::Piped);
+    }
+
+    fn eval(&mut self, args: &[Arg]) {
+        if args.iter().any(|arg| arg.substituted) {
+            self.destructive("runs the output of a command as code");
+        } else if args.iter().any(|arg| !arg.known()) {
+            self.unknown("runs text as code that is not shown");
+        }
+        let text = join(args);
+        if !text.trim().is_empty() {
+            self.deeper(|judge| judge.script(&text));
+        }
+    }
+}
+
+/// `NAME=value`, split.
+pub(super) fn assignment(text: &str) -> Option<(String, Option<String>)> {
+    let (name, value) = text.split_once('=')?;
+    let valid = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !name.as_bytes()[0].is_ascii_digit();
+    valid.then(|| {
+        (
+            name.to_owned(),
+            Some(value.to_owned()).filter(|value| !value.contains(HOLE)),
+        )
+    })
+}
+
+/// Arguments joined by blanks, as a remote or inner shell receives them.
+pub(super) fn join(args: &[Arg]) -> String {
+    args.iter()
+        .map(|arg| arg.text.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

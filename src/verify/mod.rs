@@ -1,0 +1,25 @@
+//! The verifier: judges every path, line, quote, name, command and sentence of a report against the bundle.
+//!
+//! Owns: reading reports ([`parse_report`]), the judgement ([`judge`]) with its [`Verdict`], `narrowroom.verdict/v1`, and
+//! the classes of commands ([`command`]). Touches: the unpacked tree, read-only, through [`crate::bundle::Tree`]. No
+//! network, no processes, no terminal. Zone: 3, started after the room is gone.
+//!
+//! It guesses nothing and trusts nothing: not the report's own classes, not what a playbook or a decoder should have
+//! ensured. The same bytes and the same tree give the same verdict.
+
+pub mod command;
+mod judge;
+mod lookup;
+mod names;
+mod parse;
+mod prose;
+mod quote;
+mod verdict;
+mod wording;
+
+pub use judge::{Judged, Mode, Options, judge};
+pub use parse::{MAX_REPORT_BYTES, parse_report};
+pub use verdict::{
+    ClaimVerdict, Counts, Matched, Rule, Status, VERDICT_SCHEMA, Verdict, VerdictOutcome,
+};
+pub use wording::check_wording;

@@ -1,0 +1,173 @@
+//! The verdict, `narrowroom.verdict/v1`.
+
+use serde::{Deserialize, Serialize};
+
+/// The schema name of a verdict.
+pub const VERDICT_SCHEMA: &str = "narrowroom.verdict/v1";
+
+/// What was judged, claim by claim, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// Always [`VERDICT_SCHEMA`].
+    pub schema: String,
+    /// `strict` for a foreign report, `filter` for our own.
+    pub mode: super::Mode,
+    /// What follows.
+    pub outcome: VerdictOutcome,
+    /// How many claims ended how.
+    pub counts: Counts,
+    /// Every claim, in the order of the report.
+    pub claims: Vec<ClaimVerdict>,
+}
+
+impl Verdict {
+    /// Whether the report does not go to a person as a diagnosis.
+    pub fn is_rejected(&self) -> bool {
+        self.outcome == VerdictOutcome::Rejected
+    }
+
+    /// Adds a failed claim about the whole report, which rejects it.
+    pub fn reject(&mut self, place: &str, rule: Rule, reason: &str) {
+        self.claims.push(ClaimVerdict {
+            place: place.to_owned(),
+            finding: None,
+            rule,
+            status: Status::Rejected,
+            reason: reason.to_owned(),
+            matched: None,
+        });
+        self.counts.rejected += 1;
+        self.outcome = VerdictOutcome::Rejected;
+    }
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rank => "rank",
+            Self::Confidence => "confidence",
+            Self::Outcome => "outcome",
+            Self::Path => "path",
+            Self::Lines => "lines",
+            Self::Quote => "quote",
+            Self::Evidence => "evidence",
+            Self::Grounding => "grounding",
+            Self::Name => "name",
+            Self::Sentence => "sentence",
+            Self::Command => "command",
+            Self::Finding => "finding",
+            Self::Bundle => "bundle",
+        })
+    }
+}
+
+/// What follows from the claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerdictOutcome {
+    /// Everything stands as it was given.
+    Accepted,
+    /// Something was taken out; the rest stands.
+    AcceptedWithChanges,
+    /// It does not go to a person as a diagnosis.
+    Rejected,
+}
+
+/// How many claims ended how.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Held.
+    pub ok: u64,
+    /// Kept, for the person to look at.
+    pub flagged: u64,
+    /// Taken out with what they belong to.
+    pub dropped: u64,
+    /// Failed.
+    pub rejected: u64,
+}
+
+/// One claim and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimVerdict {
+    /// JSON Pointer (RFC 6901) into the report as it was given.
+    pub place: String,
+    /// Rank of the finding it belongs to, as it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<u32>,
+    /// What was asked of it.
+    pub rule: Rule,
+    /// How it ended.
+    pub status: Status,
+    /// Why, in words for a person.
+    pub reason: String,
+    /// Where in the bundle it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<Matched>,
+}
+
+/// How a claim ended.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It holds.
+    Ok,
+    /// It is kept and a person should look.
+    Flagged,
+    /// It was taken out because of another claim.
+    Dropped,
+    /// It does not hold.
+    Rejected,
+}
+
+/// What is asked of claims.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// Ranks are 1 to n, each once.
+    Rank,
+    /// A confidence is a number from 0 to 1.
+    Confidence,
+    /// The outcome fits the findings.
+    Outcome,
+    /// A cited file is in the bundle.
+    Path,
+    /// Cited lines are in the file.
+    Lines,
+    /// A quote stands verbatim in the cited lines.
+    Quote,
+    /// A finding has evidence that holds.
+    Evidence,
+    /// The evidence speaks about what the finding says.
+    Grounding,
+    /// A name or value stands in the bundle.
+    Name,
+    /// A sentence is a statement, not padding, an echo, a role mark or an instruction.
+    Sentence,
+    /// A command only reads.
+    Command,
+    /// A finding as a whole.
+    Finding,
+    /// The report speaks about this bundle.
+    Bundle,
+}
+
+/// A place in the bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Matched {
+    /// Path inside the bundle.
+    pub path: String,
+    /// First line, from 1; 0 when only the path matched.
+    pub line_start: u64,
+    /// Last line, inclusive.
+    pub line_end: u64,
+}
