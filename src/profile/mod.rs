@@ -109,3 +109,53 @@ pub fn recognise(tree: &Tree) -> Profile {
     let first = layouts.remove(0);
     Profile { name: first.name, root: first.root, why: first.why, confidence: first.confidence, also: layouts }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::Tree;
+
+    fn of(files: &[(&str, &str)]) -> Profile {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let full = dir.path().join(path);
+            std::fs::create_dir_all(full.parent().unwrap()).unwrap();
+            std::fs::write(full, text).unwrap();
+        }
+        let dir = cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
+        recognise(&Tree::new(dir.try_clone().unwrap(), Tree::index_dir(&dir).unwrap()))
+    }
+
+    #[test]
+    fn layouts_are_told_by_what_they_hold() {
+        let list = "{\"kind\": \"PodList\"}";
+        for (files, name, root) in [
+            (&[("x/cluster-resources/pods/a.json", list), ("x/cluster-resources/nodes.json", list)][..], Name::Troubleshoot, "x/"),
+            (&[("a/b/cluster-scoped-resources/core/nodes.yaml", "x"), ("a/b/namespaces/n/core/pods.yaml", "x")], Name::MustGather, "a/b/"),
+            (&[("d/kube-system/pods.json", list), ("d/kube-system/events.json", list), ("d/default/pods.json", list), ("d/default/web/logs.txt", "x")], Name::ClusterInfoDump, "d/"),
+            (&[("h/sos_commands/date/date", "x"), ("h/sos_reports/sos.txt", "x")], Name::Sosreport, "h/"),
+            (&[("s/basic-environment.txt", "x"), ("s/basic-health-check.txt", "x")], Name::Supportconfig, "s/"),
+            (&[("r/rke2/kubectl/pods", "x"), ("r/rke2/podlogs/a-b", "x")], Name::Rke2, "r/"),
+            (&[("o/pods.txt", "NAME   READY   STATUS    RESTARTS   AGE\nweb    1/1     Running   0          9d\n")], Name::KubectlOutputs, "o/"),
+            (&[("o/any name.txt", "shop   web   1/1   Running   0   9d   10.0.0.1   n1\n")], Name::KubectlOutputs, "o/"),
+            (&[("o/p.txt", "Name:             web\nNamespace:        shop\n")], Name::KubectlOutputs, "o/"),
+            (&[("p/app.log", "hello\n"), ("p/notes.txt", "a note\n")], Name::Plain, "p/"),
+        ] {
+            let profile = of(files);
+            assert_eq!((profile.name, profile.root.as_str()), (name, root), "{profile:?}");
+            assert!(!profile.why.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_folder_s_name_alone_is_no_layout() {
+        assert_eq!(of(&[("must-gather.local.1/readme.txt", "hello\n"), ("support-bundle/readme.txt", "hello\n")]).name, Name::Plain);
+    }
+
+    #[test]
+    fn outputs_beside_a_host_report_are_a_second_layout() {
+        let table = "NAME   READY   STATUS    RESTARTS   AGE\nweb    1/1     Running   0          9d\n";
+        let profile = of(&[("b/host/sos_commands/date/date", "x"), ("b/host/sos_reports/s.txt", "x"), ("b/k/a.txt", table), ("b/k/b.txt", table), ("b/k/c.txt", table)]);
+        assert!(profile.name == Name::Sosreport && profile.has(Name::KubectlOutputs), "{profile:?}");
+    }
+}

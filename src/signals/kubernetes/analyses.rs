@@ -41,6 +41,29 @@ pub fn read_analysis(cluster: &mut Cluster, file: u32, doc: &Val) {
     }
 }
 
+/// Reads Troubleshoot's collected certificates; their dates are judged later by the bundle's clock.
+pub fn read_certificates(cluster: &mut Cluster, file: u32, doc: &Val) {
+    for item in doc.items() {
+        let source = item.get("source");
+        let kind = if source.get("secret").is_null() { "ConfigMap" } else { "Secret" };
+        let name = if kind == "Secret" { source.get("secret") } else { source.get("configMap") };
+        for certificate in item.get("certificateChain").items() {
+            let end = certificate.get("notAfter");
+            if let Some(time) = parse_time(end.text()) {
+                let src = Src { file, line: end.at.line, column: end.at.column };
+                cluster.certificates.push((kind.to_owned(), source.get("namespace").text().to_owned(), name.text().to_owned(), time, Loc::new(end.text().to_owned(), src)));
+            }
+        }
+    }
+}
+
+/// Reads what Troubleshoot could not collect (`*-errors.json`: a list of messages).
+pub fn read_errors(cluster: &mut Cluster, file: u32, doc: &Val) {
+    for item in doc.items().iter().filter(|item| !item.text().is_empty()) {
+        cluster.refusals.push(Refusal { message: item.text().to_owned(), src: Src { file, line: item.at.line, column: item.at.column } });
+    }
+}
+
 /// Reads alerts as notes about their subjects.
 pub fn read_alerts(cluster: &mut Cluster, file: u32, doc: &Val) {
     let list = [doc, doc.get("data"), doc.get("alerts"), doc.at_path(&["data", "alerts"]), doc.get("items"), doc.get("issues")];

@@ -107,6 +107,12 @@ pub fn detect(ctx: &Ctx, log: &Log) {
             if repeats && application {
                 score += 0.06;
             }
+            if !at_end && !repeats && total > 60 {
+                score -= 0.08;
+            }
+            if shape.words.slug == "application-slow" && ["slow", "latency", "timeout", "hang", "performance"].iter().any(|word| ctx.ticket.contains(word)) {
+                score += 0.15;
+            }
             if shape.words.score < 0.6 {
                 score -= 0.08;
             }
@@ -143,7 +149,7 @@ pub fn detect(ctx: &Ctx, log: &Log) {
         let (kind, name) = ("Pod", log.pod.as_str());
         let who = full_name_words(&log.ns, name, &log.container);
         let times = if shape.count > 1 { format!(" ({} times, last in line {})", shape.count, shape.last) } else { String::new() };
-        let slug = if words.slug == "application-exception" { "application-error" } else { words.slug };
+        let slug = if words.slug == "application-exception" { "application-error" } else { lastwords::as_system(&log.pod, words.slug) };
         let headline = if slug == "application-error" { "its log reports a failure".to_owned() } else { words.headline.clone() };
         let mut draft = Draft::cause(slug, kind, &log.ns, name, score)
             .says(format!("{who}: {} — {}", headline, cut(&words.text, 120)), format!("{who} logs{times}: {}. That means: {headline}.", cut(&words.text, 300)))

@@ -16,6 +16,7 @@ pub fn detect(ctx: &Ctx) {
             .show(ctx.quote(*src, name));
         ctx.emit(draft.entity("namespace", name));
     }
+    certificates(ctx);
     analysers(ctx);
     refusals(ctx);
     terminating_pods(ctx);
@@ -45,6 +46,23 @@ fn extension_service(ctx: &Ctx, extension: &Extension) {
             .says(format!("admission webhook {} cannot be called: its service {ns}/{service} {why}", extension.name), format!("Webhook {} has failurePolicy Fail and its service {ns}/{service} {why}, so the API server refuses the requests that it guards.", extension.name))
             .show(ctx.quote(extension.src, &extension.name));
         ctx.emit(draft.entity("service", service).entity("namespace", ns));
+    }
+}
+
+/// Certificates that had expired when the bundle was collected, or expire within a week.
+fn certificates(ctx: &Ctx) {
+    let Some(clock) = ctx.cluster.clock else { return };
+    for (kind, ns, name, end, text) in &ctx.cluster.certificates {
+        let left = end - clock;
+        if left > 7 * 86_400 {
+            continue;
+        }
+        let who = format!("{} {}", kind.to_lowercase(), full_name(ns, name));
+        let (strength, words) = if left <= 0 { (0.7, "has expired") } else { (0.3, "expires within a week") };
+        let draft = Draft::cause("workload-certificate-expired", kind, ns, name, strength)
+            .says(format!("the certificate in {who} {words} ({})", text.v), format!("The TLS certificate in {who} {words}: it is valid until {}.", text.v))
+            .show(ctx.quote_loc(text));
+        ctx.emit(draft);
     }
 }
 
@@ -94,6 +112,9 @@ fn refusals(ctx: &Ctx) {
                 .says("the API server did not answer the collector", format!("A collecting command failed: {}", cut(&refusal.message, 300)))
                 .show(ctx.quote(refusal.src, &refusal.message));
             ctx.emit(draft);
+        } else if lower.contains("forbidden") {
+            let file = ctx.path(refusal.src.file);
+            ctx.ask(format!("the output of {}", file.rsplit('/').next().unwrap_or(file)), format!("the collector was not allowed to read it: {}", cut(&refusal.message, 200)), Some(file.to_owned()));
         } else if lower.contains("metrics api not available") && (ctx.ticket.contains("metric") || ctx.ticket.contains("autoscal") || ctx.ticket.contains("hpa") || ctx.ticket.contains("kubectl top")) {
             let draft = Draft::cause("apiservice-unavailable", "APIService", "", "v1beta1.metrics.k8s.io", 0.6)
                 .says("the metrics API is not available", "kubectl top says that the Metrics API is not available: the metrics server is missing or down.")

@@ -101,6 +101,15 @@ pub fn of_log(ctx: &Ctx, log: &Log, failing: bool) -> Option<Words> {
     best(&tail(ctx, log), log.file, failing)
 }
 
+/// What a fault means in a pod of the cluster's own DNS.
+pub fn as_system(pod: &str, slug: &'static str) -> &'static str {
+    let dns = ["coredns", "kube-dns", "dns-default", "node-local-dns", "rke2-coredns"].iter().any(|name| pod.starts_with(name));
+    match slug {
+        "dependency-timeout" | "workload-dependency-unreachable" | "dependency-name-unresolved" if dns => "cluster-dns-failing",
+        other => other,
+    }
+}
+
 /// The decisive line of a termination message.
 pub fn of_text(message: &Loc<String>) -> Option<Words> {
     let lines: Vec<(u32, String)> = message.v.lines().filter(|line| has_content(line)).map(|line| (message.src.line, line.to_owned())).collect();

@@ -187,7 +187,11 @@ mod tests {
             containers: vec![Container { name: container.into(), ..Container::default() }],
             ..Pod::default()
         };
-        Cluster { pods: vec![pod("shop", "web-5f7c9d6b8-x2x4z", "web"), pod("shop", "web", "main")], ..Cluster::default() }
+        let mut cluster = Cluster::default();
+        for pod in [pod("shop", "web-5f7c9d6b8-x2x4z", "web"), pod("shop", "web", "main")] {
+            super::super::objects::add_pod(&mut cluster, pod);
+        }
+        cluster
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One typed picture of a cluster, whatever the bundle's layout; each field knows its file and line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A place in the bundle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -610,6 +610,8 @@ pub struct Cluster {
     pub files: Vec<String>,
     /// Pods, one per namespace and name.
     pub pods: Vec<Pod>,
+    /// Places in [`Self::pods`] by name.
+    pub pods_by_name: HashMap<String, Vec<usize>>,
     /// Nodes.
     pub nodes: Vec<Node>,
     /// Events and status messages.
@@ -646,6 +648,8 @@ pub struct Cluster {
     pub logs: Vec<Log>,
     /// The bundle's own analysers.
     pub analysers: Vec<Analyser>,
+    /// Collected certificates: kind and name of their holder, end of validity.
+    pub certificates: Vec<(String, String, String, i64, Loc<String>)>,
     /// Refusals of the collecting commands.
     pub refusals: Vec<Refusal>,
     /// API server version, e.g. `v1.29.3`.
@@ -659,7 +663,8 @@ pub struct Cluster {
 impl Cluster {
     /// The pod with this name; an empty namespace matches any.
     pub fn pod(&self, ns: &str, name: &str) -> Option<&Pod> {
-        self.pods.iter().find(|pod| pod.name == name && (ns.is_empty() || pod.ns.is_empty() || pod.ns == ns))
+        let places = self.pods_by_name.get(name)?;
+        places.iter().filter_map(|at| self.pods.get(*at)).find(|pod| ns.is_empty() || pod.ns.is_empty() || pod.ns == ns)
     }
     /// Whether the whole list of `kind` in `ns` was read, so that absence means absence.
     pub fn is_listed(&self, kind: &str, ns: &str) -> bool {

@@ -71,7 +71,8 @@ fn conditions(ctx: &Ctx, node: &Node) {
 
 /// Minor number of `v1.29.3`.
 fn minor(version: &str) -> Option<i64> {
-    version.trim_start_matches('v').split('.').nth(1)?.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok()
+    let part = version.trim_start_matches('v').split('.').nth(1)?;
+    part.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Kubelets may be at most three minor versions older than the API server, and never newer

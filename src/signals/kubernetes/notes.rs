@@ -228,10 +228,44 @@ fn freshness(ctx: &Ctx, note: &Note) -> f64 {
     by_kind.unwrap_or(0.9)
 }
 
+/// What the status of each pod and of its waiting containers says, as notes.
+fn status_notes(ctx: &Ctx) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for pod in ctx.cluster.pods.iter().filter(|pod| !pod.is_ready() && !pod.is_done()) {
+        let mut push = |reason: &Loc<String>, message: &Loc<String>, container: &str| {
+            if reason.v.is_empty() && message.v.is_empty() {
+                return;
+            }
+            notes.push(Note {
+                kind: "Pod".into(),
+                ns: pod.ns.clone(),
+                name: pod.name.clone(),
+                reason: reason.v.clone(),
+                message: message.v.clone(),
+                src: if message.v.is_empty() { reason.src } else { message.src },
+                count: 1,
+                warning: true,
+                current: true,
+                container: container.to_owned(),
+                ..Note::default()
+            });
+        };
+        push(&pod.reason, &pod.message, "");
+        for container in &pod.containers {
+            let quiet = ["CrashLoopBackOff", "ContainerCreating", "PodInitializing"].contains(&container.state.reason.v.as_str());
+            if container.state.kind == StateKind::Waiting && !quiet {
+                push(&container.state.reason, &container.state.message, &container.name);
+            }
+        }
+    }
+    notes
+}
+
 /// Signals from events and status messages, grouped by cause and subject.
 pub fn detect(ctx: &Ctx) {
+    let own = status_notes(ctx);
     let mut groups: BTreeMap<(String, String, String, String), Vec<(&Note, &'static Rule, String, f64)>> = BTreeMap::new();
-    for note in &ctx.cluster.notes {
+    for note in ctx.cluster.notes.iter().chain(&own) {
         if note.reason == "FailedScheduling" || note.reason == "Unschedulable" {
             continue;
         }

@@ -401,9 +401,12 @@ fn push_if(volume: &Val, key: &str, target: &str, each: &mut dyn FnMut(&Val, &Va
 
 /// Adds a pod, or completes the one that is known: details win over rows, the row's status is kept.
 pub fn add_pod(cluster: &mut Cluster, mut pod: Pod) {
-    let same = |known: &Pod| known.name == pod.name && (known.ns == pod.ns || known.ns.is_empty() || pod.ns.is_empty());
-    let Some(known) = cluster.pods.iter_mut().find(|known| same(known)) else {
-        cluster.pods.push(pod);
+    let Cluster { pods, pods_by_name, .. } = cluster;
+    let places = pods_by_name.entry(pod.name.clone()).or_default();
+    let same = |at: &usize| pods.get(*at).is_some_and(|known| known.ns == pod.ns || known.ns.is_empty() || pod.ns.is_empty());
+    let Some(known) = places.iter().copied().find(same).and_then(|at| pods.get_mut(at)) else {
+        places.push(pods.len());
+        pods.push(pod);
         return;
     };
     let richer = |pod: &Pod| (pod.detailed, pod.containers.len(), pod.conditions.len(), pod.volumes.iter().filter(|v| v.src.is_known()).count());

@@ -3,6 +3,7 @@
 
 use super::model::*;
 use super::value::{Val, parse_json};
+use super::places::{KINDS, is_uninteresting, kind_of_path, namespace_of_path, settle_namespaces};
 use super::{analyses, describe, logs, objects, table, yaml};
 use crate::bundle::{Entry, FileKind, Tree};
 use crate::profile::{Name, Profile};
@@ -15,55 +16,6 @@ const HEAD_LINES: usize = 30;
 const MAX_TABLE_BYTES: u64 = 16 << 20;
 /// Sum of bytes of JSON and YAML parsed; what comes after it is not examined.
 const MAX_PARSED_BYTES: u64 = 1 << 30;
-
-/// Kinds of objects that detectors use, with the folder and file names that lists of them carry.
-const KINDS: &[(&str, &str)] = &[
-    ("pods", "Pod"),
-    ("pod", "Pod"),
-    ("nodes", "Node"),
-    ("node", "Node"),
-    ("events", "Event"),
-    ("event", "Event"),
-    ("deployments", "Deployment"),
-    ("deployment", "Deployment"),
-    ("statefulsets", "StatefulSet"),
-    ("statefulset", "StatefulSet"),
-    ("daemonsets", "DaemonSet"),
-    ("daemonset", "DaemonSet"),
-    ("replicasets", "ReplicaSet"),
-    ("replicaset", "ReplicaSet"),
-    ("replication-controllers", "ReplicationController"),
-    ("jobs", "Job"),
-    ("cronjobs", "CronJob"),
-    ("services", "Service"),
-    ("service", "Service"),
-    ("endpoints", "Endpoints"),
-    ("endpointslices", "EndpointSlice"),
-    ("pvcs", "PersistentVolumeClaim"),
-    ("persistentvolumeclaims", "PersistentVolumeClaim"),
-    ("pvs", "PersistentVolume"),
-    ("persistentvolumes", "PersistentVolume"),
-    ("storage-classes", "StorageClass"),
-    ("storageclasses", "StorageClass"),
-    ("resource-quotas", "ResourceQuota"),
-    ("resource-quota", "ResourceQuota"),
-    ("resourcequotas", "ResourceQuota"),
-    ("horizontalpodautoscalers", "HorizontalPodAutoscaler"),
-    ("ingress", "Ingress"),
-    ("ingresses", "Ingress"),
-    ("network-policy", "NetworkPolicy"),
-    ("networkpolicies", "NetworkPolicy"),
-    ("namespaces", "Namespace"),
-    ("configmaps", "ConfigMap"),
-    ("secrets", "Secret"),
-    ("serviceaccounts", "ServiceAccount"),
-    ("apiservices", "APIService"),
-    ("mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
-    ("validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
-    ("clusteroperators", "ClusterOperator"),
-    ("clusterversions", "ClusterVersion"),
-    ("machineconfigpools", "MachineConfigPool"),
-];
 
 /// What was read and what was not.
 #[derive(Debug, Default)]
@@ -182,8 +134,10 @@ impl Reader<'_> {
         let is_object = head.iter().any(|line| line.contains("\"apiVersion\"") || line.contains("\"kind\""));
         let is_analysis = analyses::is_analysis(rel, head);
         let is_alerts = !is_object && !is_analysis && analyses::is_alerts(self.tree, entry);
+        let is_certificates = rel.ends_with("certificates/certificates.json");
+        let is_errors = rel.ends_with("-errors.json") && rel.contains("cluster-resources/");
         let is_version = name == "cluster_version.json" || head.iter().any(|line| line.contains("\"gitVersion\""));
-        if !(is_object || is_analysis || is_alerts || is_version || kind.is_some()) || is_uninteresting(rel) {
+        if !(is_object || is_analysis || is_alerts || is_version || is_certificates || is_errors || kind.is_some()) || is_uninteresting(rel) {
             return;
         }
         let Some(text) = self.budgeted(entry) else { return };
@@ -200,6 +154,10 @@ impl Reader<'_> {
             analyses::read_analysis(cluster, id, &doc);
         } else if is_alerts {
             analyses::read_alerts(cluster, id, &doc);
+        } else if is_certificates {
+            analyses::read_certificates(cluster, id, &doc);
+        } else if is_errors {
+            analyses::read_errors(cluster, id, &doc);
         } else if is_version && !is_object {
             let version = if doc.get("string").is_null() { first_version(&doc) } else { doc.get("string") };
             cluster.server_version = Loc::new(version.text().to_owned(), Src { file: id, line: version.at.line, column: version.at.column });
@@ -303,139 +261,4 @@ fn first_version(doc: &Val) -> &Val {
         }
     }
     doc.get("string")
-}
-
-/// Lists that are large and hold nothing detectors use.
-fn is_uninteresting(rel: &str) -> bool {
-    const PARTS: [&str; 16] = [
-        "custom-resource-definitions",
-        "customresourcedefinitions",
-        "clusterroles",
-        "clusterrole",
-        "rolebindings",
-        "/roles/",
-        "auth-cani-list",
-        "cluster-resources/resources.json",
-        "cluster-resources/groups.json",
-        "managedfields",
-        "packagemanifests",
-        "imagestreams",
-        "openapi",
-        "helm-releases",
-        "node-metrics/",
-        "imagecontentsource",
-    ];
-    let lower = rel.to_ascii_lowercase();
-    PARTS.iter().any(|part| lower.contains(part))
-}
-
-/// The kind and namespace that a path says: `cluster-resources/pods/ns.json`, `ns/events.json`,
-/// `namespaces/ns/core/pods.yaml`.
-fn kind_of_path(rel: &str) -> (Option<&'static str>, String) {
-    let mut parts: Vec<&str> = rel.split('/').collect();
-    let file = parts.pop().unwrap_or_default();
-    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-    let folder = parts.last().copied().unwrap_or_default();
-    let of = |word: &str| KINDS.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind);
-    if parts.contains(&"cluster-resources") || parts.contains(&"custom-resources") {
-        if parts.contains(&"custom-resources") {
-            return (None, String::new());
-        }
-        return match of(folder) {
-            Some(kind) => (Some(kind), stem.to_owned()),
-            None => (of(stem), String::new()),
-        };
-    }
-    if let Some(at) = parts.iter().position(|part| *part == "namespaces") {
-        return (of(stem), parts.get(at + 1).copied().unwrap_or_default().to_owned());
-    }
-    (of(stem), if of(stem).is_some() && parts.len() > 1 { folder.to_owned() } else { String::new() })
-}
-
-/// The namespace in a file's name: `…_-n_shop.txt`, `-n shop`, `namespaces/shop/…`.
-fn namespace_of_path(rel: &str) -> String {
-    for lead in ["_-n_", "-n_", "--namespace_", "-n=", " -n ", "namespace=", "_-n-"] {
-        if let Some((_, rest)) = rel.rsplit_once(lead) {
-            let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect();
-            if !name.is_empty() {
-                return name;
-            }
-        }
-    }
-    let parts: Vec<&str> = rel.split('/').collect();
-    parts.iter().position(|part| *part == "namespaces" || *part == "namespaced").and_then(|at| parts.get(at + 1)).filter(|_| parts.len() > 2).map(|ns| (*ns).to_owned()).unwrap_or_default()
-}
-
-/// Fills in namespaces of rows from the file's name, where that names one that is known elsewhere.
-fn settle_namespaces(cluster: &mut Cluster) {
-    let mut known: BTreeSet<String> = cluster.pods.iter().map(|pod| pod.ns.clone()).chain(cluster.workloads.iter().map(|w| w.ns.clone())).collect();
-    known.extend(cluster.notes.iter().map(|note| note.ns.clone()));
-    known.extend(cluster.names.iter().filter(|(kind, _, _)| kind == "Namespace").map(|(_, _, name)| name.clone()));
-    known.insert("default".into());
-    known.insert("kube-system".into());
-    known.remove("");
-    // The folders of logs are namespaces too: logs/<ns>/<pod>.log
-    let files = cluster.files.clone();
-    for path in &files {
-        if let Some((_, rest)) = path.split_once("/logs/") {
-            let mut parts = rest.split('/');
-            if let (Some(ns), Some(_)) = (parts.next(), parts.next()) {
-                known.insert(ns.to_owned());
-            }
-        }
-    }
-    let of_file: Vec<String> = files
-        .iter()
-        .map(|path| {
-            let file = path.rsplit('/').next().unwrap_or_default();
-            let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-            let by_end = stem.rsplit(['_', '.', ' ']).next().filter(|word| known.contains(*word));
-            by_end.or_else(|| path.split('/').find(|part| known.contains(*part))).unwrap_or_default().to_owned()
-        })
-        .collect();
-    let ns_of = |src: Src| of_file.get(src.file as usize).cloned().unwrap_or_default();
-    let by_pod: std::collections::BTreeMap<String, String> = cluster.pods.iter().filter(|pod| !pod.ns.is_empty()).map(|pod| (pod.name.clone(), pod.ns.clone())).collect();
-    for pod in cluster.pods.iter_mut().filter(|pod| pod.ns.is_empty()) {
-        pod.ns = ns_of(pod.src);
-    }
-    for note in cluster.notes.iter_mut().filter(|note| note.ns.is_empty() && note.kind != "Node") {
-        note.ns = by_pod.get(&note.name).cloned().unwrap_or_else(|| ns_of(note.src));
-    }
-    for workload in cluster.workloads.iter_mut().filter(|workload| workload.ns.is_empty()) {
-        workload.ns = ns_of(workload.src);
-    }
-    for claim in cluster.pvcs.iter_mut().filter(|claim| claim.ns.is_empty()) {
-        claim.ns = ns_of(claim.src);
-    }
-    for service in cluster.services.iter_mut().filter(|service| service.ns.is_empty()) {
-        service.ns = ns_of(service.src);
-    }
-    // Merge pods and workloads that are the same now that their namespaces are known.
-    for pod in std::mem::take(&mut cluster.pods) {
-        objects::add_pod(cluster, pod);
-    }
-    for workload in std::mem::take(&mut cluster.workloads) {
-        objects::add_workload(cluster, workload);
-    }
-    merge_nodes(cluster);
-}
-
-fn merge_nodes(cluster: &mut Cluster) {
-    let mut merged: Vec<Node> = Vec::new();
-    for node in std::mem::take(&mut cluster.nodes) {
-        match merged.iter_mut().find(|known| known.name == node.name) {
-            Some(known) if known.conditions.is_empty() => {
-                let row = std::mem::take(&mut known.row_status);
-                *known = node;
-                known.row_status = row;
-            }
-            Some(known) => {
-                if known.row_status.v.is_empty() {
-                    known.row_status = node.row_status;
-                }
-            }
-            None => merged.push(node),
-        }
-    }
-    cluster.nodes = merged;
 }

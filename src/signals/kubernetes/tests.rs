@@ -92,6 +92,8 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
         include_str!("notes.rs"),
         include_str!("words.rs"),
         include_str!("containers.rs"),
+        include_str!("cpu.rs"),
+        include_str!("unexplained.rs"),
         include_str!("scheduling.rs"),
         include_str!("storage.rs"),
         include_str!("nodes.rs"),
@@ -287,7 +289,7 @@ fn claims_that_are_not_bound() {
     let yaml = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: data\n  namespace: shop\nspec: {}\nstatus:\n  phase: Pending\n";
     finds(&[("pvc.yaml", yaml), ("sc.txt", &CLASSES.replace(" (default)", ""))], "pvc-no-storage-class", "default");
     finds(&[("pvc.yaml", &yaml.replace("Pending", "Lost"))], "pvc-lost", "Lost");
-    let manual = CLASSES.replace("rancher.io/local-path  ", "kubernetes.io/no-provisioner").replace("standard (default)", "fast");
+    let manual = CLASSES.replace("rancher.io/local-path", "kubernetes.io/no-provisioner  ").replace("standard (default)", "fast              ");
     finds(&[("pvc.txt", PENDING_CLAIM), ("sc.txt", &manual)], "pvc-no-matching-volume", "no-provisioner");
     let unknown = run(&[("pvc.txt", PENDING_CLAIM)]);
     assert!(loudest(&unknown) < 0.5 && unknown.missing.iter().any(|item| item.what.contains("describe pvc data")));
@@ -393,6 +395,38 @@ fn control_plane_and_vendor_checks() {
     quiet(&[("analysis.json", &analysis("debug"))]);
     let operator = "NAME      VERSION   AVAILABLE   PROGRESSING   DEGRADED   SINCE   MESSAGE\nconsole   4.14.1    False       False         True       9m      RouteHealthDegraded: console route does not answer\n";
     finds(&[("co.txt", operator)], "operator-degraded", "console");
+}
+
+#[test]
+fn what_a_pod_s_own_status_says() {
+    let pod = |status: &str| format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: web-0\n  namespace: shop\nspec:\n  nodeName: n1\n  containers:\n  - name: main\n    image: shop/web:9\nstatus:\n{status}");
+    finds(&[("p.yaml", &pod("  phase: Failed\n  reason: Evicted\n  message: 'The node was low on resource: ephemeral-storage.'\n"))], "pod-evicted", "ephemeral-storage");
+    let waiting = |reason: &str, message: &str| pod(&format!("  phase: Pending\n  containerStatuses:\n  - name: main\n    ready: false\n    state:\n      waiting:\n        reason: {reason}\n        message: '{message}'\n"));
+    finds(&[("p.yaml", &waiting("ErrImagePull", "Failed to pull image \"shop/web:9\": not found"))], "image-not-found", "shop/web:9");
+    finds(&[("p.yaml", &waiting("CreateContainerConfigError", "secret \"db\" not found"))], "config-secret-missing", "db");
+    quiet(&[("p.yaml", &waiting("ContainerCreating", ""))]);
+}
+
+#[test]
+fn logs_of_dns_and_etcd() {
+    let rows = "NAMESPACE     NAME                       READY   STATUS    RESTARTS   AGE\nkube-system   coredns-5f7c9d6b8-x2x4z    0/1     CrashLoopBackOff   9   9d\n";
+    finds(&[("pods.txt", rows), ("logs/kube-system/coredns-5f7c9d6b8-x2x4z.log", "[FATAL] plugin/loop: Loop (127.0.0.1:44222 -> :53) detected for zone \".\"\n")], "cluster-dns-failing", "Loop");
+    let etcd = rows.replace("coredns-5f7c9d6b8-x2x4z ", "etcd-master-1           ");
+    finds(&[("pods.txt", &etcd), ("logs/kube-system/etcd-master-1.log", "{\"level\":\"error\",\"msg\":\"etcdserver: mvcc: database space exceeded\"}\n")], "etcd-unhealthy", "space exceeded");
+}
+
+#[test]
+fn collected_certificates_are_judged_by_the_bundle_s_own_clock() {
+    let certificates = |end: &str| format!("[\n {{\n  \"source\": {{\n   \"secret\": \"front-tls\",\n   \"namespace\": \"shop\"\n  }},\n  \"certificateChain\": [\n   {{\n    \"certificate\": \"tls.crt\",\n    \"notAfter\": \"{end}\"\n   }}\n  ]\n }}\n]\n");
+    let clock = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  namespace: shop\n  creationTimestamp: \"2025-06-01T00:00:00Z\"\nstatus:\n  phase: Succeeded\n";
+    finds(&[("certificates/certificates.json", &certificates("2025-05-01T00:00:00Z")), ("q.yaml", clock)], "workload-certificate-expired", "front-tls");
+    quiet(&[("certificates/certificates.json", &certificates("2035-05-01T00:00:00Z")), ("q.yaml", clock)]);
+}
+
+#[test]
+fn what_the_collector_was_refused_is_named() {
+    let partial = run(&[("kubectl/get_pods.txt", "Error from server (Forbidden): pods is forbidden: User \"dev\" cannot list resource \"pods\" in API group \"\"\n")]);
+    assert!(partial.missing.iter().any(|item| item.why.contains("Forbidden") && item.path.as_deref().is_some_and(|path| path.ends_with("get_pods.txt"))), "{:?}", partial.missing);
 }
 
 #[test]
