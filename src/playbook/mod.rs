@@ -85,6 +85,8 @@ pub enum Step {
         permutations: usize,
         /// How far the model may move a candidate, in logits of its strength.
         weight: f64,
+        /// Only candidates whose strength is within this of the first are ranked; none: the step is left out.
+        within: f64,
         /// Wall-clock limit in seconds.
         max_seconds: u64,
         /// What happens when the step fails.

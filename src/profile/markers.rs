@@ -14,24 +14,84 @@ const PEEK_LINES: usize = 6;
 
 /// A path marker: the layout, the part that must occur at a folder border, its weight, its words.
 const PATHS: &[(Name, &str, f64, &str)] = &[
-    (Name::Troubleshoot, "cluster-resources/pods/", 0.6, "cluster-resources/pods/"),
-    (Name::Troubleshoot, "cluster-resources/nodes.json", 0.4, "cluster-resources/nodes.json"),
-    (Name::Troubleshoot, "cluster-resources/namespaces.json", 0.3, "cluster-resources/namespaces.json"),
-    (Name::Troubleshoot, "cluster-resources/events/", 0.3, "cluster-resources/events/"),
-    (Name::Troubleshoot, "cluster-info/cluster_version.json", 0.2, "cluster-info/cluster_version.json"),
-    (Name::Troubleshoot, "execution-data/summary.txt", 0.2, "execution-data/summary.txt"),
-    (Name::MustGather, "cluster-scoped-resources/", 0.6, "cluster-scoped-resources/"),
+    (
+        Name::Troubleshoot,
+        "cluster-resources/pods/",
+        0.6,
+        "cluster-resources/pods/",
+    ),
+    (
+        Name::Troubleshoot,
+        "cluster-resources/nodes.json",
+        0.4,
+        "cluster-resources/nodes.json",
+    ),
+    (
+        Name::Troubleshoot,
+        "cluster-resources/namespaces.json",
+        0.3,
+        "cluster-resources/namespaces.json",
+    ),
+    (
+        Name::Troubleshoot,
+        "cluster-resources/events/",
+        0.3,
+        "cluster-resources/events/",
+    ),
+    (
+        Name::Troubleshoot,
+        "cluster-info/cluster_version.json",
+        0.2,
+        "cluster-info/cluster_version.json",
+    ),
+    (
+        Name::Troubleshoot,
+        "execution-data/summary.txt",
+        0.2,
+        "execution-data/summary.txt",
+    ),
+    (
+        Name::MustGather,
+        "cluster-scoped-resources/",
+        0.6,
+        "cluster-scoped-resources/",
+    ),
     (Name::MustGather, "namespaces/", 0.2, "namespaces/"),
-    (Name::MustGather, "event-filter.html", 0.4, "event-filter.html"),
-    (Name::MustGather, "host_service_logs/", 0.2, "host_service_logs/"),
+    (
+        Name::MustGather,
+        "event-filter.html",
+        0.4,
+        "event-filter.html",
+    ),
+    (
+        Name::MustGather,
+        "host_service_logs/",
+        0.2,
+        "host_service_logs/",
+    ),
     (Name::MustGather, "etcd_info/", 0.2, "etcd_info/"),
     (Name::Sosreport, "sos_commands/", 0.7, "sos_commands/"),
     (Name::Sosreport, "sos_reports/", 0.3, "sos_reports/"),
     (Name::Sosreport, "sos_logs/", 0.3, "sos_logs/"),
     (Name::Sosreport, "etc/os-release", 0.1, "etc/os-release"),
-    (Name::Supportconfig, "basic-environment.txt", 0.5, "basic-environment.txt"),
-    (Name::Supportconfig, "basic-health-check.txt", 0.3, "basic-health-check.txt"),
-    (Name::Supportconfig, "supportconfig.txt", 0.4, "supportconfig.txt"),
+    (
+        Name::Supportconfig,
+        "basic-environment.txt",
+        0.5,
+        "basic-environment.txt",
+    ),
+    (
+        Name::Supportconfig,
+        "basic-health-check.txt",
+        0.3,
+        "basic-health-check.txt",
+    ),
+    (
+        Name::Supportconfig,
+        "supportconfig.txt",
+        0.4,
+        "supportconfig.txt",
+    ),
     (Name::Supportconfig, "rpm.txt", 0.1, "rpm.txt"),
     (Name::Rke2, "rke2/kubectl/", 0.7, "rke2/kubectl/"),
     (Name::Rke2, "rke2/podlogs/", 0.5, "rke2/podlogs/"),
@@ -51,13 +111,21 @@ pub fn find(tree: &Tree) -> Vec<Layout> {
         let path = entry.path.as_str();
         for (name, part, weight, words) in PATHS {
             if let Some(root) = root_before(path, part) {
-                hits.entry((*name, root.to_owned())).or_default().insert(words, *weight);
+                hits.entry((*name, root.to_owned()))
+                    .or_default()
+                    .insert(words, *weight);
             }
         }
         if let Some((root, namespace)) = dump_namespace(path) {
             let _ = namespace;
-            let seen = hits.entry((Name::ClusterInfoDump, root.to_owned())).or_default();
-            let marker = if path.ends_with("/logs.txt") { "<namespace>/<pod>/logs.txt" } else { "<namespace>/{pods,events,…}.json" };
+            let seen = hits
+                .entry((Name::ClusterInfoDump, root.to_owned()))
+                .or_default();
+            let marker = if path.ends_with("/logs.txt") {
+                "<namespace>/<pod>/logs.txt"
+            } else {
+                "<namespace>/{pods,events,…}.json"
+            };
             let weight = seen.get(marker).copied().unwrap_or(0.0) + 0.15;
             seen.insert(marker, weight.min(0.6));
         }
@@ -105,7 +173,11 @@ fn dump_namespace(path: &str) -> Option<(&str, &str)> {
     if !KINDS.contains(&file) || path.contains("cluster-resources/") {
         return None;
     }
-    let folder = if file == "logs.txt" { folder.rsplit_once('/')?.0 } else { folder };
+    let folder = if file == "logs.txt" {
+        folder.rsplit_once('/')?.0
+    } else {
+        folder
+    };
     let namespace = folder.rsplit('/').next()?;
     Some((&path[..folder.len() - namespace.len()], namespace))
 }
@@ -114,7 +186,8 @@ fn dump_namespace(path: &str) -> Option<(&str, &str)> {
 pub fn is_kubectl_head(line: &str) -> bool {
     let line = line.trim_start_matches([' ', '"']);
     let words: BTreeSet<&str> = line.split_whitespace().collect();
-    let table = (words.contains("NAME") && (words.contains("AGE") || words.contains("READY") || words.contains("STATUS")))
+    let table = (words.contains("NAME")
+        && (words.contains("AGE") || words.contains("READY") || words.contains("STATUS")))
         || (words.contains("REASON") && words.contains("OBJECT") && words.contains("MESSAGE"))
         || (words.contains("NAME") && line.contains("CPU(cores)"));
     table || line.starts_with("Error from server (") || line.starts_with("No resources found in ")
@@ -123,9 +196,14 @@ pub fn is_kubectl_head(line: &str) -> bool {
 /// A row of `kubectl get pods` without its header: `[namespace] name 1/1 Running 0 5d …`.
 pub fn is_pod_row(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let is_ready = |word: &&str| word.split_once('/').is_some_and(|(a, b)| is_number(a) && is_number(b));
+    let is_ready = |word: &&str| {
+        word.split_once('/')
+            .is_some_and(|(a, b)| is_number(a) && is_number(b))
+    };
     [1, 2].iter().any(|at| {
-        words.get(*at).is_some_and(is_ready) && words.get(at + 2).is_some_and(|word| is_number(word)) && words.len() > at + 3
+        words.get(*at).is_some_and(is_ready)
+            && words.get(at + 2).is_some_and(|word| is_number(word))
+            && words.len() > at + 3
     })
 }
 
@@ -142,11 +220,22 @@ fn kubectl_outputs(tree: &Tree, found: &[Layout]) -> Option<Layout> {
         let inside = found.iter().any(|layout| match layout.name {
             Name::Troubleshoot => path.starts_with(&format!("{}cluster-resources/", layout.root)),
             Name::Sosreport => path.strip_prefix(layout.root.as_str()).is_some_and(|rest| {
-                ["sos_", "etc/", "var/", "proc/", "sys/", "usr/", "run/", "boot/", "lib/"].iter().any(|dir| rest.starts_with(dir))
+                [
+                    "sos_", "etc/", "var/", "proc/", "sys/", "usr/", "run/", "boot/", "lib/",
+                ]
+                .iter()
+                .any(|dir| rest.starts_with(dir))
             }),
             _ => path.starts_with(layout.root.as_str()),
         });
-        if inside || peeks >= MAX_PEEKS || entry.bytes > MAX_PEEK_BYTES || !matches!(entry.kind, FileKind::Text | FileKind::Log | FileKind::Yaml | FileKind::Json) {
+        if inside
+            || peeks >= MAX_PEEKS
+            || entry.bytes > MAX_PEEK_BYTES
+            || !matches!(
+                entry.kind,
+                FileKind::Text | FileKind::Log | FileKind::Yaml | FileKind::Json
+            )
+        {
             continue;
         }
         peeks += 1;
@@ -164,16 +253,23 @@ fn kubectl_outputs(tree: &Tree, found: &[Layout]) -> Option<Layout> {
             Some("kubectl get tables")
         } else if head.first().is_some_and(|line| is_pod_row(line)) {
             Some("rows of kubectl get tables")
-        } else if head.iter().take(3).any(|line| line.starts_with("apiVersion: ") || line.trim_start().starts_with("\"apiVersion\":")) {
+        } else if head.iter().take(3).any(|line| {
+            line.starts_with("apiVersion: ") || line.trim_start().starts_with("\"apiVersion\":")
+        }) {
             Some("Kubernetes objects as YAML or JSON")
-        } else if path.rsplit_once('/').is_some_and(|(dir, _)| dir.ends_with("kubectl") || dir.contains("/kubectl/")) {
+        } else if path
+            .rsplit_once('/')
+            .is_some_and(|(dir, _)| dir.ends_with("kubectl") || dir.contains("/kubectl/"))
+        {
             Some("files in a folder named kubectl")
         } else {
             None
         };
         if let Some(reason) = reason {
             *why.entry(reason).or_default() += 1;
-            let dir = path.rsplit_once('/').map_or(String::new(), |(dir, _)| format!("{dir}/"));
+            let dir = path
+                .rsplit_once('/')
+                .map_or(String::new(), |(dir, _)| format!("{dir}/"));
             roots = Some(match roots {
                 None => dir,
                 Some(known) => common_folder(&known, &dir).to_owned(),
@@ -190,7 +286,10 @@ fn kubectl_outputs(tree: &Tree, found: &[Layout]) -> Option<Layout> {
     Some(Layout {
         name: Name::KubectlOutputs,
         root: roots.unwrap_or_default(),
-        why: why.into_iter().map(|(what, files)| format!("{files} x {what}")).collect(),
+        why: why
+            .into_iter()
+            .map(|(what, files)| format!("{files} x {what}"))
+            .collect(),
         confidence: if others { weight.min(0.8) } else { weight },
     })
 }
@@ -198,5 +297,7 @@ fn kubectl_outputs(tree: &Tree, found: &[Layout]) -> Option<Layout> {
 /// The longest folder (with its `/`) that both paths share.
 fn common_folder<'a>(a: &'a str, b: &str) -> &'a str {
     let same = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-    a.get(..same).and_then(|common| common.rfind('/')).map_or("", |end| &a[..=end])
+    a.get(..same)
+        .and_then(|common| common.rfind('/'))
+        .map_or("", |end| &a[..=end])
 }

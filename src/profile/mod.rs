@@ -13,7 +13,19 @@ use crate::bundle::Tree;
 use serde::{Deserialize, Serialize};
 
 /// A layout of diagnostic bundles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Name {
     /// A Troubleshoot.sh support bundle: `cluster-resources/<kind>/<namespace>.json`.
@@ -94,7 +106,12 @@ impl Profile {
 /// Recognises the layout of a bundle by the markers each one must hold.
 pub fn recognise(tree: &Tree) -> Profile {
     let mut layouts = markers::find(tree);
-    layouts.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.name.cmp(&b.name)).then_with(|| a.root.cmp(&b.root)));
+    layouts.sort_by(|a, b| {
+        b.confidence
+            .total_cmp(&a.confidence)
+            .then(a.name.cmp(&b.name))
+            .then_with(|| a.root.cmp(&b.root))
+    });
     let mut seen = std::collections::HashSet::new();
     layouts.retain(|layout| seen.insert(layout.name));
     if layouts.is_empty() {
@@ -107,10 +124,17 @@ pub fn recognise(tree: &Tree) -> Profile {
         };
     }
     let first = layouts.remove(0);
-    Profile { name: first.name, root: first.root, why: first.why, confidence: first.confidence, also: layouts }
+    Profile {
+        name: first.name,
+        root: first.root,
+        why: first.why,
+        confidence: first.confidence,
+        also: layouts,
+    }
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use super::*;
     use crate::bundle::Tree;
@@ -122,40 +146,128 @@ mod tests {
             std::fs::create_dir_all(full.parent().unwrap()).unwrap();
             std::fs::write(full, text).unwrap();
         }
-        let dir = cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
-        recognise(&Tree::new(dir.try_clone().unwrap(), Tree::index_dir(&dir).unwrap()))
+        let dir =
+            cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
+        recognise(&Tree::new(
+            dir.try_clone().unwrap(),
+            Tree::index_dir(&dir).unwrap(),
+        ))
     }
 
     #[test]
     fn layouts_are_told_by_what_they_hold() {
         let list = "{\"kind\": \"PodList\"}";
         for (files, name, root) in [
-            (&[("x/cluster-resources/pods/a.json", list), ("x/cluster-resources/nodes.json", list)][..], Name::Troubleshoot, "x/"),
-            (&[("a/b/cluster-scoped-resources/core/nodes.yaml", "x"), ("a/b/namespaces/n/core/pods.yaml", "x")], Name::MustGather, "a/b/"),
-            (&[("d/kube-system/pods.json", list), ("d/kube-system/events.json", list), ("d/default/pods.json", list), ("d/default/web/logs.txt", "x")], Name::ClusterInfoDump, "d/"),
-            (&[("h/sos_commands/date/date", "x"), ("h/sos_reports/sos.txt", "x")], Name::Sosreport, "h/"),
-            (&[("s/basic-environment.txt", "x"), ("s/basic-health-check.txt", "x")], Name::Supportconfig, "s/"),
-            (&[("r/rke2/kubectl/pods", "x"), ("r/rke2/podlogs/a-b", "x")], Name::Rke2, "r/"),
-            (&[("o/pods.txt", "NAME   READY   STATUS    RESTARTS   AGE\nweb    1/1     Running   0          9d\n")], Name::KubectlOutputs, "o/"),
-            (&[("o/any name.txt", "shop   web   1/1   Running   0   9d   10.0.0.1   n1\n")], Name::KubectlOutputs, "o/"),
-            (&[("o/p.txt", "Name:             web\nNamespace:        shop\n")], Name::KubectlOutputs, "o/"),
-            (&[("p/app.log", "hello\n"), ("p/notes.txt", "a note\n")], Name::Plain, "p/"),
+            (
+                &[
+                    ("x/cluster-resources/pods/a.json", list),
+                    ("x/cluster-resources/nodes.json", list),
+                ][..],
+                Name::Troubleshoot,
+                "x/",
+            ),
+            (
+                &[
+                    ("a/b/cluster-scoped-resources/core/nodes.yaml", "x"),
+                    ("a/b/namespaces/n/core/pods.yaml", "x"),
+                ],
+                Name::MustGather,
+                "a/b/",
+            ),
+            (
+                &[
+                    ("d/kube-system/pods.json", list),
+                    ("d/kube-system/events.json", list),
+                    ("d/default/pods.json", list),
+                    ("d/default/web/logs.txt", "x"),
+                ],
+                Name::ClusterInfoDump,
+                "d/",
+            ),
+            (
+                &[
+                    ("h/sos_commands/date/date", "x"),
+                    ("h/sos_reports/sos.txt", "x"),
+                ],
+                Name::Sosreport,
+                "h/",
+            ),
+            (
+                &[
+                    ("s/basic-environment.txt", "x"),
+                    ("s/basic-health-check.txt", "x"),
+                ],
+                Name::Supportconfig,
+                "s/",
+            ),
+            (
+                &[("r/rke2/kubectl/pods", "x"), ("r/rke2/podlogs/a-b", "x")],
+                Name::Rke2,
+                "r/",
+            ),
+            (
+                &[(
+                    "o/pods.txt",
+                    "NAME   READY   STATUS    RESTARTS   AGE\nweb    1/1     Running   0          9d\n",
+                )],
+                Name::KubectlOutputs,
+                "o/",
+            ),
+            (
+                &[(
+                    "o/any name.txt",
+                    "shop   web   1/1   Running   0   9d   10.0.0.1   n1\n",
+                )],
+                Name::KubectlOutputs,
+                "o/",
+            ),
+            (
+                &[("o/p.txt", "Name:             web\nNamespace:        shop\n")],
+                Name::KubectlOutputs,
+                "o/",
+            ),
+            (
+                &[("p/app.log", "hello\n"), ("p/notes.txt", "a note\n")],
+                Name::Plain,
+                "p/",
+            ),
         ] {
             let profile = of(files);
-            assert_eq!((profile.name, profile.root.as_str()), (name, root), "{profile:?}");
+            assert_eq!(
+                (profile.name, profile.root.as_str()),
+                (name, root),
+                "{profile:?}"
+            );
             assert!(!profile.why.is_empty());
         }
     }
 
     #[test]
     fn a_folder_s_name_alone_is_no_layout() {
-        assert_eq!(of(&[("must-gather.local.1/readme.txt", "hello\n"), ("support-bundle/readme.txt", "hello\n")]).name, Name::Plain);
+        assert_eq!(
+            of(&[
+                ("must-gather.local.1/readme.txt", "hello\n"),
+                ("support-bundle/readme.txt", "hello\n")
+            ])
+            .name,
+            Name::Plain
+        );
     }
 
     #[test]
     fn outputs_beside_a_host_report_are_a_second_layout() {
-        let table = "NAME   READY   STATUS    RESTARTS   AGE\nweb    1/1     Running   0          9d\n";
-        let profile = of(&[("b/host/sos_commands/date/date", "x"), ("b/host/sos_reports/s.txt", "x"), ("b/k/a.txt", table), ("b/k/b.txt", table), ("b/k/c.txt", table)]);
-        assert!(profile.name == Name::Sosreport && profile.has(Name::KubectlOutputs), "{profile:?}");
+        let table =
+            "NAME   READY   STATUS    RESTARTS   AGE\nweb    1/1     Running   0          9d\n";
+        let profile = of(&[
+            ("b/host/sos_commands/date/date", "x"),
+            ("b/host/sos_reports/s.txt", "x"),
+            ("b/k/a.txt", table),
+            ("b/k/b.txt", table),
+            ("b/k/c.txt", table),
+        ]);
+        assert!(
+            profile.name == Name::Sosreport && profile.has(Name::KubectlOutputs),
+            "{profile:?}"
+        );
     }
 }

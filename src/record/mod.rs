@@ -9,7 +9,7 @@ use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Scratch};
 use crate::limits::Limits;
 use crate::report::{BundleFacts, Outcome, Report};
-use crate::room::protocol::{EvidenceLines, Exchange, ModelUse, RoomSummary};
+use crate::room::protocol::{EvidenceLines, Exchange, ModelUse, Origin, RoomSummary};
 use crate::seal::SealProof;
 use crate::verify::Verdict;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,8 @@ pub struct Record {
     pub workers: Vec<WorkerRecord>,
     /// What the steps came to, in plain sentences.
     pub notes: Vec<String>,
+    /// Where each finding of the draft comes from.
+    pub origins: Vec<Origin>,
     /// Signals found before ranking.
     pub signals: u64,
     /// Different secret values that were masked, by kind.

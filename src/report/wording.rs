@@ -106,9 +106,8 @@ pub fn share(share: &Share) -> String {
         Some(value) => parts.push(format!("rules {value:.2}")),
         None => parts.push("no rule speaks for it".to_owned()),
     }
-    match share.model.filter(|v| v.is_finite()) {
-        Some(value) => parts.push(format!("model {value:.2}")),
-        None => parts.push("no model".to_owned()),
+    if let Some(value) = share.model.filter(|v| v.is_finite()) {
+        parts.push(format!("with the model {value:.2}"));
     }
     parts.push(
         if share.worded_by_model {

@@ -2,7 +2,7 @@
 //! candidates that the signals found; it can reorder and word them, and add a verbatim line.
 
 use super::boot::Out;
-use super::protocol::{Exchange, FromWorker, Progress};
+use super::protocol::{Exchange, FromWorker, Origin, Progress};
 use crate::error::{Error, Result};
 use crate::model::{self, GenerateRequest, Generated, Grammar, GrammarSpec, Model, Segment, StopReason};
 use crate::playbook::{Inputs, OnFailure, Playbook, Step};
@@ -21,6 +21,10 @@ const ATTEMPTS: u32 = 2;
 
 /// A signal on its way to a finding.
 pub struct Candidate {
+    /// Strength before the model.
+    pub before: f64,
+    /// Whether the rank step moved it.
+    pub ranked: bool,
     /// The signal; its strength is what the rank step moves.
     pub signal: Signal,
     /// Evidence that the model may see, masked.
@@ -31,6 +35,21 @@ pub struct Candidate {
     pub wording: Option<String>,
     /// Lines that the model quoted.
     pub extra: Vec<Evidence>,
+}
+
+impl Candidate {
+    /// Where the finding comes from, for the record.
+    pub fn origin(&self) -> Origin {
+        let round = |value: f64| (value * 100.0).round() / 100.0;
+        Origin {
+            cause: self.signal.cause.clone(),
+            title: self.signal.title.clone(),
+            detector: self.signal.detector.clone(),
+            signals: round(self.before),
+            model: self.ranked.then(|| round(self.signal.strength)),
+            worded_by_model: self.wording.is_some(),
+        }
+    }
 }
 
 /// Which files the playbook lets the model see.
@@ -103,7 +122,11 @@ impl<'a> Chain<'a> {
         for step in &self.playbook.steps {
             let (done, on_failure) = match step {
                 Step::Select { .. } => continue,
-                Step::Rank { on_failure, .. } => (self.rank(step, candidates), on_failure),
+                Step::Rank { on_failure, .. } => {
+                    let done = self.rank(step, candidates);
+                    candidates.sort_by(|a, b| b.signal.strength.total_cmp(&a.signal.strength));
+                    (done, on_failure)
+                }
                 Step::Draft { on_failure, .. } => (self.draft(step, candidates), on_failure),
                 Step::Write { on_failure, .. } => (self.write(step, candidates), on_failure),
             };
@@ -123,11 +146,15 @@ impl<'a> Chain<'a> {
     }
 
     fn rank(&mut self, step: &Step, candidates: &mut [Candidate]) -> Result<()> {
-        let Step::Rank { id, system, prompt, answer_prefix, permutations, weight, max_seconds, .. } = step else { return Ok(()) };
-        if candidates.len() < 2 {
-            self.notes.push("rank: one candidate, nothing to rank".into());
+        let Step::Rank { id, system, prompt, answer_prefix, permutations, weight, within, max_seconds, .. } = step else { return Ok(()) };
+        // Only what is close enough to the first could end above it.
+        let top = candidates.first().map_or(0.0, |first| first.signal.strength);
+        let close = candidates.iter().take_while(|candidate| top - candidate.signal.strength <= *within).count();
+        if close < 2 {
+            self.notes.push(format!("rank: no other candidate is within {within} of the first, nothing to rank"));
             return Ok(());
         }
+        let (candidates, _) = candidates.split_at_mut(close);
         self.stage(id);
         let deadline = Instant::now() + Duration::from_secs(*max_seconds);
         let titles: Vec<String> = candidates.iter().map(|c| c.signal.title.chars().take(MAX_TITLE).collect()).collect();
@@ -179,10 +206,11 @@ impl<'a> Chain<'a> {
         let before = titles[0].clone();
         for (candidate, sum) in candidates.iter_mut().zip(&sums) {
             let z = if spread > 1e-9 { ((sum - mean) / spread).clamp(-2.0, 2.0) } else { 0.0 };
+            candidate.ranked = true;
             candidate.signal.strength = moved(candidate.signal.strength, weight * z);
         }
-        candidates.sort_by(|a, b| b.signal.strength.total_cmp(&a.signal.strength));
-        let first = candidates.first().map(|c| c.signal.title.chars().take(MAX_TITLE).collect::<String>()).unwrap_or_default();
+        let best = candidates.iter().max_by(|a, b| a.signal.strength.total_cmp(&b.signal.strength));
+        let first = best.map(|c| c.signal.title.chars().take(MAX_TITLE).collect::<String>()).unwrap_or_default();
         self.notes.push(if first == before { "rank: the model leaves the signals' first candidate first".into() } else { "rank: the model put another candidate first than the signals".into() });
         Ok(())
     }

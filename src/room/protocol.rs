@@ -144,6 +144,23 @@ pub struct EvidenceLines {
     pub marked: (u64, u64),
 }
 
+/// Where a finding comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Origin {
+    /// Cause of the finding.
+    pub cause: String,
+    /// Title of the finding.
+    pub title: String,
+    /// The detector that found it.
+    pub detector: String,
+    /// Confidence of the signals alone, 0 to 1.
+    pub signals: f64,
+    /// Confidence after the model's ranking; `None` when it did not rank.
+    pub model: Option<f64>,
+    /// Whether the model wrote the root cause's sentence.
+    pub worded_by_model: bool,
+}
+
 /// What the room did beside the report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoomSummary {
@@ -163,6 +180,8 @@ pub struct RoomSummary {
     pub injections: Vec<crate::report::Evidence>,
     /// The model, if it took part.
     pub model: Option<ModelUse>,
+    /// Where each finding comes from.
+    pub origins: Vec<Origin>,
     /// What the model's steps came to, in plain sentences.
     pub notes: Vec<String>,
     /// Named durations in milliseconds, in order.

@@ -9,7 +9,7 @@ use crate::model::{Model, RunOptions, Runtime};
 use crate::playbook::{self, Cause, Playbook, Step};
 use crate::report::{BundleFacts, Command, CommandClass, Finding, Missing, NotExamined, Outcome, Report, SCHEMA, SubjectField};
 use crate::seal::{self, Zone};
-use crate::secrets::Masker;
+use crate::secrets::{self, Masker};
 use crate::signals::{self, Analysis, Role, Signal};
 use std::time::Instant;
 
@@ -77,8 +77,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         ..RoomSummary::default()
     };
     let mut candidates = candidates(&analysis, &playbook, &causes, &masker);
-    let mut report = assemble(&job, facts, &candidates, &analysis, &tree);
-    masker.mask_report(&mut report);
+    let mut report = masked(assemble(&job, facts, &candidates, &analysis, &tree), &masker);
     out.send(&FromWorker::Provisional(Box::new(report.clone())))?;
 
     let wanted = job.use_model && playbook.steps.iter().any(Step::uses_model);
@@ -95,8 +94,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         clock.lap("model steps");
         summary.model = Some(model_use(&model));
         summary.notes = notes;
-        report = assemble(&job, report.bundle.clone(), &candidates, &analysis, &tree);
-        masker.mask_report(&mut report);
+        report = masked(assemble(&job, report.bundle.clone(), &candidates, &analysis, &tree), &masker);
     } else if wanted {
         summary.notes.push("the model was not asked: there was no candidate to rank or to word".into());
     } else {
@@ -105,6 +103,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     for evidence in &mut summary.injections {
         evidence.quote = masker.mask(&evidence.quote);
     }
+    summary.origins = candidates.iter().map(Candidate::origin).collect();
     summary.secrets = masker.counts().iter().map(|(kind, count)| ((*kind).to_owned(), *count as u64)).collect();
     summary.timings = clock.0;
     out.send(&FromWorker::Draft(Box::new((report, summary))))
@@ -141,14 +140,38 @@ fn candidates(analysis: &Analysis, playbook: &Playbook, causes: &[Cause], masker
         signal.title = masker.mask(&signal.title);
         signal.statement = masker.mask(&signal.statement);
         let shown: Vec<_> = signal.evidence.iter().filter(|evidence| allowed.admits(&evidence.path)).take(lines).cloned().map(|mut evidence| {
-            evidence.quote = masker.mask(&evidence.quote);
+            evidence.quote = unmasked(&masker.mask(&evidence.quote));
             evidence
         }).collect();
         let commands = causes.iter().find(|cause| cause.slug == signal.cause).map(|cause| commands(cause, &signal)).unwrap_or_default();
-        chosen.push(Candidate { signal, shown, commands, wording: None, extra: vec![] });
+        chosen.push(Candidate { before: strength, ranked: false, signal, shown, commands, wording: None, extra: vec![] });
     }
     chosen.sort_by(|a, b| b.signal.strength.total_cmp(&a.signal.strength));
     chosen
+}
+
+/// The report as it may leave the room.
+fn masked(mut report: Report, masker: &Masker) -> Report {
+    masker.mask_report(&mut report);
+    for evidence in report.findings.iter_mut().flat_map(|finding| &mut finding.evidence) {
+        evidence.quote = unmasked(&evidence.quote);
+    }
+    report
+}
+
+/// A quote without its masked parts, so that it stays verbatim: the longest stretch between masks, if
+/// that is long enough to mean something, else the quote with its masks.
+fn unmasked(quote: &str) -> String {
+    const ENOUGH: usize = 24;
+    let mut stretches = Vec::new();
+    let mut rest = quote;
+    while let Some(mark) = secrets::find_mark(rest) {
+        stretches.push(&rest[..mark.start]);
+        rest = &rest[mark.end..];
+    }
+    stretches.push(rest);
+    let longest = stretches.iter().map(|part| part.trim()).max_by_key(|part| part.chars().count()).unwrap_or(quote);
+    if longest.chars().count() >= ENOUGH { longest.to_owned() } else { quote.to_owned() }
 }
 
 fn commands(cause: &Cause, signal: &Signal) -> Vec<Command> {
@@ -188,6 +211,8 @@ fn assemble(job: &RoomJob, bundle: BundleFacts, candidates: &[Candidate], analys
         .take(MAX_FINDINGS)
         .collect();
     for (at, finding) in findings.iter_mut().enumerate() {
+        // What to run next belongs to the likely cause; the others keep the one command that tells most.
+        finding.commands.truncate(if at == 0 { 4 } else { 1 });
         finding.rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
     }
     let symptom = analysis.signals.iter().any(|signal| signal.role == Role::Symptom && signal.strength >= LISTED_FROM);

@@ -30,6 +30,7 @@ pub fn rank(signals: Vec<Signal>, causes: &[Cause]) -> Vec<Signal> {
     }
     let mut signals: Vec<Signal> = merged.into_values().collect();
     signals.sort_by(order);
+    let mut signals = drop_retold(signals);
     let by_slug: BTreeMap<&str, &Cause> = causes.iter().map(|cause| (cause.slug.as_str(), cause)).collect();
     for root in 0..signals.len() {
         if signals[root].strength < EXPLAINS_FROM || signals[root].role != Role::Cause {
@@ -46,6 +47,25 @@ pub fn rank(signals: Vec<Signal>, causes: &[Cause]) -> Vec<Signal> {
     }
     signals.sort_by(order);
     signals
+}
+
+/// Two families may read the same line: the stronger one keeps it, and a weaker one of another family
+/// that cites nothing else would only say it again.
+fn drop_retold(signals: Vec<Signal>) -> Vec<Signal> {
+    let family = |signal: &Signal| signal.detector.split('.').next().unwrap_or_default().to_owned();
+    let mut told: BTreeMap<(String, u64), String> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for signal in signals {
+        let own = family(&signal);
+        let lines: Vec<_> = signal.evidence.iter().map(|evidence| (evidence.path.clone(), evidence.line_start)).collect();
+        if lines.is_empty() || !lines.iter().all(|line| told.get(line).is_some_and(|teller| *teller != own)) {
+            for line in lines {
+                told.entry(line).or_insert_with(|| own.clone());
+            }
+            kept.push(signal);
+        }
+    }
+    kept
 }
 
 fn better(a: &Signal, b: &Signal) -> bool {
@@ -123,6 +143,17 @@ mod tests {
         let ranked = rank(vec![signal("crash-loop", "a", 0.95, Role::Cause), signal("oom", "a", 0.9, Role::Cause), signal("crash-loop", "b", 0.93, Role::Cause)], &causes);
         let order: Vec<_> = ranked.iter().map(|s| (s.cause.as_str(), s.subject.name.as_str())).collect();
         assert_eq!(order, [("crash-loop", "b"), ("oom", "a"), ("crash-loop", "a")]);
+    }
+
+    #[test]
+    fn a_line_is_told_once_by_the_stronger_signal() {
+        let weaker = Signal { subject: Subject { kind: "Service".into(), namespace: None, name: "other".into() }, strength: 0.5, cause: "x".into(), detector: "other.x".into(), ..signal("oom", "a", 0.9, Role::Cause) };
+        let ranked = rank(vec![weaker.clone(), signal("oom", "a", 0.9, Role::Cause)], &[]);
+        assert_eq!(ranked.len(), 1);
+        assert_eq!(ranked[0].cause, "oom");
+        let mut more = weaker;
+        more.evidence[0].line_start = 2;
+        assert_eq!(rank(vec![more, signal("oom", "a", 0.9, Role::Cause)], &[]).len(), 2);
     }
 
     #[test]

@@ -183,6 +183,7 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         timings: timings.into_iter().chain(summary.timings.iter().map(|(name, millis)| (format!("room: {name}"), *millis))).collect(),
         workers,
         notes: summary.notes,
+        origins: summary.origins,
         signals: summary.signals,
         secrets_masked: summary.secrets,
         injections: summary.injections,

@@ -6,7 +6,7 @@ use crate::report::view::{
     View, WeakerLayer,
 };
 use crate::verify::{ClaimVerdict, Rule, Status};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The view of `run`.
 pub fn view(run: &Run) -> View {
@@ -83,19 +83,30 @@ fn seal(run: &Run) -> SealFacts {
 fn verdict(run: &Run) -> VerdictFacts {
     let verdict = &run.verdict;
     let mut findings: BTreeMap<u32, FindingVerdict> = BTreeMap::new();
-    let worded = run.record.notes.iter().any(|note| note.contains("sentence for the first finding passed"));
     for finding in &run.report.findings {
-        let share = Share { detectors: vec![finding.cause.clone()], signals: None, model: None, worded_by_model: worded && finding.rank == 1 };
+        let origin = run.record.origins.iter().find(|origin| origin.cause == finding.cause && origin.title == finding.title);
+        let share = origin.map_or_else(Share::default, |origin| Share {
+            detectors: vec![origin.detector.clone()],
+            signals: Some(origin.signals),
+            model: origin.model,
+            worded_by_model: origin.worded_by_model,
+        });
         findings.insert(finding.rank, FindingVerdict { rank: finding.rank, ticks: vec![], share });
     }
+    // The verdict speaks of the draft's ranks; what was taken out closed the rest up.
+    let out: BTreeSet<u32> = verdict.claims.iter().filter(|claim| claim.rule == Rule::Finding && claim.status == Status::Dropped).filter_map(|claim| claim.finding).collect();
+    let new_rank = |rank: u32| (!out.contains(&rank)).then(|| rank - u32::try_from(out.range(..rank).count()).unwrap_or(0));
     let mut dropped: BTreeMap<u32, DroppedFinding> = BTreeMap::new();
     for claim in &verdict.claims {
         let Some(rank) = claim.finding else { continue };
-        match findings.get_mut(&rank) {
+        match new_rank(rank).and_then(|rank| findings.get_mut(&rank)) {
             Some(finding) => finding.ticks.push(tick(claim)),
             None if matches!(claim.status, Status::Dropped | Status::Rejected) => dropped
                 .entry(rank)
-                .or_insert_with(|| DroppedFinding { title: format!("candidate {rank} of the room's draft"), reasons: vec![] })
+                .or_insert_with(|| {
+                    let title = run.record.origins.get((rank as usize).saturating_sub(1)).map_or_else(|| format!("candidate {rank} of the draft"), |origin| origin.title.clone());
+                    DroppedFinding { title, reasons: vec![] }
+                })
                 .reasons
                 .push(claim.reason.clone()),
             None => {}

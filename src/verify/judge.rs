@@ -18,6 +18,9 @@ pub const MAX_CITED_LINES: u64 = 200;
 /// A citation of more lines than this is flagged: it does not point anywhere.
 const BROAD_LINES: u64 = 60;
 
+/// The namespace of an object that names none; outputs of one namespace do not repeat it.
+const DEFAULT_NAMESPACE: &str = "default";
+
 /// What happens to a claim that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -386,7 +389,13 @@ impl Judge<'_> {
             Some(SubjectField::Subject(subject)) => {
                 for (field, text) in [
                     ("subject/name", Some(&subject.name)),
-                    ("subject/namespace", subject.namespace.as_ref()),
+                    (
+                        "subject/namespace",
+                        subject
+                            .namespace
+                            .as_ref()
+                            .filter(|name| *name != DEFAULT_NAMESPACE),
+                    ),
                 ] {
                     if let Some(text) = text.filter(|text| !text.is_empty()) {
                         stands &= self.names(
@@ -542,10 +551,11 @@ impl Judge<'_> {
             let parts: Vec<&str> = name
                 .text
                 .split(['/', ':'])
-                .filter(|part| part.len() > 1)
+                .filter(|part| part.len() > 1 && *part != DEFAULT_NAMESPACE)
                 .collect();
             let by_parts = || {
-                let splits = parts.len() > 1
+                let splits = !parts.is_empty()
+                    && name.text.contains(['/', ':'])
                     && parts.len() <= 4
                     && !name.text.starts_with('/')
                     && !name.text.contains(' ');

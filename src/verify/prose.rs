@@ -26,7 +26,7 @@ pattern!(
 );
 pattern!(
     INSTRUCTIONS,
-    r"(?i)\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|the\s+|your\s+|these\s+)*(?:previous|prior|above|earlier|preceding|former|system|safety|verification|instructions|rules|prompt)|\bas an ai\b|\bi(?:'m| am) (?:an? )?(?:ai|language model|assistant)\b|\b(?:i cannot|i can't|i'm sorry|sure, here|here is the|certainly[!,]|of course[!,])|\b(?:send|upload|post|paste|e-?mail|forward|exfiltrate)\s+(?:it|them|this|the|your|all)\b[^.]{0,60}\b(?:to|at|into)\s+(?:https?:|\w+@|\w+\.\w{2,})|\bdo not (?:tell|mention|reveal|report|verify|check)\b|\bmark (?:this|the) (?:report|run|bundle) (?:as )?(?:healthy|accepted|verified)|\b(?:curl|wget)\b[^.\n]{0,120}\|\s*(?:sudo\s+)?(?:ba)?sh\b|\b(?:download|open|visit|go to|click)\s+(?:on\s+)?(?:the\s+)?https?://"
+    r"(?i)\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|the\s+|your\s+|these\s+)*(?:previous|prior|above|earlier|preceding|former|system|safety|verification|instructions|rules|prompt)|\bas an ai\b|\bi(?:'m| am) (?:an? )?(?:ai|language model|assistant)\b|\b(?:i cannot|i can't|i'm sorry|sure, here|here is the|certainly[!,]|of course[!,])|\b(?:send|upload|post|paste|e-?mail|forward|exfiltrate)\s+(?:it|them|this|the|your|all)\b[^.]{0,60}\b(?:to|at|into)\s+(?:https?:|\w+@|\w+\.\w{2,})|\bdo not (?:tell|mention|reveal|report|verify|check) (?:it|them|this|that|these|the|to|any|anything|anyone|your)\b|\bmark (?:this|the) (?:report|run|bundle) (?:as )?(?:healthy|accepted|verified)|\b(?:curl|wget)\b[^.\n]{0,120}\|\s*(?:sudo\s+)?(?:ba)?sh\b|\b(?:download|open|visit|go to|click)\s+(?:on\s+)?(?:the\s+)?https?://"
 );
 pattern!(
     PLACEHOLDER,
@@ -126,11 +126,12 @@ fn repeats(text: &str) -> bool {
     {
         return true;
     }
+    // A name of many words may come several times; padding is when most of the text is the same.
     let mut counts: HashMap<&[&str], usize> = HashMap::new();
     for five in words.windows(5) {
         let count = counts.entry(five).or_default();
         *count += 1;
-        if *count >= 3 {
+        if *count >= 3 && *count * five.len() * 2 > words.len() {
             return true;
         }
     }

@@ -8,6 +8,9 @@ use crate::report::Evidence;
 /// A sentence must take at least this share of its distinctive words from what it is about.
 const MIN_COVERED: f64 = 0.5;
 
+/// A sentence must keep at least this share of the distinctive words of the finding's title.
+const MIN_KEPT: f64 = 0.6;
+
 /// Checks a sentence against the finding it words: every name in it must stand in the finding's own
 /// title, statement or evidence, it must speak about the same thing, and it must be a statement.
 ///
@@ -37,9 +40,11 @@ pub fn check_wording(
     if said.is_empty() || (covered as f64) < said.len() as f64 * MIN_COVERED {
         return Err("it is not about the evidence".to_owned());
     }
+    // A smooth sentence that leaves out the decisive part is worse than a dry one that has it.
     let subject = distinctive(title);
-    if !subject.iter().any(|word| said.contains(word)) {
-        return Err("it does not name what failed".to_owned());
+    let kept = subject.iter().filter(|word| said.contains(*word)).count();
+    if (kept as f64) < subject.len() as f64 * MIN_KEPT {
+        return Err("it leaves out what the evidence shows".to_owned());
     }
     Ok(())
 }
@@ -70,6 +75,11 @@ mod tests {
     #[test]
     fn a_sentence_from_the_evidence_stands() {
         check("The container web of the pod cart-5f9c is OOM-killed because it exceeds its 50Mi memory limit.").unwrap();
+    }
+
+    #[test]
+    fn a_smooth_sentence_without_the_decisive_part_does_not_stand() {
+        assert!(check("The pod shop/cart-5f9c is restarted often, which is a common state of a container in a cluster.").is_err());
     }
 
     #[test]

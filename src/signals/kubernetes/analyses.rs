@@ -8,15 +8,35 @@ use crate::bundle::{Entry, Tree};
 
 /// Whether a JSON file is the output of Troubleshoot's analysers.
 pub fn is_analysis(rel: &str, head: &[String]) -> bool {
-    rel.rsplit('/').next() == Some("analysis.json") || head.iter().any(|line| line.contains("\"analyzerSpec\"") || line.contains("\"insight\":") || line.contains("\"isFail\":"))
+    rel.rsplit('/').next() == Some("analysis.json")
+        || head.iter().any(|line| {
+            line.contains("\"analyzerSpec\"")
+                || line.contains("\"insight\":")
+                || line.contains("\"isFail\":")
+        })
 }
 
 /// Whether a JSON file is a list of alerts about Kubernetes objects.
 pub fn is_alerts(tree: &Tree, entry: &Entry) -> bool {
     let (mut subject, mut title) = (false, false);
     let _ = tree.for_each_line(entry, |number, line| {
-        subject |= ["\"subject_name\"", "\"alertname\"", "\"involvedObject\"", "\"subject_type\""].iter().any(|key| line.contains(key));
-        title |= ["\"title\"", "\"description\"", "\"summary\"", "\"message\"", "\"aggregation_key\""].iter().any(|key| line.contains(key));
+        subject |= [
+            "\"subject_name\"",
+            "\"alertname\"",
+            "\"involvedObject\"",
+            "\"subject_type\"",
+        ]
+        .iter()
+        .any(|key| line.contains(key));
+        title |= [
+            "\"title\"",
+            "\"description\"",
+            "\"summary\"",
+            "\"message\"",
+            "\"aggregation_key\"",
+        ]
+        .iter()
+        .any(|key| line.contains(key));
         !(subject && title) && number < 400
     });
     subject && title
@@ -26,18 +46,61 @@ pub fn is_alerts(tree: &Tree, entry: &Entry) -> bool {
 pub fn read_analysis(cluster: &mut Cluster, file: u32, doc: &Val) {
     for item in doc.items() {
         let insight = item.get("insight");
-        let severity = if insight.get("severity").is_null() { item.get("severity") } else { insight.get("severity") }.text().to_owned();
+        let severity = if insight.get("severity").is_null() {
+            item.get("severity")
+        } else {
+            insight.get("severity")
+        }
+        .text()
+        .to_owned();
         let fail = severity == "error" || item.get("isFail").bool() == Some(true);
-        let warn = matches!(severity.as_str(), "warn" | "warning") || item.get("isWarn").bool() == Some(true);
+        let warn = matches!(severity.as_str(), "warn" | "warning")
+            || item.get("isWarn").bool() == Some(true);
         if !fail && !warn {
             continue;
         }
-        let first = |candidates: &[&Val]| candidates.iter().find(|value| !value.text().is_empty()).map(|value| (value.text().to_owned(), value.at));
-        let (message, at) = first(&[insight.get("detail"), item.get("message"), item.get("error"), item.get("name")]).unwrap_or_default();
-        let title = first(&[insight.get("primary"), item.get("title"), item.get("name")]).unwrap_or_default().0;
+        let first = |candidates: &[&Val]| {
+            candidates
+                .iter()
+                .find(|value| !value.text().is_empty())
+                .map(|value| (value.text().to_owned(), value.at))
+        };
+        let (message, at) = first(&[
+            insight.get("detail"),
+            item.get("message"),
+            item.get("error"),
+            item.get("name"),
+        ])
+        .unwrap_or_default();
+        let title = first(&[insight.get("primary"), item.get("title"), item.get("name")])
+            .unwrap_or_default()
+            .0;
         let involved = item.get("involvedObject");
-        let object = if involved.is_null() { String::new() } else { format!("{} {}", involved.get("kind").text(), full_name(involved.get("namespace").text(), involved.get("name").text())) };
-        cluster.analysers.push(Analyser { title, message: Loc::new(message, Src { file, line: at.line, column: at.column }), fail, object });
+        let object = if involved.is_null() {
+            String::new()
+        } else {
+            format!(
+                "{} {}",
+                involved.get("kind").text(),
+                full_name(
+                    involved.get("namespace").text(),
+                    involved.get("name").text()
+                )
+            )
+        };
+        cluster.analysers.push(Analyser {
+            title,
+            message: Loc::new(
+                message,
+                Src {
+                    file,
+                    line: at.line,
+                    column: at.column,
+                },
+            ),
+            fail,
+            object,
+        });
     }
 }
 
@@ -45,13 +108,31 @@ pub fn read_analysis(cluster: &mut Cluster, file: u32, doc: &Val) {
 pub fn read_certificates(cluster: &mut Cluster, file: u32, doc: &Val) {
     for item in doc.items() {
         let source = item.get("source");
-        let kind = if source.get("secret").is_null() { "ConfigMap" } else { "Secret" };
-        let name = if kind == "Secret" { source.get("secret") } else { source.get("configMap") };
+        let kind = if source.get("secret").is_null() {
+            "ConfigMap"
+        } else {
+            "Secret"
+        };
+        let name = if kind == "Secret" {
+            source.get("secret")
+        } else {
+            source.get("configMap")
+        };
         for certificate in item.get("certificateChain").items() {
             let end = certificate.get("notAfter");
             if let Some(time) = parse_time(end.text()) {
-                let src = Src { file, line: end.at.line, column: end.at.column };
-                cluster.certificates.push((kind.to_owned(), source.get("namespace").text().to_owned(), name.text().to_owned(), time, Loc::new(end.text().to_owned(), src)));
+                let src = Src {
+                    file,
+                    line: end.at.line,
+                    column: end.at.column,
+                };
+                cluster.certificates.push(Certificate {
+                    kind: kind.to_owned(),
+                    ns: source.get("namespace").text().to_owned(),
+                    name: name.text().to_owned(),
+                    end: time,
+                    text: Loc::new(end.text().to_owned(), src),
+                });
             }
         }
     }
@@ -60,27 +141,86 @@ pub fn read_certificates(cluster: &mut Cluster, file: u32, doc: &Val) {
 /// Reads what Troubleshoot could not collect (`*-errors.json`: a list of messages).
 pub fn read_errors(cluster: &mut Cluster, file: u32, doc: &Val) {
     for item in doc.items().iter().filter(|item| !item.text().is_empty()) {
-        cluster.refusals.push(Refusal { message: item.text().to_owned(), src: Src { file, line: item.at.line, column: item.at.column } });
+        cluster.refusals.push(Refusal {
+            message: item.text().to_owned(),
+            src: Src {
+                file,
+                line: item.at.line,
+                column: item.at.column,
+            },
+        });
     }
 }
 
 /// Reads alerts as notes about their subjects.
 pub fn read_alerts(cluster: &mut Cluster, file: u32, doc: &Val) {
-    let list = [doc, doc.get("data"), doc.get("alerts"), doc.at_path(&["data", "alerts"]), doc.get("items"), doc.get("issues")];
-    let Some(items) = list.iter().map(|value| value.items()).find(|items| !items.is_empty()) else { return };
+    let list = [
+        doc,
+        doc.get("data"),
+        doc.get("alerts"),
+        doc.at_path(&["data", "alerts"]),
+        doc.get("items"),
+        doc.get("issues"),
+    ];
+    let Some(items) = list
+        .iter()
+        .map(|value| value.items())
+        .find(|items| !items.is_empty())
+    else {
+        return;
+    };
     for item in items {
         let labels = item.get("labels");
-        let any = |keys: &[(&Val, &str)]| keys.iter().map(|(of, key)| of.get(key)).find(|value| !value.text().is_empty()).cloned().unwrap_or_default();
-        if item.at_path(&["status", "state"]).text() == "resolved" || item.get("state").text() == "inactive" {
+        let any = |keys: &[(&Val, &str)]| {
+            keys.iter()
+                .map(|(of, key)| of.get(key))
+                .find(|value| !value.text().is_empty())
+                .cloned()
+                .unwrap_or_default()
+        };
+        if item.at_path(&["status", "state"]).text() == "resolved"
+            || item.get("state").text() == "inactive"
+        {
             continue;
         }
         let notes = item.get("annotations");
-        let name = any(&[(item, "subject_name"), (labels, "pod"), (labels, "pod_name"), (labels, "deployment"), (labels, "job_name"), (labels, "node"), (item, "subject")]);
-        let ns = any(&[(item, "subject_namespace"), (labels, "namespace"), (item, "namespace")]);
+        let name = any(&[
+            (item, "subject_name"),
+            (labels, "pod"),
+            (labels, "pod_name"),
+            (labels, "deployment"),
+            (labels, "job_name"),
+            (labels, "node"),
+            (item, "subject"),
+        ]);
+        let ns = any(&[
+            (item, "subject_namespace"),
+            (labels, "namespace"),
+            (item, "namespace"),
+        ]);
         let kind = any(&[(item, "subject_type"), (item, "kind")]);
-        let reason = any(&[(item, "aggregation_key"), (labels, "alertname"), (labels, "reason"), (item, "reason")]);
-        let words = [any(&[(item, "title"), (item, "name")]), any(&[(item, "description"), (item, "message"), (notes, "description"), (notes, "message"), (notes, "summary")])];
-        let time = any(&[(item, "starts_at"), (item, "startsAt"), (item, "activeAt"), (item, "creation_date")]);
+        let reason = any(&[
+            (item, "aggregation_key"),
+            (labels, "alertname"),
+            (labels, "reason"),
+            (item, "reason"),
+        ]);
+        let words = [
+            any(&[(item, "title"), (item, "name")]),
+            any(&[
+                (item, "description"),
+                (item, "message"),
+                (notes, "description"),
+                (notes, "message"),
+                (notes, "summary"),
+            ]),
+        ];
+        let time = any(&[
+            (item, "starts_at"),
+            (item, "startsAt"),
+            (item, "activeAt"),
+            (item, "creation_date"),
+        ]);
         let time = parse_time(time.text());
         cluster.saw_time(time);
         for text in words.iter().filter(|text| !text.text().is_empty()) {
@@ -90,7 +230,11 @@ pub fn read_alerts(cluster: &mut Cluster, file: u32, doc: &Val) {
                 name: name.text().to_owned(),
                 reason: reason.text().to_owned(),
                 message: text.text().to_owned(),
-                src: Src { file, line: text.at.line, column: text.at.column },
+                src: Src {
+                    file,
+                    line: text.at.line,
+                    column: text.at.column,
+                },
                 time,
                 count: 1,
                 warning: true,

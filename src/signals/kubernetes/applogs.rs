@@ -49,7 +49,9 @@ fn shape_of(line: &str) -> String {
 
 /// Errors of one log.
 pub fn detect(ctx: &Ctx, log: &Log) {
-    let Some(entry) = ctx.tree.find(ctx.path(log.file)).cloned() else { return };
+    let Some(entry) = ctx.tree.find(ctx.path(log.file)).cloned() else {
+        return;
+    };
     let mut shapes: HashMap<String, Shape> = HashMap::new();
     let mut quiet: HashSet<String> = HashSet::new();
     let (mut total, mut last_content) = (0usize, 0u32);
@@ -77,9 +79,30 @@ pub fn detect(ctx: &Ctx, log: &Log) {
             return number < MAX_LINES;
         }
         if let Some(judged) = lastwords::judge(line) {
-            let src = Src { file: log.file, line: at, column: 0 };
-            let words = Words { slug: judged.slug, score: judged.weight, headline: judged.headline, what: judged.what, text: judged.text, src, more: Vec::new() };
-            shapes.insert(shape, Shape { words, count: 1, first: at, last: at, last_src: src });
+            let src = Src {
+                file: log.file,
+                line: at,
+                column: 0,
+            };
+            let words = Words {
+                slug: judged.slug,
+                score: judged.weight,
+                headline: judged.headline,
+                what: judged.what,
+                text: judged.text,
+                src,
+                more: Vec::new(),
+            };
+            shapes.insert(
+                shape,
+                Shape {
+                    words,
+                    count: 1,
+                    first: at,
+                    last: at,
+                    last_src: src,
+                },
+            );
         } else if quiet.len() < MAX_QUIET {
             quiet.insert(shape);
         }
@@ -88,16 +111,30 @@ pub fn detect(ctx: &Ctx, log: &Log) {
     if total == 0 || shapes.is_empty() {
         return;
     }
-    let pod = ctx.cluster.pods.iter().find(|pod| lastwords::belongs(log, pod, ""));
+    let pod = ctx
+        .cluster
+        .pods
+        .iter()
+        .find(|pod| lastwords::belongs(log, pod, ""));
     let app = app_of(&log.pod).to_owned();
-    let asked = ctx.in_ticket(&log.pod) || ctx.in_ticket(&app) || (!log.container.is_empty() && ctx.in_ticket(&log.container));
-    let running = pod.is_none_or(|pod| pod.is_ready() || pod.is_done());
+    let asked = ctx.in_ticket(&log.pod)
+        || ctx.in_ticket(&app)
+        || (!log.container.is_empty() && ctx.in_ticket(&log.container));
+    // The pod of a failed job, or one that the cluster warns about, may be known by its log only.
+    let failed = ctx.cluster.workloads.iter().any(|job| {
+        job.kind == "Job"
+            && !job.name.is_empty()
+            && log.pod.starts_with(job.name.as_str())
+            && job.failed.as_ref().is_some_and(|count| count.v > 0)
+    });
+    let running = pod.map_or(!failed, |pod| pod.is_ready() || pod.is_done());
     let mut ranked: Vec<(f64, &Shape)> = shapes
         .values()
         .map(|shape| {
             let from_end = last_content.saturating_sub(shape.last) as usize;
             let at_end = from_end < 30 || total < 60;
-            let repeats = shape.count >= 3 && u64::from(shape.last - shape.first) * 3 > u64::from(last_content);
+            let repeats = shape.count >= 3
+                && u64::from(shape.last - shape.first) * 3 > u64::from(last_content);
             let startup_only = shape.last < 40 && total > 400 && !asked;
             let mut score = 0.26 + 0.26 * (shape.words.score - 0.4);
             let application = shape.words.slug != "application-error";
@@ -110,7 +147,11 @@ pub fn detect(ctx: &Ctx, log: &Log) {
             if !at_end && !repeats && total > 60 {
                 score -= 0.08;
             }
-            if shape.words.slug == "application-slow" && ["slow", "latency", "timeout", "hang", "performance"].iter().any(|word| ctx.ticket.contains(word)) {
+            if shape.words.slug == "application-slow"
+                && ["slow", "latency", "timeout", "hang", "performance"]
+                    .iter()
+                    .any(|word| ctx.ticket.contains(word))
+            {
                 score += 0.15;
             }
             if shape.words.score < 0.6 {
@@ -140,19 +181,43 @@ pub fn detect(ctx: &Ctx, log: &Log) {
             (score.clamp(0.05, 0.8), shape)
         })
         .collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.count.cmp(&a.1.count)).then(a.1.words.src.line.cmp(&b.1.words.src.line)));
-    for (score, shape) in ranked.into_iter().take(2) {
-        if score < 0.2 {
+    ranked.sort_by(|a, b| {
+        b.0.total_cmp(&a.0)
+            .then(b.1.count.cmp(&a.1.count))
+            .then(a.1.words.src.line.cmp(&b.1.words.src.line))
+    });
+    let mut told: Vec<&str> = Vec::new();
+    for (score, shape) in ranked {
+        if score < 0.2 || told.len() >= 2 || told.contains(&shape.words.slug) {
             continue;
         }
+        told.push(shape.words.slug);
         let words = &shape.words;
         let (kind, name) = ("Pod", log.pod.as_str());
         let who = full_name_words(&log.ns, name, &log.container);
-        let times = if shape.count > 1 { format!(" ({} times, last in line {})", shape.count, shape.last) } else { String::new() };
-        let slug = if words.slug == "application-exception" { "application-error" } else { lastwords::as_system(&log.pod, words.slug) };
-        let headline = if slug == "application-error" { "its log reports a failure".to_owned() } else { words.headline.clone() };
+        let times = if shape.count > 1 {
+            format!(" ({} times, last in line {})", shape.count, shape.last)
+        } else {
+            String::new()
+        };
+        let slug = if words.slug == "application-exception" {
+            "application-error"
+        } else {
+            lastwords::as_system(&log.pod, words.slug)
+        };
+        let headline = if slug == "application-error" {
+            "its log reports a failure".to_owned()
+        } else {
+            words.headline.clone()
+        };
         let mut draft = Draft::cause(slug, kind, &log.ns, name, score)
-            .says(format!("{who}: {} — {}", headline, cut(&words.text, 120)), format!("{who} logs{times}: {}. That means: {headline}.", cut(&words.text, 300)))
+            .says(
+                format!("{who}: {} — {}", headline, cut(&words.text, 120)),
+                format!(
+                    "{who}: {headline}. Its log says{times}: {}",
+                    cut(&words.text, 300)
+                ),
+            )
             .show(ctx.quote(words.src, &words.text))
             .show(ctx.quote(shape.last_src, ""))
             .entity("container", &log.container)
@@ -170,7 +235,10 @@ mod tests {
 
     #[test]
     fn repetitions_share_a_shape() {
-        assert_eq!(shape_of("2025-01-01 10:00:01 error 17"), shape_of("2024-12-31 23:59:59 error 4"));
+        assert_eq!(
+            shape_of("2025-01-01 10:00:01 error 17"),
+            shape_of("2024-12-31 23:59:59 error 4")
+        );
         assert_ne!(shape_of("error 17"), shape_of("fault 17"));
     }
 }

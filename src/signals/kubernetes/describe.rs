@@ -1,113 +1,22 @@
 //! Pages of `kubectl describe` into the typed picture.
 //!
-//! A page is a tree by indentation. [`pages`] reads that tree; the rest maps each kind of page.
+//! [`super::pages`] reads a page as a tree by indentation; here each kind of page is mapped.
 
 use super::model::*;
 use super::objects::{add_pod, add_workload};
+use super::pages::{Item, pages, split_wide, split_wide_n};
 use super::time::{parse_age, parse_count, parse_time};
-
-/// Most lines read of one page.
-const MAX_PAGE_LINES: usize = 20_000;
-
-/// A line of a page with what is indented below it.
-#[derive(Debug, Default)]
-struct Item {
-    key: String,
-    value: String,
-    raw: String,
-    line: u32,
-    children: Vec<Item>,
-}
-
-static EMPTY: Item = Item { key: String::new(), value: String::new(), raw: String::new(), line: 0, children: Vec::new() };
-
-impl Item {
-    fn get(&self, key: &str) -> &Item {
-        self.children.iter().find(|item| item.key.eq_ignore_ascii_case(key)).unwrap_or(&EMPTY)
-    }
-    fn has(&self, key: &str) -> bool {
-        self.get(key).line > 0
-    }
-    /// The value, "" for `<none>` and the like.
-    fn text(&self) -> &str {
-        match self.value.as_str() {
-            "<none>" | "<unset>" | "<nil>" | "<unknown>" => "",
-            text => text,
-        }
-    }
-    fn loc(&self, file: u32) -> Loc<String> {
-        Loc::new(self.text().to_owned(), self.src(file))
-    }
-    fn src(&self, file: u32) -> Src {
-        Src { file, line: self.line, column: 0 }
-    }
-    /// The value and the continuation lines below it.
-    fn all(&self) -> impl Iterator<Item = (&str, u32)> {
-        let own = (!self.text().is_empty()).then(|| (self.text(), self.line));
-        own.into_iter().chain(self.children.iter().map(|child| (child.raw.as_str(), child.line)))
-    }
-    fn pairs(&self) -> Labels {
-        self.all().flat_map(|(text, _)| text.split(',')).filter_map(|pair| pair.trim().split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
-    }
-}
-
-/// Whether `line` begins a describe page.
-pub fn is_page_start(line: &str) -> bool {
-    line.strip_prefix("Name:").is_some_and(|rest| rest.starts_with("  ") && !rest.trim().is_empty())
-}
-
-/// `Key:` and `Key:   value`, the key without double spaces.
-fn split_key(text: &str) -> Option<(&str, &str)> {
-    let at = text.find(':')?;
-    let (key, rest) = (&text[..at], &text[at + 1..]);
-    let is_key = !key.is_empty() && key.len() <= 60 && !key.contains("  ") && key.bytes().all(|b| b.is_ascii_alphanumeric() || b" ./()_-".contains(&b));
-    (is_key && (rest.is_empty() || rest.starts_with(' '))).then(|| (key, rest.trim()))
-}
-
-fn pages(lines: &[(u32, &str)]) -> Vec<Item> {
-    let mut pages: Vec<Item> = Vec::new();
-    // Indent and item of each open level below the page.
-    let mut open: Vec<(usize, Item)> = Vec::new();
-    fn close(page: &mut Item, open: &mut Vec<(usize, Item)>, indent: usize) {
-        while open.last().is_some_and(|(depth, _)| *depth >= indent) {
-            if let Some((_, done)) = open.pop() {
-                match open.last_mut() {
-                    Some((_, parent)) => parent.children.push(done),
-                    None => page.children.push(done),
-                }
-            }
-        }
-    }
-    for (number, line) in lines {
-        if is_page_start(line) {
-            if let Some(page) = pages.last_mut() {
-                close(page, &mut open, 0);
-            }
-            pages.push(Item { line: *number, ..Item::default() });
-        }
-        let Some(page) = pages.last_mut() else { continue };
-        let body = line.trim_start();
-        if body.is_empty() || (*number - page.line) as usize > MAX_PAGE_LINES {
-            continue;
-        }
-        let indent = line.len() - body.len();
-        close(page, &mut open, indent);
-        let (key, value) = split_key(body.trim_end()).unwrap_or(("", ""));
-        if open.len() < 24 {
-            open.push((indent, Item { key: key.into(), value: value.into(), raw: body.trim_end().into(), line: *number, children: Vec::new() }));
-        }
-    }
-    if let Some(page) = pages.last_mut() {
-        close(page, &mut open, 0);
-    }
-    pages
-}
 
 /// Reads every page among `lines`. Returns whether there was one.
 pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)]) -> bool {
     let pages = pages(lines);
     for page in &pages {
-        let ctx = Page { file, page, ns: page.get("Namespace").text().to_owned(), name: page.get("Name").value.clone() };
+        let ctx = Page {
+            file,
+            page,
+            ns: page.get("Namespace").text().to_owned(),
+            name: page.get("Name").value.clone(),
+        };
         ctx.read(cluster);
     }
     !pages.is_empty()
@@ -138,9 +47,24 @@ impl Page<'_> {
             () if has("Provisioner") => "StorageClass",
             () if has("Reference") && has("Min replicas") => "HorizontalPodAutoscaler",
             () if has("Rules") && (has("Default backend") || has("Ingress Class")) => "Ingress",
-            () if self.page.get("Spec").children.iter().any(|item| item.key == "PodSelector") => "NetworkPolicy",
+            () if self
+                .page
+                .get("Spec")
+                .children
+                .iter()
+                .any(|item| item.key == "PodSelector") =>
+            {
+                "NetworkPolicy"
+            }
             () if has("Subsets") => "Endpoints",
-            () if self.page.children.iter().any(|item| item.raw.starts_with("Resource ") && item.raw.contains("Used") && item.raw.contains("Hard")) => "ResourceQuota",
+            () if self.page.children.iter().any(|item| {
+                item.raw.starts_with("Resource ")
+                    && item.raw.contains("Used")
+                    && item.raw.contains("Hard")
+            }) =>
+            {
+                "ResourceQuota"
+            }
             () => "",
         }
     }
@@ -148,12 +72,30 @@ impl Page<'_> {
         self.page.get("Name").src(self.file)
     }
     fn conditions(&self, item: &Item) -> Vec<Condition> {
-        let Some(header) = item.children.first().filter(|row| row.raw.starts_with("Type")) else { return Vec::new() };
+        let Some(header) = item
+            .children
+            .first()
+            .filter(|row| row.raw.starts_with("Type"))
+        else {
+            return Vec::new();
+        };
         let columns: Vec<&str> = split_wide(&header.raw);
         let mut conditions = Vec::new();
-        for row in item.children.iter().skip(1).filter(|row| !row.raw.starts_with("---")) {
+        for row in item
+            .children
+            .iter()
+            .skip(1)
+            .filter(|row| !row.raw.starts_with("---"))
+        {
             let cells = split_wide_n(&row.raw, columns.len());
-            let cell = |name: &str| columns.iter().position(|column| *column == name).and_then(|at| cells.get(at)).copied().unwrap_or_default();
+            let cell = |name: &str| {
+                columns
+                    .iter()
+                    .position(|column| *column == name)
+                    .and_then(|at| cells.get(at))
+                    .copied()
+                    .unwrap_or_default()
+            };
             let at = |text: &str| Loc::new(text.to_owned(), row.src(self.file));
             conditions.push(Condition {
                 kind: cell("Type").to_owned(),
@@ -171,7 +113,9 @@ impl Page<'_> {
             return;
         }
         if !kind.is_empty() {
-            cluster.names.insert((kind.to_owned(), self.ns.clone(), self.name.clone()));
+            cluster
+                .names
+                .insert((kind.to_owned(), self.ns.clone(), self.name.clone()));
         }
         cluster.saw_time(parse_time(self.page.get("CreationTimestamp").text()));
         cluster.saw_time(parse_time(self.page.get("Start Time").text()));
@@ -179,12 +123,20 @@ impl Page<'_> {
         match kind {
             "Pod" => self.pod(cluster),
             "Node" => self.node(cluster),
-            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "CronJob" => self.workload(cluster, kind),
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "CronJob" => {
+                self.workload(cluster, kind)
+            }
             "Service" => self.service(cluster),
             "PersistentVolumeClaim" => {
                 let class = self.page.get("StorageClass");
                 let class = (!class.text().is_empty()).then(|| class.loc(self.file));
-                let item = Pvc { ns: self.ns.clone(), name: self.name.clone(), src: self.name_src(), phase: self.page.get("Status").loc(self.file), class };
+                let item = Pvc {
+                    ns: self.ns.clone(),
+                    name: self.name.clone(),
+                    src: self.name_src(),
+                    phase: self.page.get("Status").loc(self.file),
+                    class,
+                };
                 cluster.pvcs.push(item);
             }
             "PersistentVolume" => cluster.pvs.push(Pv {
@@ -209,25 +161,49 @@ impl Page<'_> {
                 targets: Loc::default(),
                 conditions: self.conditions(self.page.get("Conditions")),
                 max: self.page.get("Max replicas").text().parse().ok(),
-                current: self.page.children.iter().find(|i| i.key.ends_with(" pods")).and_then(|i| i.value.split_whitespace().next()?.parse().ok()),
+                current: self
+                    .page
+                    .children
+                    .iter()
+                    .find(|i| i.key.ends_with(" pods"))
+                    .and_then(|i| i.value.split_whitespace().next()?.parse().ok()),
             }),
             "ResourceQuota" => {
                 let mut items = Vec::new();
                 for row in self.page.children.iter().filter(|row| row.key.is_empty()) {
-                    if let [resource, used, hard] = row.raw.split_whitespace().collect::<Vec<_>>()[..]
+                    if let [resource, used, hard] =
+                        row.raw.split_whitespace().collect::<Vec<_>>()[..]
                         && used.starts_with(|c: char| c.is_ascii_digit())
                     {
                         let at = |text: &str| Loc::new(text.to_owned(), row.src(self.file));
-                        items.push(QuotaItem { resource: resource.to_owned(), used: at(used), hard: at(hard) });
+                        items.push(QuotaItem {
+                            resource: resource.to_owned(),
+                            used: at(used),
+                            hard: at(hard),
+                        });
                     }
                 }
-                cluster.quotas.push(Quota { ns: self.ns.clone(), name: self.name.clone(), items });
+                cluster.quotas.push(Quota {
+                    ns: self.ns.clone(),
+                    name: self.name.clone(),
+                    items,
+                });
             }
             "Ingress" => self.ingress(cluster),
             "NetworkPolicy" => {
                 let spec = self.page.get("Spec");
-                let selector = spec.children.iter().find(|item| item.key == "PodSelector").map(Item::pairs).unwrap_or_default();
-                let says = |words: &str| spec.children.iter().any(|item| item.raw.contains(words) || item.children.iter().any(|below| below.raw.contains(words)));
+                let selector = spec
+                    .children
+                    .iter()
+                    .find(|item| item.key == "PodSelector")
+                    .map(Item::pairs)
+                    .unwrap_or_default();
+                let says = |words: &str| {
+                    spec.children.iter().any(|item| {
+                        item.raw.contains(words)
+                            || item.children.iter().any(|below| below.raw.contains(words))
+                    })
+                };
                 cluster.netpols.push(NetPol {
                     ns: self.ns.clone(),
                     name: self.name.clone(),
@@ -243,7 +219,9 @@ impl Page<'_> {
     fn events(&self, cluster: &mut Cluster, kind: &str) {
         for row in &self.page.get("Events").children {
             let cells = split_wide_n(&row.raw, 5);
-            let [event_type, reason, age, _, message] = cells[..] else { continue };
+            let [event_type, reason, age, _, message] = cells[..] else {
+                continue;
+            };
             if event_type != "Normal" && event_type != "Warning" {
                 continue;
             }
@@ -285,16 +263,30 @@ impl Page<'_> {
             kind,
             reason: item.get("Reason").loc(self.file),
             message,
-            exit_code: code.text().parse().ok().map(|number| Loc::new(number, code.src(self.file))),
+            exit_code: code
+                .text()
+                .parse()
+                .ok()
+                .map(|number| Loc::new(number, code.src(self.file))),
             started: parse_time(item.get("Started").text()),
             finished: parse_time(item.get("Finished").text()),
         }
     }
     fn containers(&self, item: &Item, init: bool) -> Vec<Container> {
-        item.children.iter().filter(|child| !child.key.is_empty()).map(|child| self.container(child, init)).collect()
+        item.children
+            .iter()
+            .filter(|child| !child.key.is_empty())
+            .map(|child| self.container(child, init))
+            .collect()
     }
     fn container(&self, item: &Item, init: bool) -> Container {
-        let resources = |key: &str| item.get(key).children.iter().map(|child| (child.key.clone(), child.loc(self.file))).collect();
+        let resources = |key: &str| {
+            item.get(key)
+                .children
+                .iter()
+                .map(|child| (child.key.clone(), child.loc(self.file)))
+                .collect()
+        };
         let restarts = item.get("Restart Count");
         let mut container = Container {
             name: item.key.clone(),
@@ -303,37 +295,74 @@ impl Page<'_> {
             state: self.state(item.get("State")),
             last: self.state(item.get("Last State")),
             ready: item.get("Ready").text().to_ascii_lowercase().parse().ok(),
-            restarts: Loc::new(restarts.text().parse().unwrap_or(0), restarts.src(self.file)),
+            restarts: Loc::new(
+                restarts.text().parse().unwrap_or(0),
+                restarts.src(self.file),
+            ),
             limits: resources("Limits"),
             requests: resources("Requests"),
             ..Container::default()
         };
         for part in ["Command", "Args"] {
             for (word, line) in item.get(part).all() {
-                container.command.push(Loc::new(word.to_owned(), Src { file: self.file, line, column: 0 }));
+                container.command.push(Loc::new(
+                    word.to_owned(),
+                    Src {
+                        file: self.file,
+                        line,
+                        column: 0,
+                    },
+                ));
             }
         }
-        for (kind, key) in [("liveness", "Liveness"), ("readiness", "Readiness"), ("startup", "Startup")] {
+        for (kind, key) in [
+            ("liveness", "Liveness"),
+            ("readiness", "Readiness"),
+            ("startup", "Startup"),
+        ] {
             let probe = item.get(key);
             if !probe.text().is_empty() {
-                container.probes.push(Probe { kind: kind.into(), port: probe_port(probe.text()), text: probe.loc(self.file) });
+                container.probes.push(Probe {
+                    kind: kind.into(),
+                    port: probe_port(probe.text()),
+                    text: probe.loc(self.file),
+                });
             }
         }
         for part in ["Port", "Ports"] {
             for port in item.get(part).text().split(',') {
-                if let Some(number) = port.trim().split('/').next().and_then(|number| number.parse().ok()) {
+                if let Some(number) = port
+                    .trim()
+                    .split('/')
+                    .next()
+                    .and_then(|number| number.parse().ok())
+                {
                     container.ports.push((String::new(), number));
                 }
             }
         }
         for env in &item.get("Environment").children {
             // NAME:  <set to the key 'k' in secret 's'>  Optional: false
-            match env.value.split_once("<set to the key '").and_then(|(_, rest)| rest.split_once("' ")) {
+            match env
+                .value
+                .split_once("<set to the key '")
+                .and_then(|(_, rest)| rest.split_once("' "))
+            {
                 Some((key, rest)) => {
-                    let kind = if rest.contains("secret '") { "Secret" } else { "ConfigMap" };
+                    let kind = if rest.contains("secret '") {
+                        "Secret"
+                    } else {
+                        "ConfigMap"
+                    };
                     let name = rest.split('\'').nth(1).unwrap_or_default().to_owned();
                     let optional = rest.contains("Optional: true");
-                    container.references.push(Reference { kind: kind.into(), name, key: key.into(), optional, src: env.src(self.file) });
+                    container.references.push(Reference {
+                        kind: kind.into(),
+                        name,
+                        key: key.into(),
+                        optional,
+                        src: env.src(self.file),
+                    });
                     container.env.push((env.key.clone(), Loc::default()));
                 }
                 None => container.env.push((env.key.clone(), env.loc(self.file))),
@@ -343,7 +372,13 @@ impl Page<'_> {
             let words: Vec<&str> = source.raw.split_whitespace().collect();
             if let [name, kind, ..] = words[..] {
                 let optional = source.raw.contains("Optional: true");
-                container.references.push(Reference { kind: kind.into(), name: name.into(), key: String::new(), optional, src: source.src(self.file) });
+                container.references.push(Reference {
+                    kind: kind.into(),
+                    name: name.into(),
+                    key: String::new(),
+                    optional,
+                    src: source.src(self.file),
+                });
             }
         }
         container
@@ -351,7 +386,8 @@ impl Page<'_> {
     fn pod(&self, cluster: &mut Cluster) {
         let page = self.page;
         let status = page.get("Status");
-        let deleted = status.text().starts_with("Terminating") || page.has("Termination Grace Period");
+        let deleted =
+            status.text().starts_with("Terminating") || page.has("Termination Grace Period");
         let phase = match status.text() {
             text if text.starts_with("Terminating") => "Running",
             text => text,
@@ -360,11 +396,18 @@ impl Page<'_> {
         let mut containers = self.containers(page.get("Init Containers"), true);
         containers.extend(self.containers(page.get("Containers"), false));
         for container in &containers {
-            for time in [container.state.started, container.state.finished, container.last.finished] {
+            for time in [
+                container.state.started,
+                container.state.finished,
+                container.last.finished,
+            ] {
                 cluster.saw_time(time);
             }
         }
-        let main: Vec<&Container> = containers.iter().filter(|container| !container.init).collect();
+        let main: Vec<&Container> = containers
+            .iter()
+            .filter(|container| !container.init)
+            .collect();
         let mut pod = Pod {
             ns: self.ns.clone(),
             name: self.name.clone(),
@@ -372,8 +415,16 @@ impl Page<'_> {
             phase: Loc::new(phase.to_owned(), status.src(self.file)),
             reason: page.get("Reason").loc(self.file),
             message: page.get("Message").loc(self.file),
-            ready: Some((main.iter().filter(|container| container.ready == Some(true)).count() as i64, main.len() as i64)),
-            restarts: containers.iter().map(|container| container.restarts.v).sum(),
+            ready: Some((
+                main.iter()
+                    .filter(|container| container.ready == Some(true))
+                    .count() as i64,
+                main.len() as i64,
+            )),
+            restarts: containers
+                .iter()
+                .map(|container| container.restarts.v)
+                .sum(),
             node: node.split('/').next().unwrap_or_default().to_owned(),
             owner: page.get("Controlled By").text().to_owned(),
             labels: page.get("Labels").pairs(),
@@ -394,11 +445,18 @@ impl Page<'_> {
                 optional: volume.get("Optional").text() == "true",
                 src: item.src(self.file),
             };
-            let kind = volume.get("Type").text().split_whitespace().next().unwrap_or_default();
+            let kind = volume
+                .get("Type")
+                .text()
+                .split_whitespace()
+                .next()
+                .unwrap_or_default();
             pod.volumes.extend(match kind {
                 "Secret" => Some(of("Secret", volume.get("SecretName"))),
                 "ConfigMap" => Some(of("ConfigMap", volume.get("Name"))),
-                "PersistentVolumeClaim" => Some(of("PersistentVolumeClaim", volume.get("ClaimName"))),
+                "PersistentVolumeClaim" => {
+                    Some(of("PersistentVolumeClaim", volume.get("ClaimName")))
+                }
                 "NFS" => Some(of("NFS", volume.get("Server"))),
                 "HostPath" => Some(of("HostPath", volume.get("Path"))),
                 _ => None,
@@ -416,11 +474,32 @@ impl Page<'_> {
             src: self.name_src(),
             row_status: Loc::default(),
             conditions,
-            taints: page.get("Taints").all().map(|(text, line)| Loc::new(text.to_owned(), Src { file: self.file, line, column: 0 })).collect(),
+            taints: page
+                .get("Taints")
+                .all()
+                .map(|(text, line)| {
+                    Loc::new(
+                        text.to_owned(),
+                        Src {
+                            file: self.file,
+                            line,
+                            column: 0,
+                        },
+                    )
+                })
+                .collect(),
             unschedulable: Loc::new(unschedulable.text() == "true", unschedulable.src(self.file)),
-            allocatable: page.get("Allocatable").children.iter().map(|child| (child.key.clone(), child.loc(self.file))).collect(),
+            allocatable: page
+                .get("Allocatable")
+                .children
+                .iter()
+                .map(|child| (child.key.clone(), child.loc(self.file)))
+                .collect(),
             labels: page.get("Labels").pairs(),
-            version: page.get("System Info").get("Kubelet Version").loc(self.file),
+            version: page
+                .get("System Info")
+                .get("Kubelet Version")
+                .loc(self.file),
         });
     }
     fn workload(&self, cluster: &mut Cluster, kind: &str) {
@@ -440,31 +519,57 @@ impl Page<'_> {
         workload.template_labels = template.get("Labels").pairs();
         workload.service_account = template.get("Service Account").loc(self.file);
         workload.containers = self.containers(template.get("Init Containers"), true);
-        workload.containers.extend(self.containers(template.get("Containers"), false));
-        let number = |text: &str| text.split_whitespace().next().and_then(|word| word.parse::<i64>().ok());
+        workload
+            .containers
+            .extend(self.containers(template.get("Containers"), false));
+        let number = |text: &str| {
+            text.split_whitespace()
+                .next()
+                .and_then(|word| word.parse::<i64>().ok())
+        };
         let replicas = page.get("Replicas");
         if let Some(desired) = number(replicas.text()) {
             workload.desired = Some(Loc::new(desired, replicas.src(self.file)));
-            let available = replicas.text().split('|').find(|part| part.contains("available") && !part.contains("unavailable"));
-            let available = available.and_then(number).or_else(|| page.get("Pods Status").text().split_once(" Running").and_then(|(count, _)| number(count)));
+            let available = replicas
+                .text()
+                .split('|')
+                .find(|part| part.contains("available") && !part.contains("unavailable"));
+            let available = available.and_then(number).or_else(|| {
+                page.get("Pods Status")
+                    .text()
+                    .split_once(" Running")
+                    .and_then(|(count, _)| number(count))
+            });
             workload.ready = available.map(|count| Loc::new(count, replicas.src(self.file)));
         }
         let scheduled = page.get("Desired Number of Nodes Scheduled");
         if let Some(desired) = number(scheduled.text()) {
             workload.desired = Some(Loc::new(desired, scheduled.src(self.file)));
             let ready = page.get("Number of Nodes Scheduled with Available Pods");
-            workload.ready = number(ready.text()).map(|count| Loc::new(count, ready.src(self.file)));
+            workload.ready =
+                number(ready.text()).map(|count| Loc::new(count, ready.src(self.file)));
         }
         if kind == "Job" {
             let statuses = page.get("Pods Statuses");
-            let count = |word: &str| statuses.text().split('/').find(|part| part.contains(word)).and_then(number).map(|n| Loc::new(n, statuses.src(self.file)));
-            workload.desired = number(page.get("Completions").text()).map(|n| Loc::new(n, page.get("Completions").src(self.file)));
+            let count = |word: &str| {
+                statuses
+                    .text()
+                    .split('/')
+                    .find(|part| part.contains(word))
+                    .and_then(number)
+                    .map(|n| Loc::new(n, statuses.src(self.file)))
+            };
+            workload.desired = number(page.get("Completions").text())
+                .map(|n| Loc::new(n, page.get("Completions").src(self.file)));
             workload.ready = count("Succeeded");
             workload.failed = count("Failed");
             workload.backoff_limit = number(page.get("Backoff Limit").text());
         }
         let suspend = page.get("Suspend");
-        workload.suspended = Loc::new(suspend.text().eq_ignore_ascii_case("true"), suspend.src(self.file));
+        workload.suspended = Loc::new(
+            suspend.text().eq_ignore_ascii_case("true"),
+            suspend.src(self.file),
+        );
         workload.schedule = page.get("Schedule").text().to_owned();
         for condition in &workload.conditions {
             cluster.saw_time(condition.since);
@@ -480,9 +585,21 @@ impl Page<'_> {
                 "Port" => {
                     // Port:  http  80/TCP
                     let words: Vec<&str> = item.value.split_whitespace().collect();
-                    let port = words.last().and_then(|word| word.split('/').next()?.parse().ok()).unwrap_or(0);
-                    let name = if words.len() > 1 { words[0].trim_matches(['<', '>']).to_owned() } else { String::new() };
-                    ports.push(ServicePort { name, port, target: port.to_string(), src: item.src(self.file) });
+                    let port = words
+                        .last()
+                        .and_then(|word| word.split('/').next()?.parse().ok())
+                        .unwrap_or(0);
+                    let name = if words.len() > 1 {
+                        words[0].trim_matches(['<', '>']).to_owned()
+                    } else {
+                        String::new()
+                    };
+                    ports.push(ServicePort {
+                        name,
+                        port,
+                        target: port.to_string(),
+                        src: item.src(self.file),
+                    });
                 }
                 "TargetPort" => {
                     if let Some(port) = ports.last_mut() {
@@ -490,7 +607,9 @@ impl Page<'_> {
                         port.src = item.src(self.file);
                     }
                 }
-                "Endpoints" if endpoints.as_ref().is_none_or(|known| known.v.is_empty()) => endpoints = Some(item.loc(self.file)),
+                "Endpoints" if endpoints.as_ref().is_none_or(|known| known.v.is_empty()) => {
+                    endpoints = Some(item.loc(self.file))
+                }
                 _ => {}
             }
         }
@@ -499,7 +618,8 @@ impl Page<'_> {
             ns: self.ns.clone(),
             name: self.name.clone(),
             src: self.name_src(),
-            pending_address: (kind == "LoadBalancer" && !page.has("LoadBalancer Ingress")).then(|| page.get("Type").src(self.file)),
+            pending_address: (kind == "LoadBalancer" && !page.has("LoadBalancer Ingress"))
+                .then(|| page.get("Type").src(self.file)),
             kind,
             selector: page.get("Selector").pairs(),
             selector_src: page.get("Selector").src(self.file),
@@ -512,7 +632,12 @@ impl Page<'_> {
         let mut backends = Vec::new();
         // "/path   service:port (10.0.0.1:80)" or "service:port (<error: endpoints "x" not found>)"
         let mut rows: Vec<&Item> = vec![page.get("Default backend")];
-        rows.extend(page.get("Rules").children.iter().flat_map(|row| std::iter::once(row).chain(row.children.iter())));
+        rows.extend(
+            page.get("Rules")
+                .children
+                .iter()
+                .flat_map(|row| std::iter::once(row).chain(row.children.iter())),
+        );
         for row in rows {
             for word in row.raw.split_whitespace() {
                 if let Some((name, port)) = word.split_once(':')
@@ -542,7 +667,8 @@ impl Page<'_> {
         }
         let tls = page.get("TLS").children.iter().filter_map(|row| {
             let name = row.raw.split_whitespace().next()?;
-            (row.raw.contains("terminates") && !name.contains("SNI")).then(|| Loc::new(name.to_owned(), row.src(self.file)))
+            (row.raw.contains("terminates") && !name.contains("SNI"))
+                .then(|| Loc::new(name.to_owned(), row.src(self.file)))
         });
         cluster.ingresses.push(Ingress {
             ns: self.ns.clone(),
@@ -559,46 +685,31 @@ impl Page<'_> {
 fn probe_port(text: &str) -> String {
     let place = text.split_whitespace().nth(1).unwrap_or_default();
     let place = place.split_once("://").map_or(place, |(_, rest)| rest);
-    place.split_once(':').map(|(_, rest)| rest.split('/').next().unwrap_or_default().to_owned()).unwrap_or_default()
+    place
+        .split_once(':')
+        .map(|(_, rest)| rest.split('/').next().unwrap_or_default().to_owned())
+        .unwrap_or_default()
 }
 
 /// The container named in a kubelet's message.
 pub fn container_of(message: &str) -> String {
-    for lead in ["failed container ", "Created container: ", "Started container ", "Container ", "for container "] {
+    for lead in [
+        "failed container ",
+        "Created container: ",
+        "Started container ",
+        "Container ",
+        "for container ",
+    ] {
         if let Some((_, rest)) = message.split_once(lead) {
-            let name = rest.split_whitespace().next().unwrap_or_default().trim_matches(['"', ',', '.']);
+            let name = rest
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .trim_matches(['"', ',', '.']);
             if !name.is_empty() && !name.contains('/') && name != "image" {
                 return name.to_owned();
             }
         }
     }
     String::new()
-}
-
-/// Cells of a row, separated by two or more spaces.
-pub fn split_wide(row: &str) -> Vec<&str> {
-    split_wide_n(row, usize::MAX)
-}
-
-/// At most `n` cells, the last one with all that follows.
-pub fn split_wide_n(row: &str, n: usize) -> Vec<&str> {
-    let mut cells = Vec::new();
-    let mut rest = row.trim();
-    while !rest.is_empty() {
-        if cells.len() + 1 == n {
-            cells.push(rest);
-            break;
-        }
-        match rest.find("  ") {
-            Some(at) => {
-                cells.push(&rest[..at]);
-                rest = rest[at..].trim_start();
-            }
-            None => {
-                cells.push(rest);
-                break;
-            }
-        }
-    }
-    cells
 }

@@ -55,7 +55,10 @@ impl Draft {
         if !kind.is_empty() {
             entities.insert("kind".to_owned(), kind.to_ascii_lowercase());
         }
-        if matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "CronJob") {
+        if matches!(
+            kind,
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "CronJob"
+        ) {
             entities.insert("workload".to_owned(), name.to_owned());
         }
         Self {
@@ -64,7 +67,11 @@ impl Draft {
                 cause: slug.to_owned(),
                 title: String::new(),
                 statement: String::new(),
-                subject: Subject { kind: kind.to_owned(), namespace, name: name.to_owned() },
+                subject: Subject {
+                    kind: kind.to_owned(),
+                    namespace,
+                    name: name.to_owned(),
+                },
                 evidence: Vec::new(),
                 strength,
                 role: Role::Cause,
@@ -87,7 +94,9 @@ impl Draft {
     /// A value for command templates; empty values are left out.
     pub fn entity(mut self, slot: &str, value: &str) -> Self {
         if !value.is_empty() {
-            self.signal.entities.insert(slot.to_owned(), value.to_owned());
+            self.signal
+                .entities
+                .insert(slot.to_owned(), value.to_owned());
         }
         self
     }
@@ -95,7 +104,11 @@ impl Draft {
     pub fn show(mut self, evidence: Option<Evidence>) -> Self {
         if let Some(evidence) = evidence
             && self.signal.evidence.len() < MAX_EVIDENCE
-            && !self.signal.evidence.iter().any(|known| known.path == evidence.path && known.line_start == evidence.line_start)
+            && !self
+                .signal
+                .evidence
+                .iter()
+                .any(|known| known.path == evidence.path && known.line_start == evidence.line_start)
         {
             self.signal.evidence.push(evidence);
         }
@@ -106,7 +119,13 @@ impl Draft {
 impl<'a> Ctx<'a> {
     /// A context over a read bundle.
     pub fn new(tree: &'a Tree, cluster: &'a Cluster, ticket: &str, narrow: bool) -> Self {
-        Self { tree, cluster, ticket: ticket.to_lowercase(), narrow, out: RefCell::default() }
+        Self {
+            tree,
+            cluster,
+            ticket: ticket.to_lowercase(),
+            narrow,
+            out: RefCell::default(),
+        }
     }
     /// Adds a signal, unless nothing in the bundle shows it.
     pub fn emit(&self, draft: Draft) {
@@ -116,7 +135,11 @@ impl<'a> Ctx<'a> {
     }
     /// Asks for something that is not in the bundle.
     pub fn ask(&self, what: impl Into<String>, why: impl Into<String>, path: Option<String>) {
-        self.out.borrow_mut().missing.push(Missing { what: what.into(), why: why.into(), path });
+        self.out.borrow_mut().missing.push(Missing {
+            what: what.into(),
+            why: why.into(),
+            path,
+        });
     }
     /// The signals found so far.
     pub fn signals(&self) -> std::cell::Ref<'_, Vec<Signal>> {
@@ -137,7 +160,10 @@ impl<'a> Ctx<'a> {
     }
     /// The path of a file.
     pub fn path(&self, file: u32) -> &str {
-        self.cluster.files.get(file as usize).map_or("", String::as_str)
+        self.cluster
+            .files
+            .get(file as usize)
+            .map_or("", String::as_str)
     }
     /// The line at `src`.
     pub fn line(&self, src: Src) -> Option<String> {
@@ -165,7 +191,12 @@ impl<'a> Ctx<'a> {
             return None;
         }
         let number = u64::from(src.line);
-        Some(Evidence { path: self.path(src.file).to_owned(), line_start: number, line_end: number, quote })
+        Some(Evidence {
+            path: self.path(src.file).to_owned(),
+            line_start: number,
+            line_end: number,
+            quote,
+        })
     }
     /// A located text, quoted.
     pub fn quote_loc(&self, loc: &Loc<String>) -> Option<Evidence> {
@@ -182,7 +213,11 @@ impl<'a> Ctx<'a> {
 pub fn contains_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
     let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find(word)).map(|at| at + from) {
+    while let Some(at) = text
+        .get(from..)
+        .and_then(|rest| rest.find(word))
+        .map(|at| at + from)
+    {
         let before = text[..at].chars().next_back().is_some_and(is_part);
         let after = text[at + word.len()..].chars().next().is_some_and(is_part);
         if !before && !after {
@@ -201,14 +236,31 @@ fn excerpt(line: &str, needle: &str, column: usize) -> String {
     }
     let first = needle.lines().next().unwrap_or_default();
     let needle: String = first.chars().take(40).collect();
-    let at = (!needle.is_empty()).then(|| line.find(&needle)).flatten().unwrap_or(column.min(line.len()));
-    let start = line.char_indices().map(|(at, _)| at).filter(|pos| *pos <= at).rev().nth(LEAD).unwrap_or(0);
-    line[start..].chars().take(MAX_QUOTE).collect::<String>().trim().to_owned()
+    let at = (!needle.is_empty())
+        .then(|| line.find(&needle))
+        .flatten()
+        .unwrap_or(column.min(line.len()));
+    let start = line
+        .char_indices()
+        .map(|(at, _)| at)
+        .filter(|pos| *pos <= at)
+        .rev()
+        .nth(LEAD)
+        .unwrap_or(0);
+    line[start..]
+        .chars()
+        .take(MAX_QUOTE)
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 /// Text on one line, without control characters.
 pub fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The first `max` characters, with an ellipsis when cut.
@@ -223,25 +275,48 @@ pub fn cut(text: &str, max: usize) -> String {
 
 /// `pod shop/web container main`.
 pub fn pod_words(pod: &Pod, container: &str) -> String {
-    let kind = if pod.containers.iter().any(|c| c.init && c.name == container) { "init container" } else { "container" };
-    if container.is_empty() { format!("pod {}", pod.full_name()) } else { format!("pod {} {kind} {container}", pod.full_name()) }
+    let kind = if pod.containers.iter().any(|c| c.init && c.name == container) {
+        "init container"
+    } else {
+        "container"
+    };
+    if container.is_empty() {
+        format!("pod {}", pod.full_name())
+    } else {
+        format!("pod {} {kind} {container}", pod.full_name())
+    }
 }
 
 /// `pod shop/web container main` for a pod of which only a log is known.
 pub fn full_name_words(ns: &str, pod: &str, container: &str) -> String {
-    let container = if container.is_empty() { String::new() } else { format!(" container {container}") };
+    let container = if container.is_empty() {
+        String::new()
+    } else {
+        format!(" container {container}")
+    };
     format!("pod {}{container}", full_name(ns, pod))
 }
 
 /// The entities of a pod.
 pub fn with_pod(draft: Draft, pod: &Pod, container: &str) -> Draft {
-    let mut draft = draft.entity("namespace", &pod.ns).entity("pod", &pod.name).entity("container", container).entity("node", &pod.node);
+    let mut draft = draft
+        .entity("namespace", &pod.ns)
+        .entity("pod", &pod.name)
+        .entity("container", container)
+        .entity("node", &pod.node);
     if let Some((kind, name)) = pod.owner.split_once('/') {
         draft = draft.entity("owner", name);
         if kind == "ReplicaSet" {
             draft = draft.entity("deployment", pod.app());
         }
-        draft = draft.entity("workload", if kind == "ReplicaSet" { pod.app() } else { name });
+        draft = draft.entity(
+            "workload",
+            if kind == "ReplicaSet" {
+                pod.app()
+            } else {
+                name
+            },
+        );
         if matches!(kind, "Job" | "StatefulSet" | "DaemonSet") {
             draft = draft.entity(&kind.to_ascii_lowercase(), name);
         }
@@ -262,9 +337,17 @@ mod tests {
 
     #[test]
     fn long_lines_are_quoted_around_the_value() {
-        let line = format!("{}\"reason\":\"OOMKilled\"{}", "x".repeat(3000), "y".repeat(3000));
+        let line = format!(
+            "{}\"reason\":\"OOMKilled\"{}",
+            "x".repeat(3000),
+            "y".repeat(3000)
+        );
         let quote = excerpt(&line, "OOMKilled", 0);
-        assert!(quote.contains("OOMKilled") && quote.chars().count() <= MAX_QUOTE && line.contains(&quote));
+        assert!(
+            quote.contains("OOMKilled")
+                && quote.chars().count() <= MAX_QUOTE
+                && line.contains(&quote)
+        );
         assert!(excerpt(&line, "", 3000).contains("OOMKilled"));
     }
 }

@@ -49,7 +49,8 @@ impl Words {
 pub fn belongs(log: &Log, pod: &Pod, container: &str) -> bool {
     let same_ns = log.ns.is_empty() || pod.ns.is_empty() || log.ns == pod.ns;
     let same_pod = log.pod == pod.name || (log.pod == pod.app() && !pod.app().is_empty());
-    let same_container = container.is_empty() || log.container.is_empty() || log.container == container;
+    let same_container =
+        container.is_empty() || log.container.is_empty() || log.container == container;
     same_ns && same_pod && same_container
 }
 
@@ -80,13 +81,18 @@ pub fn clean(line: &str) -> String {
 pub fn tail(ctx: &Ctx, log: &Log) -> Vec<(u32, String)> {
     let mut lines: VecDeque<(u32, String)> = VecDeque::with_capacity(TAIL + 1);
     let path = ctx.path(log.file).to_owned();
-    let Some(entry) = ctx.tree.find(&path) else { return Vec::new() };
+    let Some(entry) = ctx.tree.find(&path) else {
+        return Vec::new();
+    };
     let _ = ctx.tree.for_each_line(entry, |number, line| {
         if number >= log.first && number <= log.last && has_content(line) {
             if lines.len() == TAIL {
                 lines.pop_front();
             }
-            lines.push_back((u32::try_from(number).unwrap_or(u32::MAX), line.chars().take(MAX_CHARS).collect()));
+            lines.push_back((
+                u32::try_from(number).unwrap_or(u32::MAX),
+                line.chars().take(MAX_CHARS).collect(),
+            ));
         }
         number <= log.last
     });
@@ -103,16 +109,33 @@ pub fn of_log(ctx: &Ctx, log: &Log, failing: bool) -> Option<Words> {
 
 /// What a fault means in a pod of the cluster's own DNS.
 pub fn as_system(pod: &str, slug: &'static str) -> &'static str {
-    let dns = ["coredns", "kube-dns", "dns-default", "node-local-dns", "rke2-coredns"].iter().any(|name| pod.starts_with(name));
+    let dns = [
+        "coredns",
+        "kube-dns",
+        "dns-default",
+        "node-local-dns",
+        "rke2-coredns",
+    ]
+    .iter()
+    .any(|name| pod.starts_with(name));
     match slug {
-        "dependency-timeout" | "workload-dependency-unreachable" | "dependency-name-unresolved" if dns => "cluster-dns-failing",
+        "dependency-timeout" | "workload-dependency-unreachable" | "dependency-name-unresolved"
+            if dns =>
+        {
+            "cluster-dns-failing"
+        }
         other => other,
     }
 }
 
 /// The decisive line of a termination message.
 pub fn of_text(message: &Loc<String>) -> Option<Words> {
-    let lines: Vec<(u32, String)> = message.v.lines().filter(|line| has_content(line)).map(|line| (message.src.line, line.to_owned())).collect();
+    let lines: Vec<(u32, String)> = message
+        .v
+        .lines()
+        .filter(|line| has_content(line))
+        .map(|line| (message.src.line, line.to_owned()))
+        .collect();
     let mut words = best(&lines, message.src.file, true)?;
     words.src = message.src;
     words.more.clear();
@@ -140,7 +163,13 @@ pub fn judge(line: &str) -> Option<Judged> {
                 Level::Quiet => 0.55,
             };
             let shown = from_word(&text, verdict.at);
-            Some(Judged { weight: verdict.weight * loud, slug: verdict.slug, headline: verdict.headline, what: verdict.what, text: shown })
+            Some(Judged {
+                weight: verdict.weight * loud,
+                slug: verdict.slug,
+                headline: verdict.headline,
+                what: verdict.what,
+                text: shown,
+            })
         }
         None => {
             let weight = match level {
@@ -150,7 +179,13 @@ pub fn judge(line: &str) -> Option<Judged> {
                 Level::Warning if words::is_trouble(&text) => 0.3,
                 _ => return None,
             };
-            Some(Judged { weight, slug: "application-error", headline: "its log ends with an error".to_owned(), what: String::new(), text: one_line(&text) })
+            Some(Judged {
+                weight,
+                slug: "application-error",
+                headline: "its log ends with an error".to_owned(),
+                what: String::new(),
+                text: one_line(&text),
+            })
         }
     }
 }
@@ -175,15 +210,30 @@ fn from_word(text: &str, at: usize) -> String {
     if at <= LEAD {
         return one_line(text);
     }
-    let start = text.char_indices().map(|(pos, _)| pos).filter(|pos| *pos + 24 <= at).next_back().unwrap_or(0);
-    let start = text[start..].find(' ').map_or(start, |space| if start + space < at { start + space } else { start });
+    let start = text
+        .char_indices()
+        .map(|(pos, _)| pos)
+        .rfind(|pos| *pos + 24 <= at)
+        .unwrap_or(0);
+    let start = text[start..].find(' ').map_or(start, |space| {
+        if start + space < at {
+            start + space
+        } else {
+            start
+        }
+    });
     one_line(&text[start..])
 }
 
 /// A line of a stack trace that only says where.
 fn is_stack_frame(text: &str) -> bool {
     let text = text.trim_start_matches(['\\', 't', ' ']).trim_start();
-    text.starts_with("at ") || text.starts_with("File \"") || text.starts_with("... ") || text.starts_with("goroutine ") || (text.ends_with(')') && text.contains(".go:"))
+    text.starts_with("at ")
+        || text.contains("Traceback (most recent call last)")
+        || text.starts_with("File \"")
+        || text.starts_with("... ")
+        || text.starts_with("goroutine ")
+        || (text.ends_with(')') && text.contains(".go:"))
 }
 
 fn best(lines: &[(u32, String)], file: u32, failing: bool) -> Option<Words> {
@@ -191,21 +241,54 @@ fn best(lines: &[(u32, String)], file: u32, failing: bool) -> Option<Words> {
     let mut found: Option<Words> = None;
     let mut more: Vec<(f64, Src)> = Vec::new();
     for (at, (number, line)) in lines.iter().enumerate() {
-        let Some(Judged { weight, slug, headline, what, text }) = judge(line) else { continue };
+        let Some(Judged {
+            weight,
+            slug,
+            headline,
+            what,
+            text,
+        }) = judge(line)
+        else {
+            continue;
+        };
         // The end of the log says why a container ended; in a running one age counts less.
         let from_end = (last - at) as f64;
-        let near = if failing { 1.0 / (1.0 + from_end / 120.0) } else { 1.0 / (1.0 + from_end / 800.0) };
+        let near = if failing {
+            1.0 / (1.0 + from_end / 120.0)
+        } else {
+            1.0 / (1.0 + from_end / 800.0)
+        };
         let score = weight * (0.55 + 0.45 * near);
-        let src = Src { file, line: *number, column: 0 };
+        let src = Src {
+            file,
+            line: *number,
+            column: 0,
+        };
         more.push((score, src));
         // Of equals the first names the fault, what follows repeats it; a later one must say more.
-        if found.as_ref().is_none_or(|known| score > known.score * 1.02) {
-            found = Some(Words { slug, score, headline, what, text, src, more: Vec::new() });
+        if found
+            .as_ref()
+            .is_none_or(|known| score > known.score * 1.02)
+        {
+            found = Some(Words {
+                slug,
+                score,
+                headline,
+                what,
+                text,
+                src,
+                more: Vec::new(),
+            });
         }
     }
     let mut words = found?;
     more.sort_by(|a, b| b.0.total_cmp(&a.0));
-    words.more = more.into_iter().map(|(_, src)| src).filter(|src| *src != words.src).take(2).collect();
+    words.more = more
+        .into_iter()
+        .map(|(_, src)| src)
+        .filter(|src| *src != words.src)
+        .take(2)
+        .collect();
     Some(words)
 }
 
@@ -214,7 +297,11 @@ mod tests {
     use super::*;
 
     fn said(lines: &[&str]) -> Option<Words> {
-        let lines: Vec<(u32, String)> = lines.iter().enumerate().map(|(n, line)| (n as u32 + 1, (*line).to_owned())).collect();
+        let lines: Vec<(u32, String)> = lines
+            .iter()
+            .enumerate()
+            .map(|(n, line)| (n as u32 + 1, (*line).to_owned()))
+            .collect();
         best(&lines, 0, true)
     }
 
@@ -228,13 +315,40 @@ mod tests {
             "\tat a.B.d(B.java:2)",
         ])
         .unwrap();
-        assert_eq!((java.slug, java.src.line), ("workload-dependency-unreachable", 4));
-        let python = said(&["Traceback (most recent call last):", "  File \"/a.py\", line 1, in <module>", "    x()", "KeyError: 'DB_HOST'"]).unwrap();
-        assert_eq!((python.slug, python.what.as_str()), ("container-missing-env-variable", "DB_HOST"));
-        let go = said(&["panic: cannot open store", "", "goroutine 1 [running]:", "main.main()", "\t/app/main.go:12 +0x1"]).unwrap();
+        assert_eq!(
+            (java.slug, java.src.line),
+            ("workload-dependency-unreachable", 4)
+        );
+        let python = said(&[
+            "Traceback (most recent call last):",
+            "  File \"/a.py\", line 1, in <module>",
+            "    x()",
+            "KeyError: 'DB_HOST'",
+        ])
+        .unwrap();
+        assert_eq!(
+            (python.slug, python.what.as_str()),
+            ("container-missing-env-variable", "DB_HOST")
+        );
+        let go = said(&[
+            "panic: cannot open store",
+            "",
+            "goroutine 1 [running]:",
+            "main.main()",
+            "\t/app/main.go:12 +0x1",
+        ])
+        .unwrap();
         assert_eq!((go.slug, go.src.line), ("application-exception", 1));
-        let cli = said(&["Error: unknown command \"srv\" for \"tool\"", "Run 'tool --help' for usage.", "An error occurred: unknown command \"srv\" for \"tool\""]).unwrap();
-        assert_eq!((cli.slug, cli.what.as_str()), ("container-unknown-argument", "srv"));
+        let cli = said(&[
+            "Error: unknown command \"srv\" for \"tool\"",
+            "Run 'tool --help' for usage.",
+            "An error occurred: unknown command \"srv\" for \"tool\"",
+        ])
+        .unwrap();
+        assert_eq!(
+            (cli.slug, cli.what.as_str()),
+            ("container-unknown-argument", "srv")
+        );
     }
 
     #[test]
@@ -250,11 +364,24 @@ mod tests {
 
     #[test]
     fn logs_match_their_pod() {
-        let pod = Pod { ns: "a".into(), name: "web-5f7c9d6b8-x2x4z".into(), ..Pod::default() };
-        let log = |ns: &str, pod: &str, container: &str| Log { ns: ns.into(), pod: pod.into(), container: container.into(), ..Log::default() };
+        let pod = Pod {
+            ns: "a".into(),
+            name: "web-5f7c9d6b8-x2x4z".into(),
+            ..Pod::default()
+        };
+        let log = |ns: &str, pod: &str, container: &str| Log {
+            ns: ns.into(),
+            pod: pod.into(),
+            container: container.into(),
+            ..Log::default()
+        };
         assert!(belongs(&log("a", "web-5f7c9d6b8-x2x4z", "main"), &pod, ""));
         assert!(belongs(&log("a", "web", ""), &pod, "main"));
         assert!(!belongs(&log("b", "web", ""), &pod, "main"));
-        assert!(!belongs(&log("a", "web-5f7c9d6b8-x2x4z", "side"), &pod, "main"));
+        assert!(!belongs(
+            &log("a", "web-5f7c9d6b8-x2x4z", "side"),
+            &pod,
+            "main"
+        ));
     }
 }

@@ -9,8 +9,18 @@ use crate::bundle::{FileKind, Tree};
 pub fn is_log_path(rel: &str) -> bool {
     let lower = rel.to_ascii_lowercase();
     let file = lower.rsplit('/').next().unwrap_or_default();
-    let is_named = file.ends_with(".log") || file.contains(".log.") || file == "logs.txt" || file.contains("_logs_") || file.contains("kubectl_logs") || file.starts_with("logs_");
-    is_named || lower.contains("/logs/") || lower.starts_with("logs/") || lower.contains("podlogs/") || lower.contains("var/log/pods/") || lower.contains("var/log/containers/")
+    let is_named = file.ends_with(".log")
+        || file.contains(".log.")
+        || file == "logs.txt"
+        || file.contains("_logs_")
+        || file.contains("kubectl_logs")
+        || file.starts_with("logs_");
+    is_named
+        || lower.contains("/logs/")
+        || lower.starts_with("logs/")
+        || lower.contains("podlogs/")
+        || lower.contains("var/log/pods/")
+        || lower.contains("var/log/containers/")
 }
 
 /// Whether a text that is nothing else may be a log.
@@ -22,14 +32,29 @@ pub fn is_maybe_log(rel: &str, kind: FileKind) -> bool {
 /// about a host, whose other logs are not those of containers.
 pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_report: bool) {
     for (id, rel) in files {
-        let Some(path) = cluster.files.get(*id as usize).cloned() else { continue };
-        let Some(entry) = tree.find(&path) else { continue };
+        let Some(path) = cluster.files.get(*id as usize).cloned() else {
+            continue;
+        };
+        let Some(entry) = tree.find(&path) else {
+            continue;
+        };
         if rel.ends_with("logs.txt") {
             // kubectl cluster-info dump: several containers in one file.
             let mut parts: Vec<Log> = Vec::new();
             let _ = tree.for_each_line(entry, |number, line| {
-                if let Some((container, ns, pod)) = dump_mark(line, "==== START logs for container ") {
-                    parts.push(Log { file: *id, first: number + 1, last: usize::MAX, ns, pod, container, empty: true, ..Log::default() });
+                if let Some((container, ns, pod)) =
+                    dump_mark(line, "==== START logs for container ")
+                {
+                    parts.push(Log {
+                        file: *id,
+                        first: number + 1,
+                        last: usize::MAX,
+                        ns,
+                        pod,
+                        container,
+                        empty: true,
+                        ..Log::default()
+                    });
                 } else if line.starts_with("==== END logs for container ") {
                     if let Some(log) = parts.last_mut() {
                         log.last = number - 1;
@@ -45,7 +70,8 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
             }
         }
         let mut log = place(cluster, *id, rel);
-        let is_container_place = rel.contains("var/log/pods/") || rel.contains("var/log/containers/");
+        let is_container_place =
+            rel.contains("var/log/pods/") || rel.contains("var/log/containers/");
         if host_report && !is_container_place && cluster.pod(&log.ns, &log.pod).is_none() {
             continue;
         }
@@ -56,7 +82,14 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
                 return number < 2_000;
             }
             if log.empty && is_refusal(line) {
-                refusal = Some(Loc::new(line.trim().to_owned(), Src { file: *id, line: u32::try_from(number).unwrap_or(0), column: 0 }));
+                refusal = Some(Loc::new(
+                    line.trim().to_owned(),
+                    Src {
+                        file: *id,
+                        line: u32::try_from(number).unwrap_or(0),
+                        column: 0,
+                    },
+                ));
                 return true;
             }
             log.empty = false;
@@ -83,7 +116,12 @@ fn dump_mark(line: &str, lead: &str) -> Option<(String, String, String)> {
 }
 
 fn place(cluster: &Cluster, id: u32, rel: &str) -> Log {
-    let mut log = Log { file: id, first: 1, last: usize::MAX, ..Log::default() };
+    let mut log = Log {
+        file: id,
+        first: 1,
+        last: usize::MAX,
+        ..Log::default()
+    };
     let parts: Vec<&str> = rel.split('/').collect();
     let file = parts.last().copied().unwrap_or_default();
     let mut stem = file;
@@ -91,13 +129,28 @@ fn place(cluster: &Cluster, id: u32, rel: &str) -> Log {
         stem = stem.strip_suffix(end).unwrap_or(stem);
     }
     let lower = file.to_ascii_lowercase();
-    log.previous = lower.contains("previous") || lower.contains("--previous") || lower.contains("_-p_") || lower.contains(".prev");
+    log.previous = lower.contains("previous")
+        || lower.contains("--previous")
+        || lower.contains("_-p_")
+        || lower.contains(".prev");
     log.filtered = lower.contains("filter") || lower.contains("grep");
-    for end in ["-previous", ".previous", "_previous", "_--previous", ".filtered", "_filtered", "--previous"] {
+    for end in [
+        "-previous",
+        ".previous",
+        "_previous",
+        "_--previous",
+        ".filtered",
+        "_filtered",
+        "--previous",
+    ] {
         stem = stem.strip_suffix(end).unwrap_or(stem);
     }
     // var/log/pods/<ns>_<pod>_<uid>/<container>/0.log and var/log/containers/<pod>_<ns>_<container>-<id>.log
-    if let Some(at) = parts.iter().position(|part| *part == "pods").filter(|at| parts.get(at + 1).is_some_and(|p| p.matches('_').count() >= 2)) {
+    if let Some(at) = parts.iter().position(|part| *part == "pods").filter(|at| {
+        parts
+            .get(at + 1)
+            .is_some_and(|p| p.matches('_').count() >= 2)
+    }) {
         let mut names = parts[at + 1].splitn(3, '_');
         log.ns = names.next().unwrap_or_default().to_owned();
         log.pod = names.next().unwrap_or_default().to_owned();
@@ -108,12 +161,17 @@ fn place(cluster: &Cluster, id: u32, rel: &str) -> Log {
         let mut names = stem.splitn(3, '_');
         log.pod = names.next().unwrap_or_default().to_owned();
         log.ns = names.next().unwrap_or_default().to_owned();
-        log.container = names.next().and_then(|rest| rest.rsplit_once('-')).map_or(String::new(), |(name, _)| name.to_owned());
+        log.container = names
+            .next()
+            .and_then(|rest| rest.rsplit_once('-'))
+            .map_or(String::new(), |(name, _)| name.to_owned());
         return log;
     }
     // must-gather: namespaces/<ns>/pods/<pod>/<container>/<container>/logs/current.log
-    if let (Some(ns), Some(pod)) = (parts.iter().position(|p| *p == "namespaces"), parts.iter().position(|p| *p == "pods"))
-        && pod > ns + 1
+    if let (Some(ns), Some(pod)) = (
+        parts.iter().position(|p| *p == "namespaces"),
+        parts.iter().position(|p| *p == "pods"),
+    ) && pod > ns + 1
     {
         log.ns = parts.get(ns + 1).copied().unwrap_or_default().to_owned();
         log.pod = parts.get(pod + 1).copied().unwrap_or_default().to_owned();
@@ -121,8 +179,16 @@ fn place(cluster: &Cluster, id: u32, rel: &str) -> Log {
         return log;
     }
     // A known pod whose name stands in the path; the longest wins.
-    let found = cluster.pods.iter().filter(|pod| !pod.name.is_empty() && rel.contains(pod.name.as_str()));
-    let best = found.max_by_key(|pod| (parts.iter().any(|part| *part == pod.ns) || stem.starts_with(&format!("{}-", pod.ns)), pod.name.len()));
+    let found = cluster
+        .pods
+        .iter()
+        .filter(|pod| !pod.name.is_empty() && rel.contains(pod.name.as_str()));
+    let best = found.max_by_key(|pod| {
+        (
+            parts.iter().any(|part| *part == pod.ns) || stem.starts_with(&format!("{}-", pod.ns)),
+            pod.name.len(),
+        )
+    });
     if let Some(pod) = best {
         log.ns = pod.ns.clone();
         // A folder that names another namespace wins over a guess.
@@ -134,8 +200,19 @@ fn place(cluster: &Cluster, id: u32, rel: &str) -> Log {
             log.ns = parts[at + 1].to_owned();
         }
         log.pod = pod.name.clone();
-        let container = pod.containers.iter().map(|container| container.name.as_str()).filter(|name| stem == *name || stem.ends_with(&format!("_{name}")) || stem.ends_with(&format!("-{name}")) && !pod.name.ends_with(*name));
-        log.container = container.max_by_key(|name| name.len()).unwrap_or_default().to_owned();
+        let container = pod
+            .containers
+            .iter()
+            .map(|container| container.name.as_str())
+            .filter(|name| {
+                stem == *name
+                    || stem.ends_with(&format!("_{name}"))
+                    || stem.ends_with(&format!("-{name}")) && !pod.name.ends_with(*name)
+            });
+        log.container = container
+            .max_by_key(|name| name.len())
+            .unwrap_or_default()
+            .to_owned();
         if log.container.is_empty() && parts.len() > 1 && parts[parts.len() - 2] == pod.name {
             log.container = stem.to_owned();
         }
@@ -143,7 +220,10 @@ fn place(cluster: &Cluster, id: u32, rel: &str) -> Log {
     }
     if let Some(at) = parts.iter().position(|part| *part == "logs") {
         match parts.len() - at - 1 {
-            3 => (log.ns, log.pod, log.container) = (parts[at + 1].into(), parts[at + 2].into(), stem.into()),
+            3 => {
+                (log.ns, log.pod, log.container) =
+                    (parts[at + 1].into(), parts[at + 2].into(), stem.into())
+            }
             2 => (log.ns, log.pod) = (parts[at + 1].into(), strip_copy(stem).into()),
             _ => log.pod = strip_copy(stem).into(),
         }
@@ -156,7 +236,11 @@ fn place(cluster: &Cluster, id: u32, rel: &str) -> Log {
 /// `name_2` is the second copy of `name`.
 fn strip_copy(stem: &str) -> &str {
     match stem.rsplit_once('_') {
-        Some((name, number)) if number.len() < 3 && number.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, number))
+            if number.len() < 3 && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
         _ => stem,
     }
 }
@@ -166,12 +250,17 @@ pub fn strip_runtime(line: &str) -> &str {
     if let Some((time, rest)) = line.split_once(' ')
         && time.len() > 18
         && time.ends_with(['Z', '0'])
-        && let Some(rest) = rest.strip_prefix("stdout ").or_else(|| rest.strip_prefix("stderr "))
+        && let Some(rest) = rest
+            .strip_prefix("stdout ")
+            .or_else(|| rest.strip_prefix("stderr "))
     {
         return rest.get(2..).unwrap_or_default();
     }
     if let Some(rest) = line.strip_prefix("{\"log\":\"") {
-        return rest.split_once("\\n\",").or_else(|| rest.split_once("\",\"")).map_or(rest, |(text, _)| text);
+        return rest
+            .split_once("\\n\",")
+            .or_else(|| rest.split_once("\",\""))
+            .map_or(rest, |(text, _)| text);
     }
     line
 }
@@ -184,11 +273,17 @@ mod tests {
         let pod = |ns: &str, name: &str, container: &str| Pod {
             ns: ns.into(),
             name: name.into(),
-            containers: vec![Container { name: container.into(), ..Container::default() }],
+            containers: vec![Container {
+                name: container.into(),
+                ..Container::default()
+            }],
             ..Pod::default()
         };
         let mut cluster = Cluster::default();
-        for pod in [pod("shop", "web-5f7c9d6b8-x2x4z", "web"), pod("shop", "web", "main")] {
+        for pod in [
+            pod("shop", "web-5f7c9d6b8-x2x4z", "web"),
+            pod("shop", "web", "main"),
+        ] {
             super::super::objects::add_pod(&mut cluster, pod);
         }
         cluster
@@ -198,23 +293,77 @@ mod tests {
     fn paths_of_every_layout_name_their_container() {
         let cluster = cluster();
         for (path, ns, pod, container, previous) in [
-            ("cluster-resources/pods/logs/shop/web-5f7c9d6b8-x2x4z/web-previous.log", "shop", "web-5f7c9d6b8-x2x4z", "web", true),
-            ("kubectl/logs/shop/web-5f7c9d6b8-x2x4z.log", "shop", "web-5f7c9d6b8-x2x4z", "", false),
-            ("kubectl/logs/other/unknown-0_2.log", "other", "unknown-0", "", false),
-            ("must/namespaces/a/pods/p-0/c/c/logs/previous.log", "a", "p-0", "c", true),
+            (
+                "cluster-resources/pods/logs/shop/web-5f7c9d6b8-x2x4z/web-previous.log",
+                "shop",
+                "web-5f7c9d6b8-x2x4z",
+                "web",
+                true,
+            ),
+            (
+                "kubectl/logs/shop/web-5f7c9d6b8-x2x4z.log",
+                "shop",
+                "web-5f7c9d6b8-x2x4z",
+                "",
+                false,
+            ),
+            (
+                "kubectl/logs/other/unknown-0_2.log",
+                "other",
+                "unknown-0",
+                "",
+                false,
+            ),
+            (
+                "must/namespaces/a/pods/p-0/c/c/logs/previous.log",
+                "a",
+                "p-0",
+                "c",
+                true,
+            ),
             ("var/log/pods/a_p-0_0123/c/0.log", "a", "p-0", "c", false),
-            ("var/log/containers/p-0_a_side-car-0123abc.log", "a", "p-0", "side-car", false),
-            ("rke2/podlogs/shop-web-5f7c9d6b8-x2x4z", "shop", "web-5f7c9d6b8-x2x4z", "", false),
+            (
+                "var/log/containers/p-0_a_side-car-0123abc.log",
+                "a",
+                "p-0",
+                "side-car",
+                false,
+            ),
+            (
+                "rke2/podlogs/shop-web-5f7c9d6b8-x2x4z",
+                "shop",
+                "web-5f7c9d6b8-x2x4z",
+                "",
+                false,
+            ),
         ] {
             let log = place(&cluster, 0, path);
-            assert_eq!((log.ns.as_str(), log.pod.as_str(), log.container.as_str(), log.previous), (ns, pod, container, previous), "{path}");
+            assert_eq!(
+                (
+                    log.ns.as_str(),
+                    log.pod.as_str(),
+                    log.container.as_str(),
+                    log.previous
+                ),
+                (ns, pod, container, previous),
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn runtime_prefixes_are_taken_off() {
-        assert_eq!(strip_runtime("2025-05-29T10:14:26.367123456Z stderr F panic: boom"), "panic: boom");
-        assert_eq!(strip_runtime(r#"{"log":"panic: boom\n","stream":"stderr","time":"x"}"#), "panic: boom");
-        assert_eq!(strip_runtime("2025-05-29 plain line"), "2025-05-29 plain line");
+        assert_eq!(
+            strip_runtime("2025-05-29T10:14:26.367123456Z stderr F panic: boom"),
+            "panic: boom"
+        );
+        assert_eq!(
+            strip_runtime(r#"{"log":"panic: boom\n","stream":"stderr","time":"x"}"#),
+            "panic: boom"
+        );
+        assert_eq!(
+            strip_runtime("2025-05-29 plain line"),
+            "2025-05-29 plain line"
+        );
     }
 }

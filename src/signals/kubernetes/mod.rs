@@ -19,8 +19,11 @@ mod logs;
 mod model;
 mod network;
 mod nodes;
+mod note_rules;
 mod notes;
 mod objects;
+mod pages;
+mod patterns;
 mod places;
 mod probes;
 mod rank;
@@ -40,7 +43,7 @@ mod tests;
 
 use super::Partial;
 use crate::bundle::Tree;
-use crate::profile::Profile;
+use crate::profile::{Name, Profile};
 
 /// A bundle with at most this many files was collected by hand for one problem.
 const NARROW_FILES: usize = 20;
@@ -48,8 +51,12 @@ const NARROW_FILES: usize = 20;
 /// Finds the faults of the cluster that the bundle is about. `ticket`: the customer's words, else
 /// those of `ticket.txt` in the bundle.
 pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
+    let host_report = matches!(profile.name, Name::Sosreport | Name::Supportconfig);
     let reading = read::read(tree, profile);
-    let ticket = ticket.map(str::to_owned).or_else(|| own_ticket(tree)).unwrap_or_default();
+    let ticket = ticket
+        .map(str::to_owned)
+        .or_else(|| own_ticket(tree))
+        .unwrap_or_default();
     let narrow = tree.files().count() <= NARROW_FILES && reading.cluster.logs.len() <= 6;
     let ctx = emit::Ctx::new(tree, &reading.cluster, &ticket, narrow);
     notes::detect(&ctx);
@@ -61,7 +68,7 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     workloads::detect(&ctx);
     control::detect(&ctx);
     unexplained::detect(&ctx);
-    let mut partial = rank::settle(ctx, &ticket);
+    let mut partial = rank::settle(ctx, &ticket, host_report);
     partial.not_examined.extend(reading.not_examined);
     partial
 }

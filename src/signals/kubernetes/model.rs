@@ -218,7 +218,9 @@ pub struct Pod {
 impl Pod {
     /// The condition `kind`.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
-        self.conditions.iter().find(|condition| condition.kind == kind)
+        self.conditions
+            .iter()
+            .find(|condition| condition.kind == kind)
     }
     /// Ended well: a finished job's pod.
     pub fn is_done(&self) -> bool {
@@ -229,10 +231,16 @@ impl Pod {
         if self.deleted.is_some() {
             return false;
         }
-        let running = if self.phase.v.is_empty() { self.row_status.v == "Running" } else { self.phase.v == "Running" };
+        let running = if self.phase.v.is_empty() {
+            self.row_status.v == "Running"
+        } else {
+            self.phase.v == "Running"
+        };
         let all = match self.condition("Ready") {
             Some(condition) => condition.status.v == "True",
-            None => self.ready.is_some_and(|(ready, total)| ready == total && total > 0),
+            None => self
+                .ready
+                .is_some_and(|(ready, total)| ready == total && total > 0),
         };
         running && all
     }
@@ -248,7 +256,11 @@ impl Pod {
 
 /// `namespace/name`, or the bare name.
 pub fn full_name(ns: &str, name: &str) -> String {
-    if ns.is_empty() { name.to_owned() } else { format!("{ns}/{name}") }
+    if ns.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{ns}/{name}")
+    }
 }
 
 /// A pod's name without the hashes and ordinals that controllers append.
@@ -256,13 +268,24 @@ pub fn app_of(name: &str) -> &str {
     let is_hash = |part: &str| {
         part.len() >= 5
             && part.len() <= 10
-            && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-            && !part.bytes().any(|byte| matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u'))
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && !part
+                .bytes()
+                .any(|byte| matches!(byte, b'a' | b'e' | b'i' | b'o' | b'u'))
     };
     let is_template_hash = |part: &str| {
-        part.len() >= 6 && part.len() <= 10 && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) && part.bytes().any(|b| b.is_ascii_digit())
+        part.len() >= 6
+            && part.len() <= 10
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            && part.bytes().any(|b| b.is_ascii_digit())
     };
-    let Some((head, tail)) = name.rsplit_once('-') else { return name };
+    let Some((head, tail)) = name.rsplit_once('-') else {
+        return name;
+    };
     if !tail.is_empty() && tail.len() < 4 && tail.bytes().all(|byte| byte.is_ascii_digit()) {
         return head;
     }
@@ -603,6 +626,36 @@ pub struct Refusal {
     pub src: Src,
 }
 
+/// A row of `kubectl top`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Usage {
+    /// `Pod` or `Node`.
+    pub kind: String,
+    /// Namespace.
+    pub ns: String,
+    /// Name.
+    pub name: String,
+    /// CPU, e.g. `12m`.
+    pub cpu: Loc<String>,
+    /// Memory, e.g. `120Mi`.
+    pub memory: Loc<String>,
+}
+
+/// A collected certificate.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Certificate {
+    /// `Secret` or `ConfigMap`.
+    pub kind: String,
+    /// Namespace of the holder.
+    pub ns: String,
+    /// Name of the holder.
+    pub name: String,
+    /// End of validity, seconds since 1970.
+    pub end: i64,
+    /// End of validity, as written.
+    pub text: Loc<String>,
+}
+
 /// Everything read from the bundle.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
@@ -648,31 +701,36 @@ pub struct Cluster {
     pub logs: Vec<Log>,
     /// The bundle's own analysers.
     pub analysers: Vec<Analyser>,
-    /// Collected certificates: kind and name of their holder, end of validity.
-    pub certificates: Vec<(String, String, String, i64, Loc<String>)>,
+    /// Collected certificates.
+    pub certificates: Vec<Certificate>,
     /// Refusals of the collecting commands.
     pub refusals: Vec<Refusal>,
     /// API server version, e.g. `v1.29.3`.
     pub server_version: Loc<String>,
     /// The newest time seen in objects, seconds since 1970: the bundle's own clock.
     pub clock: Option<i64>,
-    /// Usage: (kind `Pod`/`Node`, namespace, name, cpu, memory).
-    pub usage: Vec<(String, String, String, Loc<String>, Loc<String>)>,
+    /// What `kubectl top` shows.
+    pub usage: Vec<Usage>,
 }
 
 impl Cluster {
     /// The pod with this name; an empty namespace matches any.
     pub fn pod(&self, ns: &str, name: &str) -> Option<&Pod> {
         let places = self.pods_by_name.get(name)?;
-        places.iter().filter_map(|at| self.pods.get(*at)).find(|pod| ns.is_empty() || pod.ns.is_empty() || pod.ns == ns)
+        places
+            .iter()
+            .filter_map(|at| self.pods.get(*at))
+            .find(|pod| ns.is_empty() || pod.ns.is_empty() || pod.ns == ns)
     }
     /// Whether the whole list of `kind` in `ns` was read, so that absence means absence.
     pub fn is_listed(&self, kind: &str, ns: &str) -> bool {
-        self.listed.contains(&(kind.to_owned(), ns.to_owned())) || self.listed.contains(&(kind.to_owned(), String::new()))
+        self.listed.contains(&(kind.to_owned(), ns.to_owned()))
+            || self.listed.contains(&(kind.to_owned(), String::new()))
     }
     /// Whether an object of this name was seen.
     pub fn has(&self, kind: &str, ns: &str, name: &str) -> bool {
-        self.names.contains(&(kind.to_owned(), ns.to_owned(), name.to_owned()))
+        self.names
+            .contains(&(kind.to_owned(), ns.to_owned(), name.to_owned()))
     }
     /// Moves the bundle's clock forward.
     pub fn saw_time(&mut self, time: Option<i64>) {
@@ -701,9 +759,18 @@ mod tests {
 
     #[test]
     fn an_empty_selector_selects_nothing() {
-        let labels = vec![("app".to_owned(), "web".to_owned()), ("x".to_owned(), "y".to_owned())];
-        assert!(selects(&vec![("app".to_owned(), "web".to_owned())], &labels));
-        assert!(!selects(&vec![("app".to_owned(), "api".to_owned())], &labels));
+        let labels = vec![
+            ("app".to_owned(), "web".to_owned()),
+            ("x".to_owned(), "y".to_owned()),
+        ];
+        assert!(selects(
+            &vec![("app".to_owned(), "web".to_owned())],
+            &labels
+        ));
+        assert!(!selects(
+            &vec![("app".to_owned(), "api".to_owned())],
+            &labels
+        ));
         assert!(!selects(&Vec::new(), &labels));
     }
 }

@@ -25,7 +25,11 @@ pub fn detect(ctx: &Ctx) {
 }
 
 fn pairs(labels: &Labels) -> String {
-    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+    labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn endpoints(ctx: &Ctx, service: &Service) {
@@ -33,57 +37,149 @@ fn endpoints(ctx: &Ctx, service: &Service) {
     if service.selector.is_empty() || service.kind == "ExternalName" {
         return;
     }
-    let sets: Vec<&Endpoints> = cluster.endpoints.iter().filter(|set| set.service == service.name && set.ns == service.ns).collect();
-    let described_none = service.endpoints.as_ref().is_some_and(|loc| loc.v.is_empty());
+    let sets: Vec<&Endpoints> = cluster
+        .endpoints
+        .iter()
+        .filter(|set| set.service == service.name && set.ns == service.ns)
+        .collect();
+    let described_none = service
+        .endpoints
+        .as_ref()
+        .is_some_and(|loc| loc.v.is_empty());
     let none = described_none || (!sets.is_empty() && sets.iter().all(|set| set.ready == 0));
-    let pods: Vec<&Pod> = cluster.pods.iter().filter(|pod| pod.ns == service.ns && !pod.labels.is_empty()).collect();
-    let matching: Vec<&&Pod> = pods.iter().filter(|pod| selects(&service.selector, &pod.labels) && !pod.is_done()).collect();
+    let pods: Vec<&Pod> = cluster
+        .pods
+        .iter()
+        .filter(|pod| pod.ns == service.ns && !pod.labels.is_empty())
+        .collect();
+    let matching: Vec<&&Pod> = pods
+        .iter()
+        .filter(|pod| selects(&service.selector, &pod.labels) && !pod.is_done())
+        .collect();
     let who = format!("service {}", full_name(&service.ns, &service.name));
     let all_pods_known = cluster.is_listed("Pod", &service.ns) || !pods.is_empty();
-    if !none && !(sets.is_empty() && service.endpoints.is_none() && matching.is_empty() && cluster.is_listed("Pod", &service.ns) && !pods.is_empty()) {
+    // Nothing is said about endpoints, but every pod is known and none of them fits.
+    let unsaid = sets.is_empty()
+        && service.endpoints.is_none()
+        && matching.is_empty()
+        && cluster.is_listed("Pod", &service.ns)
+        && !pods.is_empty();
+    if !none && !unsaid {
         return;
     }
-    let place = service.endpoints.as_ref().map(|loc| loc.src).or_else(|| sets.first().map(|set| set.src));
+    let place = service
+        .endpoints
+        .as_ref()
+        .map(|loc| loc.src)
+        .or_else(|| sets.first().map(|set| set.src));
     if matching.is_empty() && all_pods_known {
         // Which pods come closest: the same value for one of the keys, or the same keys with others.
-        let near = pods.iter().find(|pod| service.selector.iter().any(|(key, _)| pod.labels.iter().any(|(k, _)| k == key)) && (pod.app() == service.name || pod.labels.iter().any(|(_, v)| *v == service.name)));
-        let wanted = cluster.workloads.iter().find(|w| w.ns == service.ns && selects(&service.selector, &w.template_labels));
-        if let Some(workload) = wanted.filter(|workload| workload.desired.as_ref().is_some_and(|desired| desired.v == 0)) {
-            let draft = Draft::cause("workload-scaled-to-zero", &workload.kind, &workload.ns, &workload.name, if ctx.in_ticket(&workload.name) || ctx.in_ticket(&service.name) { 0.85 } else { 0.35 })
-                .says(
-                    format!("{who} has no endpoints: {} {} is scaled to 0 replicas", workload.kind.to_lowercase(), workload.name),
-                    format!("{who} has no endpoints because {} {} that it selects is scaled to zero.", workload.kind.to_lowercase(), full_name(&workload.ns, &workload.name)),
-                )
-                .show(workload.desired.as_ref().and_then(|desired| ctx.quote(desired.src, "")))
-                .show(place.and_then(|src| ctx.quote(src, &service.name)));
+        let near = pods.iter().find(|pod| {
+            service
+                .selector
+                .iter()
+                .any(|(key, _)| pod.labels.iter().any(|(k, _)| k == key))
+                && (pod.app() == service.name || pod.labels.iter().any(|(_, v)| *v == service.name))
+        });
+        let wanted = cluster
+            .workloads
+            .iter()
+            .find(|w| w.ns == service.ns && selects(&service.selector, &w.template_labels));
+        if let Some(workload) = wanted.filter(|workload| {
+            workload
+                .desired
+                .as_ref()
+                .is_some_and(|desired| desired.v == 0)
+        }) {
+            let draft = Draft::cause(
+                "workload-scaled-to-zero",
+                &workload.kind,
+                &workload.ns,
+                &workload.name,
+                if ctx.in_ticket(&workload.name) || ctx.in_ticket(&service.name) {
+                    0.85
+                } else {
+                    0.35
+                },
+            )
+            .says(
+                format!(
+                    "{who} has no endpoints: {} {} is scaled to 0 replicas",
+                    workload.kind.to_lowercase(),
+                    workload.name
+                ),
+                format!(
+                    "{who} has no endpoints because {} {} that it selects is scaled to zero.",
+                    workload.kind.to_lowercase(),
+                    full_name(&workload.ns, &workload.name)
+                ),
+            )
+            .show(
+                workload
+                    .desired
+                    .as_ref()
+                    .and_then(|desired| ctx.quote(desired.src, "")),
+            )
+            .show(place.and_then(|src| ctx.quote(src, &service.name)));
             ctx.emit(draft.entity("service", &service.name));
             return;
         }
-        let labels = near.map(|pod| format!("; pod {} has {}", pod.name, pairs(&pod.labels))).unwrap_or_default();
+        let labels = near
+            .map(|pod| format!("; pod {} has {}", pod.name, pairs(&pod.labels)))
+            .unwrap_or_default();
         let asked = ctx.in_ticket(&service.name);
         let strength = match (near.is_some(), asked) {
             (true, _) => 0.78,
             (false, true) => 0.86,
             _ => 0.4,
         };
-        let draft = Draft::cause("service-selector-mismatch", "Service", &service.ns, &service.name, strength)
-            .says(
-                format!("{who} has no endpoints: no pod matches its selector {}", pairs(&service.selector)),
-                format!("{who} has no endpoints: its selector {} matches the labels of no pod{labels}.", pairs(&service.selector)),
-            )
-            .show(ctx.quote(service.selector_src, ""))
-            .show(place.and_then(|src| ctx.quote(src, &service.name)))
-            .show(near.and_then(|pod| ctx.quote(pod.src, &pod.name)));
+        let draft = Draft::cause(
+            "service-selector-mismatch",
+            "Service",
+            &service.ns,
+            &service.name,
+            strength,
+        )
+        .says(
+            format!(
+                "{who} has no endpoints: no pod matches its selector {}",
+                pairs(&service.selector)
+            ),
+            format!(
+                "{who} has no endpoints: its selector {} matches the labels of no pod{labels}.",
+                pairs(&service.selector)
+            ),
+        )
+        .show(ctx.quote(service.selector_src, ""))
+        .show(place.and_then(|src| ctx.quote(src, &service.name)))
+        .show(near.and_then(|pod| ctx.quote(pod.src, &pod.name)));
         ctx.emit(draft);
         return;
     }
     if none {
-        let unready: Vec<&str> = matching.iter().filter(|pod| !pod.is_ready()).map(|pod| pod.name.as_str()).collect();
-        let why = if unready.is_empty() { String::new() } else { format!(": none of its pods is ready ({})", unready.join(", ")) };
-        let draft = Draft::symptom("service-no-endpoints", "Service", &service.ns, &service.name, 0.55)
-            .says(format!("{who} has no ready endpoints{why}"), format!("{who} has no ready endpoints{why}, so connections to it are refused."))
-            .show(place.and_then(|src| ctx.quote(src, &service.name)))
-            .show(ctx.quote(service.selector_src, ""));
+        let unready: Vec<&str> = matching
+            .iter()
+            .filter(|pod| !pod.is_ready())
+            .map(|pod| pod.name.as_str())
+            .collect();
+        let why = if unready.is_empty() {
+            String::new()
+        } else {
+            format!(": none of its pods is ready ({})", unready.join(", "))
+        };
+        let draft = Draft::symptom(
+            "service-no-endpoints",
+            "Service",
+            &service.ns,
+            &service.name,
+            0.55,
+        )
+        .says(
+            format!("{who} has no ready endpoints{why}"),
+            format!("{who} has no ready endpoints{why}, so connections to it are refused."),
+        )
+        .show(place.and_then(|src| ctx.quote(src, &service.name)))
+        .show(ctx.quote(service.selector_src, ""));
         ctx.emit(match unready.first() {
             Some(pod) => draft.entity("pod", pod),
             None => draft,
@@ -96,9 +192,22 @@ fn ports(ctx: &Ctx, service: &Service) {
     if service.selector.is_empty() {
         return;
     }
-    let pods: Vec<&Pod> = ctx.cluster.pods.iter().filter(|pod| pod.ns == service.ns && pod.detailed && selects(&service.selector, &pod.labels)).collect();
+    let pods: Vec<&Pod> = ctx
+        .cluster
+        .pods
+        .iter()
+        .filter(|pod| {
+            pod.ns == service.ns && pod.detailed && selects(&service.selector, &pod.labels)
+        })
+        .collect();
     let Some(pod) = pods.first() else { return };
-    let declared: Vec<&(String, i64)> = pod.containers.iter().filter(|container| !container.init).flat_map(|container| &container.ports).filter(|(_, port)| *port > 0).collect();
+    let declared: Vec<&(String, i64)> = pod
+        .containers
+        .iter()
+        .filter(|container| !container.init)
+        .flat_map(|container| &container.ports)
+        .filter(|(_, port)| *port > 0)
+        .collect();
     if declared.is_empty() {
         return;
     }
@@ -113,7 +222,17 @@ fn ports(ctx: &Ctx, service: &Service) {
             continue;
         }
         let who = format!("service {}", full_name(&service.ns, &service.name));
-        let have = declared.iter().map(|(name, number)| if name.is_empty() { number.to_string() } else { format!("{name}={number}") }).collect::<Vec<_>>().join(", ");
+        let have = declared
+            .iter()
+            .map(|(name, number)| {
+                if name.is_empty() {
+                    number.to_string()
+                } else {
+                    format!("{name}={number}")
+                }
+            })
+            .collect::<Vec<_>>()
+            .join(", ");
         let asked = ctx.in_ticket(&service.name) || ctx.in_ticket(pod.app());
         // Containers may listen on ports that they do not declare; a missing name is certain.
         let strength = match (by_number.is_none(), asked) {
@@ -135,7 +254,11 @@ fn ports(ctx: &Ctx, service: &Service) {
 fn backends(ctx: &Ctx, ingress: &Ingress) {
     let who = format!("ingress {}", full_name(&ingress.ns, &ingress.name));
     for (service, port, src) in &ingress.backends {
-        let known = ctx.cluster.services.iter().find(|known| known.name == *service && known.ns == ingress.ns);
+        let known = ctx
+            .cluster
+            .services
+            .iter()
+            .find(|known| known.name == *service && known.ns == ingress.ns);
         let listed = ctx.cluster.is_listed("Service", &ingress.ns);
         match known {
             None if listed => {
@@ -145,7 +268,9 @@ fn backends(ctx: &Ctx, ingress: &Ingress) {
                 ctx.emit(draft.entity("service", service));
             }
             Some(known) if !known.ports.is_empty() && !port.is_empty() => {
-                let fits = known.ports.iter().any(|candidate| candidate.name == *port || candidate.port.to_string() == *port);
+                let fits = known.ports.iter().any(|candidate| {
+                    candidate.name == *port || candidate.port.to_string() == *port
+                });
                 if !fits {
                     let draft = Draft::cause("ingress-backend-port-mismatch", "Ingress", &ingress.ns, &ingress.name, 0.84)
                         .says(format!("{who} sends traffic to port {port} of service {service}, which has no such port"), format!("{who} names port {port} of service {service}; the service offers {}.", known.ports.iter().map(|p| p.port.to_string()).collect::<Vec<_>>().join(", ")))
@@ -158,7 +283,9 @@ fn backends(ctx: &Ctx, ingress: &Ingress) {
         }
     }
     for secret in &ingress.tls {
-        if ctx.cluster.is_listed("Secret", &ingress.ns) && !ctx.cluster.has("Secret", &ingress.ns, &secret.v) {
+        if ctx.cluster.is_listed("Secret", &ingress.ns)
+            && !ctx.cluster.has("Secret", &ingress.ns, &secret.v)
+        {
             let draft = Draft::cause("ingress-tls-secret-missing", "Ingress", &ingress.ns, &ingress.name, 0.72)
                 .says(format!("{who} needs TLS secret {}, which does not exist", secret.v), format!("{who} names the TLS secret {}, but there is no such secret (not found) in namespace {}.", secret.v, ingress.ns))
                 .show(ctx.quote_loc(secret));
@@ -169,25 +296,67 @@ fn backends(ctx: &Ctx, ingress: &Ingress) {
 
 /// Policies that isolate pods whose traffic is in trouble.
 fn policies(ctx: &Ctx) {
-    for policy in ctx.cluster.netpols.iter().filter(|policy| policy.denies_ingress || policy.denies_egress) {
+    for policy in ctx
+        .cluster
+        .netpols
+        .iter()
+        .filter(|policy| policy.denies_ingress || policy.denies_egress)
+    {
         let asked = ctx.in_ticket(&policy.name)
-            || ["timeout", "timed out", "unreachable", "connect", "network", "blocked", "cannot reach"].iter().any(|word| ctx.ticket.contains(word)) && (policy.ns.is_empty() || ctx.in_ticket(&policy.ns))
-            || ctx.cluster.pods.iter().any(|pod| pod.ns == policy.ns && (ctx.in_ticket(pod.app()) || ctx.in_ticket(&pod.name)) && (policy.selector.is_empty() || selects(&policy.selector, &pod.labels)));
-        let trouble = ctx.cluster.notes.iter().any(|note| note.ns == policy.ns && (note.message.contains("timeout") || note.message.contains("deadline exceeded")));
+            || [
+                "timeout",
+                "timed out",
+                "unreachable",
+                "connect",
+                "network",
+                "blocked",
+                "cannot reach",
+            ]
+            .iter()
+            .any(|word| ctx.ticket.contains(word))
+                && (policy.ns.is_empty() || ctx.in_ticket(&policy.ns))
+            || ctx.cluster.pods.iter().any(|pod| {
+                pod.ns == policy.ns
+                    && (ctx.in_ticket(pod.app()) || ctx.in_ticket(&pod.name))
+                    && (policy.selector.is_empty() || selects(&policy.selector, &pod.labels))
+            });
+        let trouble = ctx.cluster.notes.iter().any(|note| {
+            note.ns == policy.ns
+                && (note.message.contains("timeout") || note.message.contains("deadline exceeded"))
+        });
         let way = match (policy.denies_ingress, policy.denies_egress) {
             (true, true) => "every incoming and outgoing connection",
             (true, false) => "every incoming connection",
             _ => "every outgoing connection (DNS too)",
         };
-        let of = if policy.selector.is_empty() { format!("all pods of namespace {}", policy.ns) } else { format!("pods with {}", pairs(&policy.selector)) };
+        let of = if policy.selector.is_empty() {
+            format!("all pods of namespace {}", policy.ns)
+        } else {
+            format!("pods with {}", pairs(&policy.selector))
+        };
         let strength = match (asked, trouble) {
             (true, _) => 0.72,
             (_, true) => 0.45,
             _ => 0.2,
         };
-        let draft = Draft::cause("networkpolicy-blocks", "NetworkPolicy", &policy.ns, &policy.name, strength)
-            .says(format!("network policy {} forbids {way} of {of}", full_name(&policy.ns, &policy.name)), format!("Network policy {} selects {of} and allows nothing: {way} is dropped.", full_name(&policy.ns, &policy.name)))
-            .show(ctx.quote(policy.src, &policy.name));
+        let draft = Draft::cause(
+            "networkpolicy-blocks",
+            "NetworkPolicy",
+            &policy.ns,
+            &policy.name,
+            strength,
+        )
+        .says(
+            format!(
+                "network policy {} forbids {way} of {of}",
+                full_name(&policy.ns, &policy.name)
+            ),
+            format!(
+                "Network policy {} selects {of} and allows nothing: {way} is dropped.",
+                full_name(&policy.ns, &policy.name)
+            ),
+        )
+        .show(ctx.quote(policy.src, &policy.name));
         ctx.emit(draft);
     }
 }

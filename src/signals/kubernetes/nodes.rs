@@ -9,11 +9,29 @@ pub fn detect(ctx: &Ctx) {
     for node in &ctx.cluster.nodes {
         conditions(ctx, node);
         if node.unschedulable.v || node.row_status.v.contains("SchedulingDisabled") {
-            let place = if node.unschedulable.v { ctx.quote(node.unschedulable.src, "") } else { ctx.quote_loc(&node.row_status) };
-            let waits = ctx.cluster.notes.iter().any(|note| note.reason == "FailedScheduling" && note.message.contains("unschedulable"));
-            let draft = Draft::cause("node-cordoned", "Node", "", &node.name, if waits { 0.6 } else { 0.3 })
-                .says(format!("node {} is cordoned (SchedulingDisabled)", node.name), format!("Node {} is marked unschedulable, so no new pods are placed on it.", node.name))
-                .show(place);
+            let place = if node.unschedulable.v {
+                ctx.quote(node.unschedulable.src, "")
+            } else {
+                ctx.quote_loc(&node.row_status)
+            };
+            let waits = ctx.cluster.notes.iter().any(|note| {
+                note.reason == "FailedScheduling" && note.message.contains("unschedulable")
+            });
+            let draft = Draft::cause(
+                "node-cordoned",
+                "Node",
+                "",
+                &node.name,
+                if waits { 0.6 } else { 0.3 },
+            )
+            .says(
+                format!("node {} is cordoned (SchedulingDisabled)", node.name),
+                format!(
+                    "Node {} is marked unschedulable, so no new pods are placed on it.",
+                    node.name
+                ),
+            )
+            .show(place);
             ctx.emit(draft);
         }
     }
@@ -22,44 +40,135 @@ pub fn detect(ctx: &Ctx) {
 
 fn conditions(ctx: &Ctx, node: &Node) {
     let who = format!("node {}", node.name);
-    let ready = node.conditions.iter().find(|condition| condition.kind == "Ready");
+    let ready = node
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Ready");
     let row_bad = node.conditions.is_empty() && node.row_status.v.starts_with("NotReady");
     if row_bad {
-        let draft = Draft::symptom("node-not-ready", "Node", "", &node.name, 0.55).says(format!("{who} is NotReady"), format!("{who} is NotReady; the bundle holds only a row about it.")).show(ctx.quote_loc(&node.row_status));
+        let draft = Draft::symptom("node-not-ready", "Node", "", &node.name, 0.55)
+            .says(
+                format!("{who} is NotReady"),
+                format!("{who} is NotReady; the bundle holds only a row about it."),
+            )
+            .show(ctx.quote_loc(&node.row_status));
         ctx.emit(draft);
-        ctx.ask(format!("description of {who} (kubectl describe node {})", node.name), "its conditions say why it is not ready", None);
-        ctx.ask(format!("kubelet log of {who} (journalctl -u kubelet)"), "it says why the kubelet does not report or is not ready", None);
+        ctx.ask(
+            format!("description of {who} (kubectl describe node {})", node.name),
+            "its conditions say why it is not ready",
+            None,
+        );
+        ctx.ask(
+            format!("kubelet log of {who} (journalctl -u kubelet)"),
+            "it says why the kubelet does not report or is not ready",
+            None,
+        );
     }
     if let Some(ready) = ready.filter(|condition| condition.status.v != "True") {
         let message = one_line(&ready.message.v);
         let lower = message.to_lowercase();
         let unknown = ready.status.v == "Unknown";
         let (slug, strength, words) = match () {
-            () if lower.contains("cni") || lower.contains("network plugin") || lower.contains("networkready=false") => ("cni-failed", 0.92, "its network plug-in (CNI) is not ready"),
-            () if lower.contains("pleg") => ("node-pleg", 0.9, "its container runtime does not answer (PLEG is not healthy)"),
-            () if lower.contains("container runtime") => ("node-runtime-down", 0.9, "its container runtime is down"),
-            () if unknown || lower.contains("stopped posting") => ("node-unreachable", 0.82, "its kubelet stopped posting status (node down, kubelet stopped or network cut)"),
-            () => ("node-not-ready", 0.84, "its kubelet says that it is not ready"),
+            () if lower.contains("cni")
+                || lower.contains("network plugin")
+                || lower.contains("networkready=false") =>
+            {
+                ("cni-failed", 0.92, "its network plug-in (CNI) is not ready")
+            }
+            () if lower.contains("pleg") => (
+                "node-pleg",
+                0.9,
+                "its container runtime does not answer (PLEG is not healthy)",
+            ),
+            () if lower.contains("container runtime") => {
+                ("node-runtime-down", 0.9, "its container runtime is down")
+            }
+            () if unknown || lower.contains("stopped posting") => (
+                "node-unreachable",
+                0.82,
+                "its kubelet stopped posting status (node down, kubelet stopped or network cut)",
+            ),
+            () => (
+                "node-not-ready",
+                0.84,
+                "its kubelet says that it is not ready",
+            ),
         };
-        let since = ready.since.zip(ctx.cluster.clock).map(|(since, clock)| format!(" for {}", show((clock - since).max(0)))).unwrap_or_default();
+        let since = ready
+            .since
+            .zip(ctx.cluster.clock)
+            .map(|(since, clock)| format!(" for {}", show((clock - since).max(0))))
+            .unwrap_or_default();
         let draft = Draft::cause(slug, "Node", "", &node.name, strength)
-            .says(format!("{who} is NotReady{since}: {words}"), format!("{who} is NotReady{since}: {words}. {}: {}", ready.reason.v, cut(&message, 260)))
-            .show(ctx.quote(if ready.message.v.is_empty() { ready.status.src } else { ready.message.src }, &ready.message.v))
+            .says(
+                format!("{who} is NotReady{since}: {words}"),
+                format!(
+                    "{who} is NotReady{since}: {words}. {}: {}",
+                    ready.reason.v,
+                    cut(&message, 260)
+                ),
+            )
+            .show(ctx.quote(
+                if ready.message.v.is_empty() {
+                    ready.status.src
+                } else {
+                    ready.message.src
+                },
+                &ready.message.v,
+            ))
             .show(ctx.quote_loc(&ready.status))
             .show(ctx.quote_loc(&ready.reason));
         ctx.emit(draft);
     }
     for (kind, slug, words) in [
-        ("MemoryPressure", "node-memory-pressure", "runs out of memory (MemoryPressure)"),
-        ("DiskPressure", "node-disk-pressure", "runs out of disk space (DiskPressure)"),
-        ("PIDPressure", "node-pid-pressure", "runs out of process ids (PIDPressure)"),
-        ("NetworkUnavailable", "node-network-unavailable", "has no pod network (NetworkUnavailable)"),
-        ("ReadonlyFilesystem", "node-filesystem-read-only", "has a file system that became read-only"),
-        ("KernelDeadlock", "node-kernel-trouble", "has a kernel deadlock"),
-        ("FrequentKubeletRestart", "kubelet-failing", "restarts its kubelet again and again"),
-        ("CorruptDockerOverlay2", "node-kernel-trouble", "has a corrupt container file system"),
+        (
+            "MemoryPressure",
+            "node-memory-pressure",
+            "runs out of memory (MemoryPressure)",
+        ),
+        (
+            "DiskPressure",
+            "node-disk-pressure",
+            "runs out of disk space (DiskPressure)",
+        ),
+        (
+            "PIDPressure",
+            "node-pid-pressure",
+            "runs out of process ids (PIDPressure)",
+        ),
+        (
+            "NetworkUnavailable",
+            "node-network-unavailable",
+            "has no pod network (NetworkUnavailable)",
+        ),
+        (
+            "ReadonlyFilesystem",
+            "node-filesystem-read-only",
+            "has a file system that became read-only",
+        ),
+        (
+            "KernelDeadlock",
+            "node-kernel-trouble",
+            "has a kernel deadlock",
+        ),
+        (
+            "FrequentKubeletRestart",
+            "kubelet-failing",
+            "restarts its kubelet again and again",
+        ),
+        (
+            "CorruptDockerOverlay2",
+            "node-kernel-trouble",
+            "has a corrupt container file system",
+        ),
     ] {
-        let Some(condition) = node.conditions.iter().find(|condition| condition.kind == kind && condition.status.v == "True") else { continue };
+        let Some(condition) = node
+            .conditions
+            .iter()
+            .find(|condition| condition.kind == kind && condition.status.v == "True")
+        else {
+            continue;
+        };
         let message = cut(&one_line(&condition.message.v), 240);
         let draft = Draft::cause(slug, "Node", "", &node.name, 0.88)
             .says(format!("{who} {words}"), format!("{who} {words}: {message}. The kubelet evicts pods and takes no new ones while this lasts."))
@@ -72,16 +181,23 @@ fn conditions(ctx: &Ctx, node: &Node) {
 /// Minor number of `v1.29.3`.
 fn minor(version: &str) -> Option<i64> {
     let part = version.trim_start_matches('v').split('.').nth(1)?;
-    part.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    part.split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// Kubelets may be at most three minor versions older than the API server, and never newer
 /// (Kubernetes version skew policy).
 fn versions(ctx: &Ctx) {
     let server = &ctx.cluster.server_version;
-    let Some(of_server) = minor(&server.v) else { return };
+    let Some(of_server) = minor(&server.v) else {
+        return;
+    };
     for node in &ctx.cluster.nodes {
-        let Some(of_node) = minor(&node.version.v) else { continue };
+        let Some(of_node) = minor(&node.version.v) else {
+            continue;
+        };
         if of_node <= of_server && of_server - of_node <= 3 {
             continue;
         }
@@ -102,6 +218,9 @@ mod tests {
 
     #[test]
     fn minor_versions() {
-        assert_eq!([minor("v1.29.3"), minor("v1.24+k3s1"), minor("x")], [Some(29), Some(24), None]);
+        assert_eq!(
+            [minor("v1.29.3"), minor("v1.24+k3s1"), minor("x")],
+            [Some(29), Some(24), None]
+        );
     }
 }

@@ -46,8 +46,14 @@ pub const KINDS: &[(&str, &str)] = &[
     ("secrets", "Secret"),
     ("serviceaccounts", "ServiceAccount"),
     ("apiservices", "APIService"),
-    ("mutatingwebhookconfigurations", "MutatingWebhookConfiguration"),
-    ("validatingwebhookconfigurations", "ValidatingWebhookConfiguration"),
+    (
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+    ),
+    (
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+    ),
     ("clusteroperators", "ClusterOperator"),
     ("clusterversions", "ClusterVersion"),
     ("machineconfigpools", "MachineConfigPool"),
@@ -84,7 +90,12 @@ pub fn kind_of_path(rel: &str) -> (Option<&'static str>, String) {
     let file = parts.pop().unwrap_or_default();
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let folder = parts.last().copied().unwrap_or_default();
-    let of = |word: &str| KINDS.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind);
+    let of = |word: &str| {
+        KINDS
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map(|(_, kind)| *kind)
+    };
     if parts.contains(&"cluster-resources") || parts.contains(&"custom-resources") {
         if parts.contains(&"custom-resources") {
             return (None, String::new());
@@ -95,30 +106,68 @@ pub fn kind_of_path(rel: &str) -> (Option<&'static str>, String) {
         };
     }
     if let Some(at) = parts.iter().position(|part| *part == "namespaces") {
-        return (of(stem), parts.get(at + 1).copied().unwrap_or_default().to_owned());
+        return (
+            of(stem),
+            parts.get(at + 1).copied().unwrap_or_default().to_owned(),
+        );
     }
-    (of(stem), if of(stem).is_some() && parts.len() > 1 { folder.to_owned() } else { String::new() })
+    (
+        of(stem),
+        if of(stem).is_some() && parts.len() > 1 {
+            folder.to_owned()
+        } else {
+            String::new()
+        },
+    )
 }
 
 /// The namespace in a file's name: `…_-n_shop.txt`, `-n shop`, `namespaces/shop/…`.
 pub fn namespace_of_path(rel: &str) -> String {
-    for lead in ["_-n_", "-n_", "--namespace_", "-n=", " -n ", "namespace=", "_-n-"] {
+    for lead in [
+        "_-n_",
+        "-n_",
+        "--namespace_",
+        "-n=",
+        " -n ",
+        "namespace=",
+        "_-n-",
+    ] {
         if let Some((_, rest)) = rel.rsplit_once(lead) {
-            let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect();
+            let name: String = rest
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+                .collect();
             if !name.is_empty() {
                 return name;
             }
         }
     }
     let parts: Vec<&str> = rel.split('/').collect();
-    parts.iter().position(|part| *part == "namespaces" || *part == "namespaced").and_then(|at| parts.get(at + 1)).filter(|_| parts.len() > 2).map(|ns| (*ns).to_owned()).unwrap_or_default()
+    parts
+        .iter()
+        .position(|part| *part == "namespaces" || *part == "namespaced")
+        .and_then(|at| parts.get(at + 1))
+        .filter(|_| parts.len() > 2)
+        .map(|ns| (*ns).to_owned())
+        .unwrap_or_default()
 }
 
 /// Fills in namespaces of rows from the file's name, where that names one that is known elsewhere.
 pub fn settle_namespaces(cluster: &mut Cluster) {
-    let mut known: BTreeSet<String> = cluster.pods.iter().map(|pod| pod.ns.clone()).chain(cluster.workloads.iter().map(|w| w.ns.clone())).collect();
+    let mut known: BTreeSet<String> = cluster
+        .pods
+        .iter()
+        .map(|pod| pod.ns.clone())
+        .chain(cluster.workloads.iter().map(|w| w.ns.clone()))
+        .collect();
     known.extend(cluster.notes.iter().map(|note| note.ns.clone()));
-    known.extend(cluster.names.iter().filter(|(kind, _, _)| kind == "Namespace").map(|(_, _, name)| name.clone()));
+    known.extend(
+        cluster
+            .names
+            .iter()
+            .filter(|(kind, _, _)| kind == "Namespace")
+            .map(|(_, _, name)| name.clone()),
+    );
     known.insert("default".into());
     known.insert("kube-system".into());
     known.remove("");
@@ -137,25 +186,51 @@ pub fn settle_namespaces(cluster: &mut Cluster) {
         .map(|path| {
             let file = path.rsplit('/').next().unwrap_or_default();
             let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
-            let by_end = stem.rsplit(['_', '.', ' ']).next().filter(|word| known.contains(*word));
-            by_end.or_else(|| path.split('/').find(|part| known.contains(*part))).unwrap_or_default().to_owned()
+            let by_end = stem
+                .rsplit(['_', '.', ' '])
+                .next()
+                .filter(|word| known.contains(*word));
+            by_end
+                .or_else(|| path.split('/').find(|part| known.contains(*part)))
+                .unwrap_or_default()
+                .to_owned()
         })
         .collect();
     let ns_of = |src: Src| of_file.get(src.file as usize).cloned().unwrap_or_default();
-    let by_pod: std::collections::BTreeMap<String, String> = cluster.pods.iter().filter(|pod| !pod.ns.is_empty()).map(|pod| (pod.name.clone(), pod.ns.clone())).collect();
+    let by_pod: std::collections::BTreeMap<String, String> = cluster
+        .pods
+        .iter()
+        .filter(|pod| !pod.ns.is_empty())
+        .map(|pod| (pod.name.clone(), pod.ns.clone()))
+        .collect();
     for pod in cluster.pods.iter_mut().filter(|pod| pod.ns.is_empty()) {
         pod.ns = ns_of(pod.src);
     }
-    for note in cluster.notes.iter_mut().filter(|note| note.ns.is_empty() && note.kind != "Node") {
-        note.ns = by_pod.get(&note.name).cloned().unwrap_or_else(|| ns_of(note.src));
+    for note in cluster
+        .notes
+        .iter_mut()
+        .filter(|note| note.ns.is_empty() && note.kind != "Node")
+    {
+        note.ns = by_pod
+            .get(&note.name)
+            .cloned()
+            .unwrap_or_else(|| ns_of(note.src));
     }
-    for workload in cluster.workloads.iter_mut().filter(|workload| workload.ns.is_empty()) {
+    for workload in cluster
+        .workloads
+        .iter_mut()
+        .filter(|workload| workload.ns.is_empty())
+    {
         workload.ns = ns_of(workload.src);
     }
     for claim in cluster.pvcs.iter_mut().filter(|claim| claim.ns.is_empty()) {
         claim.ns = ns_of(claim.src);
     }
-    for service in cluster.services.iter_mut().filter(|service| service.ns.is_empty()) {
+    for service in cluster
+        .services
+        .iter_mut()
+        .filter(|service| service.ns.is_empty())
+    {
         service.ns = ns_of(service.src);
     }
     // Merge pods and workloads that are the same now that their namespaces are known.
@@ -198,7 +273,11 @@ mod tests {
         for (path, kind, ns) in [
             ("cluster-resources/pods/shop.json", Some("Pod"), "shop"),
             ("cluster-resources/nodes.json", Some("Node"), ""),
-            ("cluster-resources/custom-resources/pods/shop.yaml", None, ""),
+            (
+                "cluster-resources/custom-resources/pods/shop.yaml",
+                None,
+                "",
+            ),
             ("kube-system/events.json", Some("Event"), ""),
             ("dump/kube-system/events.json", Some("Event"), "kube-system"),
             ("img/namespaces/shop/core/pods.yaml", Some("Pod"), "shop"),

@@ -6,18 +6,33 @@ use crate::signals::{Partial, Role, Signal};
 use std::collections::BTreeMap;
 
 /// Applies the ticket, pushes weaker causes of the same object below the strongest, and keeps one
-/// signal for the replicas of one application.
-pub fn settle(ctx: Ctx, ticket: &str) -> Partial {
-    let namespaces: Vec<String> = ctx.cluster.pods.iter().map(|pod| pod.ns.clone()).filter(|ns| !ns.is_empty()).collect();
+/// signal for the replicas of one application. `host_report`: a sosreport or supportconfig.
+pub fn settle(ctx: Ctx, ticket: &str, host_report: bool) -> Partial {
+    let namespaces: Vec<String> = ctx
+        .cluster
+        .pods
+        .iter()
+        .map(|pod| pod.ns.clone())
+        .filter(|ns| !ns.is_empty())
+        .collect();
     let asked = |signal: &Signal| asks(&ctx, signal, &namespaces);
     let has_ticket = !ticket.trim().is_empty();
     let levels: Vec<u8> = {
         let out = ctx.signals();
         out.iter().map(asked).collect()
     };
-    let named = levels.iter().any(|level| *level == 2);
+    let named = levels.contains(&2);
     let mut partial = ctx.finish();
     for (signal, level) in partial.signals.iter_mut().zip(levels) {
+        // A report collected on a host is about the host: what its pods lack is a side scene, unless
+        // somebody asks for it.
+        let of_cluster = !matches!(
+            signal.subject.kind.as_str(),
+            "Node" | "Cluster" | "APIService"
+        );
+        if host_report && of_cluster && level == 0 {
+            signal.strength *= 0.72;
+        }
         if !has_ticket {
             continue;
         }
@@ -40,31 +55,65 @@ pub fn settle(ctx: Ctx, ticket: &str) -> Partial {
 /// 2: the ticket names the subject or its application; 1: its namespace; 0: neither.
 fn asks(ctx: &Ctx, signal: &Signal, namespaces: &[String]) -> u8 {
     let mut names: Vec<&str> = vec![signal.subject.name.as_str(), app_of(&signal.subject.name)];
-    for slot in ["pod", "workload", "deployment", "service", "job", "node", "container", "pvc"] {
+    for slot in [
+        "pod",
+        "workload",
+        "deployment",
+        "service",
+        "job",
+        "node",
+        "container",
+        "pvc",
+    ] {
         if let Some(name) = signal.entities.get(slot) {
             names.push(name);
             names.push(app_of(name));
         }
     }
     // A namespace's name is also an ordinary word; it is matched as a namespace below.
-    if names.iter().any(|name| ctx.in_ticket(name) && !namespaces.iter().any(|ns| ns == name && ns != &signal.subject.name)) {
+    if names.iter().any(|name| {
+        ctx.in_ticket(name)
+            && !namespaces
+                .iter()
+                .any(|ns| ns == name && ns != &signal.subject.name)
+    }) {
         return 2;
     }
-    u8::from(signal.subject.namespace.as_deref().is_some_and(|ns| ctx.in_ticket(ns)))
+    u8::from(
+        signal
+            .subject
+            .namespace
+            .as_deref()
+            .is_some_and(|ns| ctx.in_ticket(ns)),
+    )
 }
 
 /// Ten replicas with the same fault are one fault: the first keeps its strength.
 fn replicas(signals: &mut [Signal]) {
     let mut best: BTreeMap<(String, String, String, String), f64> = BTreeMap::new();
     let mut order: Vec<usize> = (0..signals.len()).collect();
-    order.sort_by(|a, b| signals[*b].strength.total_cmp(&signals[*a].strength).then(signals[*a].subject.name.cmp(&signals[*b].subject.name)));
+    order.sort_by(|a, b| {
+        signals[*b]
+            .strength
+            .total_cmp(&signals[*a].strength)
+            .then(signals[*a].subject.name.cmp(&signals[*b].subject.name))
+    });
     for at in order {
         let signal = &mut signals[at];
         if signal.subject.kind != "Pod" {
             continue;
         }
-        let container = signal.entities.get("container").cloned().unwrap_or_default();
-        let key = (signal.cause.clone(), signal.subject.namespace.clone().unwrap_or_default(), app_of(&signal.subject.name).to_owned(), container);
+        let container = signal
+            .entities
+            .get("container")
+            .cloned()
+            .unwrap_or_default();
+        let key = (
+            signal.cause.clone(),
+            signal.subject.namespace.clone().unwrap_or_default(),
+            app_of(&signal.subject.name).to_owned(),
+            container,
+        );
         match best.get(&key) {
             Some(first) => signal.strength = signal.strength.min(first - 0.15).max(0.05),
             None => {

@@ -2,9 +2,9 @@
 //! recognised by their content; paths only help where the content is silent.
 
 use super::model::*;
-use super::value::{Val, parse_json};
 use super::places::{KINDS, is_uninteresting, kind_of_path, namespace_of_path, settle_namespaces};
-use super::{analyses, describe, logs, objects, table, yaml};
+use super::value::{Val, parse_json};
+use super::{analyses, describe, logs, objects, pages, table, yaml};
 use crate::bundle::{Entry, FileKind, Tree};
 use crate::profile::{Name, Profile};
 use crate::report::NotExamined;
@@ -28,26 +28,45 @@ pub struct Reading {
 
 /// Reads the whole bundle.
 pub fn read(tree: &Tree, profile: &Profile) -> Reading {
-    let mut reader = Reader { tree, profile, reading: Reading::default(), log_files: Vec::new(), parsed: 0, broken: Vec::new(), skipped: 0 };
+    let mut reader = Reader {
+        tree,
+        profile,
+        reading: Reading::default(),
+        log_files: Vec::new(),
+        parsed: 0,
+        broken: Vec::new(),
+        skipped: 0,
+    };
     // Details first, then tables: a row completes a pod whose page or object was read.
     for entry in tree.files() {
         reader.file(entry);
     }
-    let Reader { mut reading, log_files, broken, skipped, .. } = reader;
+    let Reader {
+        mut reading,
+        log_files,
+        broken,
+        skipped,
+        ..
+    } = reader;
     settle_namespaces(&mut reading.cluster);
     let host_report = matches!(profile.name, Name::Sosreport | Name::Supportconfig);
     logs::attach(tree, &mut reading.cluster, &log_files, host_report);
     let clock = reading.cluster.clock;
     for note in &mut reading.cluster.notes {
         if note.age.is_none() && !note.current {
-            note.age = clock.zip(note.time).map(|(clock, time)| (clock - time).max(0));
+            note.age = clock
+                .zip(note.time)
+                .map(|(clock, time)| (clock - time).max(0));
         }
     }
     for (path, why) in broken.into_iter().take(20) {
         reading.not_examined.push(NotExamined { what: path, why });
     }
     if skipped > 0 {
-        reading.not_examined.push(NotExamined { what: format!("{skipped} files of Kubernetes objects"), why: "over the limit of parsed bytes or too large to parse".into() });
+        reading.not_examined.push(NotExamined {
+            what: format!("{skipped} files of Kubernetes objects"),
+            why: "over the limit of parsed bytes or too large to parse".into(),
+        });
     }
     reading
 }
@@ -65,7 +84,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn file(&mut self, entry: &Entry) {
         let rel = self.tree.rel(entry).to_owned();
-        if matches!(entry.kind, FileKind::Binary | FileKind::Archive | FileKind::Link) || self.is_foreign(entry.path.as_str(), &rel) {
+        if matches!(
+            entry.kind,
+            FileKind::Binary | FileKind::Archive | FileKind::Link
+        ) || self.is_foreign(entry.path.as_str(), &rel)
+        {
             return;
         }
         let name = entry.path.name().to_ascii_lowercase();
@@ -84,11 +107,24 @@ impl Reader<'_> {
         if read.is_err() || head.is_empty() {
             return;
         }
-        let first = head.iter().find(|line| !line.trim().is_empty()).map(|line| line.trim_start().to_owned()).unwrap_or_default();
-        let looks_json = (first.starts_with('{') || first.starts_with('[')) && (entry.kind == FileKind::Json || name.ends_with(".json") || head.len() > 1 || !is_log_place);
+        let first = head
+            .iter()
+            .find(|line| !line.trim().is_empty())
+            .map(|line| line.trim_start().to_owned())
+            .unwrap_or_default();
+        let looks_json = (first.starts_with('{') || first.starts_with('['))
+            && (entry.kind == FileKind::Json
+                || name.ends_with(".json")
+                || head.len() > 1
+                || !is_log_place);
         if looks_json && !is_log_place {
             self.json(entry, &rel, &head);
-        } else if head.iter().any(|line| line.starts_with("apiVersion:") || line.starts_with("kind:") || line.starts_with("- apiVersion:")) && !is_log_line(&first) {
+        } else if head.iter().any(|line| {
+            line.starts_with("apiVersion:")
+                || line.starts_with("kind:")
+                || line.starts_with("- apiVersion:")
+        }) && !is_log_line(&first)
+        {
             self.yaml(entry, &rel);
         } else if entry.bytes > MAX_TABLE_BYTES {
             if is_log_place {
@@ -103,11 +139,28 @@ impl Reader<'_> {
     fn is_foreign(&self, path: &str, rel: &str) -> bool {
         let inside_kubectl = |path: &str| {
             let lower = path.to_ascii_lowercase();
-            ["kube", "k8s", "openshift", "rke2", "k3s", "pods", "var/log/containers", "microk8s", "crictl"].iter().any(|word| lower.contains(word))
+            [
+                "kube",
+                "k8s",
+                "openshift",
+                "rke2",
+                "k3s",
+                "pods",
+                "var/log/containers",
+                "microk8s",
+                "crictl",
+            ]
+            .iter()
+            .any(|word| lower.contains(word))
         };
         match self.profile.name {
             Name::Sosreport | Name::Supportconfig => {
-                !inside_kubectl(rel) && !self.profile.also.iter().any(|layout| layout.name == Name::KubectlOutputs && path.starts_with(&layout.root) && !rel.starts_with("sos_"))
+                !inside_kubectl(rel)
+                    && !self.profile.also.iter().any(|layout| {
+                        layout.name == Name::KubectlOutputs
+                            && path.starts_with(&layout.root)
+                            && !rel.starts_with("sos_")
+                    })
                     || rel.starts_with("usr/")
                     || rel.starts_with("lib/")
                     || rel.starts_with("proc/")
@@ -131,20 +184,36 @@ impl Reader<'_> {
     fn json(&mut self, entry: &Entry, rel: &str, head: &[String]) {
         let name = entry.path.name();
         let (kind, ns) = kind_of_path(rel);
-        let is_object = head.iter().any(|line| line.contains("\"apiVersion\"") || line.contains("\"kind\""));
+        let is_object = head
+            .iter()
+            .any(|line| line.contains("\"apiVersion\"") || line.contains("\"kind\""));
         let is_analysis = analyses::is_analysis(rel, head);
         let is_alerts = !is_object && !is_analysis && analyses::is_alerts(self.tree, entry);
         let is_certificates = rel.ends_with("certificates/certificates.json");
         let is_errors = rel.ends_with("-errors.json") && rel.contains("cluster-resources/");
-        let is_version = name == "cluster_version.json" || head.iter().any(|line| line.contains("\"gitVersion\""));
-        if !(is_object || is_analysis || is_alerts || is_version || is_certificates || is_errors || kind.is_some()) || is_uninteresting(rel) {
+        let is_version = name == "cluster_version.json"
+            || head.iter().any(|line| line.contains("\"gitVersion\""));
+        if !(is_object
+            || is_analysis
+            || is_alerts
+            || is_version
+            || is_certificates
+            || is_errors
+            || kind.is_some())
+            || is_uninteresting(rel)
+        {
             return;
         }
-        let Some(text) = self.budgeted(entry) else { return };
+        let Some(text) = self.budgeted(entry) else {
+            return;
+        };
         let doc = match parse_json(text.as_str()) {
             Ok(doc) => doc,
             Err(why) => {
-                self.broken.push((entry.path.as_str().to_owned(), format!("not readable as JSON: {why}")));
+                self.broken.push((
+                    entry.path.as_str().to_owned(),
+                    format!("not readable as JSON: {why}"),
+                ));
                 return;
             }
         };
@@ -159,8 +228,19 @@ impl Reader<'_> {
         } else if is_errors {
             analyses::read_errors(cluster, id, &doc);
         } else if is_version && !is_object {
-            let version = if doc.get("string").is_null() { first_version(&doc) } else { doc.get("string") };
-            cluster.server_version = Loc::new(version.text().to_owned(), Src { file: id, line: version.at.line, column: version.at.column });
+            let version = if doc.get("string").is_null() {
+                first_version(&doc)
+            } else {
+                doc.get("string")
+            };
+            cluster.server_version = Loc::new(
+                version.text().to_owned(),
+                Src {
+                    file: id,
+                    line: version.at.line,
+                    column: version.at.column,
+                },
+            );
         } else {
             objects::read(cluster, id, &doc, kind, &ns);
         }
@@ -179,11 +259,19 @@ impl Reader<'_> {
         if is_uninteresting(rel) {
             return;
         }
-        let Some(text) = self.budgeted(entry) else { return };
+        let Some(text) = self.budgeted(entry) else {
+            return;
+        };
         let known: BTreeSet<&str> = KINDS.iter().map(|(_, kind)| *kind).collect();
         let is_wanted = text.lines().any(|(_, line)| {
-            let kind = line.trim_start_matches([' ', '-']).strip_prefix("kind: ").map(|kind| kind.trim_matches(['"', '\'', ' ']));
-            kind.is_some_and(|kind| known.contains(kind) || known.contains(kind.strip_suffix("List").unwrap_or_default()))
+            let kind = line
+                .trim_start_matches([' ', '-'])
+                .strip_prefix("kind: ")
+                .map(|kind| kind.trim_matches(['"', '\'', ' ']));
+            kind.is_some_and(|kind| {
+                known.contains(kind)
+                    || known.contains(kind.strip_suffix("List").unwrap_or_default())
+            })
         });
         if !is_wanted {
             return;
@@ -195,24 +283,47 @@ impl Reader<'_> {
             objects::read(&mut self.reading.cluster, id, doc, kind, &ns);
         }
         for why in errors.into_iter().take(1) {
-            self.broken.push((entry.path.as_str().to_owned(), format!("not readable as YAML: {why}")));
+            self.broken.push((
+                entry.path.as_str().to_owned(),
+                format!("not readable as YAML: {why}"),
+            ));
         }
     }
 
     fn text(&mut self, entry: &Entry, rel: &str, is_log_place: bool) {
-        let Ok(Some(text)) = self.tree.text(entry) else { return };
-        let lines: Vec<(u32, &str)> = text.lines().map(|(number, line)| (u32::try_from(number).unwrap_or(u32::MAX), line)).collect();
+        let Ok(Some(text)) = self.tree.text(entry) else {
+            return;
+        };
+        let lines: Vec<(u32, &str)> = text
+            .lines()
+            .map(|(number, line)| (u32::try_from(number).unwrap_or(u32::MAX), line))
+            .collect();
         let id = self.file_id(entry);
         let ns = namespace_of_path(rel);
         let stem = entry.path.name();
         if !is_log_place {
             let refusals = lines.iter().take(5).filter(|(_, line)| is_refusal(line));
             for (number, line) in refusals {
-                self.reading.cluster.refusals.push(Refusal { message: (*line).trim().to_owned(), src: Src { file: id, line: *number, column: 0 } });
+                self.reading.cluster.refusals.push(Refusal {
+                    message: (*line).trim().to_owned(),
+                    src: Src {
+                        file: id,
+                        line: *number,
+                        column: 0,
+                    },
+                });
             }
         }
-        let pages = lines.iter().filter(|(_, line)| describe::is_page_start(line)).count();
-        let is_page = pages > 0 && lines.iter().any(|(_, line)| ["Namespace:", "Labels:", "Annotations:"].iter().any(|key| line.starts_with(key)));
+        let pages = lines
+            .iter()
+            .filter(|(_, line)| pages::is_page_start(line))
+            .count();
+        let is_page = pages > 0
+            && lines.iter().any(|(_, line)| {
+                ["Namespace:", "Labels:", "Annotations:"]
+                    .iter()
+                    .any(|key| line.starts_with(key))
+            });
         if is_page && describe::read(&mut self.reading.cluster, id, &lines) {
             return;
         }
@@ -231,7 +342,9 @@ impl Reader<'_> {
 fn crate_head(lines: &[(u32, &str)]) -> bool {
     lines.first().is_some_and(|(_, line)| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        words.len() > 2 && words.contains(&"NAME") && (words.contains(&"READY") || words.contains(&"STATUS") || words.contains(&"AGE"))
+        words.len() > 2
+            && words.contains(&"NAME")
+            && (words.contains(&"READY") || words.contains(&"STATUS") || words.contains(&"AGE"))
     })
 }
 
@@ -254,7 +367,11 @@ pub fn is_refusal(line: &str) -> bool {
 }
 
 fn first_version(doc: &Val) -> &Val {
-    for path in [&["serverVersion", "gitVersion"][..], &["info", "gitVersion"], &["gitVersion"]] {
+    for path in [
+        &["serverVersion", "gitVersion"][..],
+        &["info", "gitVersion"],
+        &["gitVersion"],
+    ] {
         let found = doc.at_path(path);
         if !found.is_null() {
             return found;

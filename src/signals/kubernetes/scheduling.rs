@@ -8,38 +8,166 @@ use std::sync::LazyLock;
 
 /// Words of the scheduler, cause, what it means.
 const PREDICATES: &[(&str, &str, &str)] = &[
-    ("unbound immediate persistentvolumeclaim", "scheduling-unbound-volume", "it uses a claim that is not bound (unbound immediate PersistentVolumeClaims)"),
-    ("unbound persistentvolumeclaim", "scheduling-unbound-volume", "it uses a claim that is not bound (unbound PersistentVolumeClaims)"),
-    ("didn't find available persistent volumes to bind", "scheduling-unbound-volume", "no persistent volume fits its claim on any node"),
-    ("persistentvolumeclaim \"", "pvc-missing", "its claim does not exist (persistentvolumeclaim not found)"),
-    ("volume node affinity conflict", "scheduling-volume-affinity", "its volume is bound to other nodes or another zone (volume node affinity conflict)"),
-    ("no available volume zone", "scheduling-volume-affinity", "its volume lies in another zone"),
-    ("exceed max volume count", "scheduling-volume-limit", "the nodes have reached their limit of attached volumes"),
-    ("Insufficient cpu", "scheduling-insufficient-resources", "it requests more CPU than any node has free (Insufficient cpu)"),
-    ("Insufficient memory", "scheduling-insufficient-resources", "it requests more memory than any node has free (Insufficient memory)"),
-    ("Insufficient ephemeral-storage", "scheduling-insufficient-resources", "it requests more ephemeral storage than any node has free"),
-    ("Insufficient pods", "scheduling-too-many-pods", "the nodes already run as many pods as they may (Too many pods)"),
-    ("Too many pods", "scheduling-too-many-pods", "the nodes already run as many pods as they may (Too many pods)"),
-    ("Insufficient ", "scheduling-insufficient-resources", "it requests a resource that no node offers or has free"),
-    ("didn't match Pod's node affinity/selector", "scheduling-affinity-mismatch", "no node has the labels that its node selector or node affinity demands"),
-    ("didn't match node selector", "scheduling-affinity-mismatch", "no node has the labels that its node selector demands"),
-    ("didn't match pod's node affinity", "scheduling-affinity-mismatch", "no node has the labels that its node affinity demands"),
-    ("node(s) didn't match the requested node name", "scheduling-affinity-mismatch", "the node that it demands by name does not exist"),
-    ("didn't match pod affinity", "scheduling-pod-affinity", "its pod affinity or anti-affinity rules leave no node"),
-    ("didn't match pod anti-affinity", "scheduling-pod-affinity", "its pod anti-affinity rules leave no node"),
-    ("anti-affinity rules", "scheduling-pod-affinity", "pod anti-affinity rules leave no node"),
-    ("pod affinity rules", "scheduling-pod-affinity", "its pod affinity rules leave no node"),
-    ("topology spread constraints", "scheduling-pod-affinity", "its topology spread constraints leave no node"),
-    ("didn't have free ports", "scheduling-port-conflict", "its host port is taken on every node"),
-    ("didn't tolerate", "scheduling-taints", "it does not tolerate the taints of the nodes"),
-    ("untolerated taint", "scheduling-taints", "it does not tolerate the taints of the nodes"),
-    ("had taint", "scheduling-taints", "it does not tolerate the taints of the nodes"),
-    ("were unschedulable", "scheduling-nodes-cordoned", "the nodes are cordoned (unschedulable)"),
-    ("were not ready", "scheduling-nodes-not-ready", "the nodes are not ready"),
-    ("no nodes available to schedule", "scheduling-nodes-not-ready", "there is no node that could take it"),
-    ("had disk pressure", "scheduling-nodes-not-ready", "the nodes are under disk pressure"),
-    ("had memory pressure", "scheduling-nodes-not-ready", "the nodes are under memory pressure"),
-    ("serviceaccount", "service-account-missing", "its service account does not exist (not found)"),
+    (
+        "unbound immediate persistentvolumeclaim",
+        "scheduling-unbound-volume",
+        "it uses a claim that is not bound (unbound immediate PersistentVolumeClaims)",
+    ),
+    (
+        "unbound persistentvolumeclaim",
+        "scheduling-unbound-volume",
+        "it uses a claim that is not bound (unbound PersistentVolumeClaims)",
+    ),
+    (
+        "didn't find available persistent volumes to bind",
+        "scheduling-unbound-volume",
+        "no persistent volume fits its claim on any node",
+    ),
+    (
+        "persistentvolumeclaim \"",
+        "pvc-missing",
+        "its claim does not exist (persistentvolumeclaim not found)",
+    ),
+    (
+        "volume node affinity conflict",
+        "scheduling-volume-affinity",
+        "its volume is bound to other nodes or another zone (volume node affinity conflict)",
+    ),
+    (
+        "no available volume zone",
+        "scheduling-volume-affinity",
+        "its volume lies in another zone",
+    ),
+    (
+        "exceed max volume count",
+        "scheduling-volume-limit",
+        "the nodes have reached their limit of attached volumes",
+    ),
+    (
+        "Insufficient cpu",
+        "scheduling-insufficient-resources",
+        "it requests more CPU than any node has free (Insufficient cpu)",
+    ),
+    (
+        "Insufficient memory",
+        "scheduling-insufficient-resources",
+        "it requests more memory than any node has free (Insufficient memory)",
+    ),
+    (
+        "Insufficient ephemeral-storage",
+        "scheduling-insufficient-resources",
+        "it requests more ephemeral storage than any node has free",
+    ),
+    (
+        "Insufficient pods",
+        "scheduling-too-many-pods",
+        "the nodes already run as many pods as they may (Too many pods)",
+    ),
+    (
+        "Too many pods",
+        "scheduling-too-many-pods",
+        "the nodes already run as many pods as they may (Too many pods)",
+    ),
+    (
+        "Insufficient ",
+        "scheduling-insufficient-resources",
+        "it requests a resource that no node offers or has free",
+    ),
+    (
+        "didn't match Pod's node affinity/selector",
+        "scheduling-affinity-mismatch",
+        "no node has the labels that its node selector or node affinity demands",
+    ),
+    (
+        "didn't match node selector",
+        "scheduling-affinity-mismatch",
+        "no node has the labels that its node selector demands",
+    ),
+    (
+        "didn't match pod's node affinity",
+        "scheduling-affinity-mismatch",
+        "no node has the labels that its node affinity demands",
+    ),
+    (
+        "node(s) didn't match the requested node name",
+        "scheduling-affinity-mismatch",
+        "the node that it demands by name does not exist",
+    ),
+    (
+        "didn't match pod affinity",
+        "scheduling-pod-affinity",
+        "its pod affinity or anti-affinity rules leave no node",
+    ),
+    (
+        "didn't match pod anti-affinity",
+        "scheduling-pod-affinity",
+        "its pod anti-affinity rules leave no node",
+    ),
+    (
+        "anti-affinity rules",
+        "scheduling-pod-affinity",
+        "pod anti-affinity rules leave no node",
+    ),
+    (
+        "pod affinity rules",
+        "scheduling-pod-affinity",
+        "its pod affinity rules leave no node",
+    ),
+    (
+        "topology spread constraints",
+        "scheduling-pod-affinity",
+        "its topology spread constraints leave no node",
+    ),
+    (
+        "didn't have free ports",
+        "scheduling-port-conflict",
+        "its host port is taken on every node",
+    ),
+    (
+        "didn't tolerate",
+        "scheduling-taints",
+        "it does not tolerate the taints of the nodes",
+    ),
+    (
+        "untolerated taint",
+        "scheduling-taints",
+        "it does not tolerate the taints of the nodes",
+    ),
+    (
+        "had taint",
+        "scheduling-taints",
+        "it does not tolerate the taints of the nodes",
+    ),
+    (
+        "were unschedulable",
+        "scheduling-nodes-cordoned",
+        "the nodes are cordoned (unschedulable)",
+    ),
+    (
+        "were not ready",
+        "scheduling-nodes-not-ready",
+        "the nodes are not ready",
+    ),
+    (
+        "no nodes available to schedule",
+        "scheduling-nodes-not-ready",
+        "there is no node that could take it",
+    ),
+    (
+        "had disk pressure",
+        "scheduling-nodes-not-ready",
+        "the nodes are under disk pressure",
+    ),
+    (
+        "had memory pressure",
+        "scheduling-nodes-not-ready",
+        "the nodes are under memory pressure",
+    ),
+    (
+        "serviceaccount",
+        "service-account-missing",
+        "its service account does not exist (not found)",
+    ),
 ];
 
 /// Every cause that predicates can name.
@@ -48,7 +176,8 @@ pub fn slugs() -> impl Iterator<Item = &'static str> {
     PREDICATES.iter().map(|(_, slug, _)| *slug)
 }
 
-static PART: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?P<count>\d+) (?P<words>[^,.]*(?:\{[^}]*\})?[^,.]*)").ok());
+static PART: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?P<count>\d+) (?P<words>[^,.]*(?:\{[^}]*\})?[^,.]*)").ok());
 
 /// The predicate that keeps the most nodes away, and its meaning.
 pub fn explain(message: &str) -> Option<(&'static str, &'static str, i64)> {
@@ -60,11 +189,31 @@ pub fn explain(message: &str) -> Option<(&'static str, &'static str, i64)> {
         if !lower.contains(&needle) {
             continue;
         }
-        let parts = PART.as_ref().map(|regex| regex.captures_iter(&lower).filter(|found| found.name("words").is_some_and(|text| text.as_str().contains(&needle))).collect::<Vec<_>>());
-        let count = parts.and_then(|parts| parts.iter().filter_map(|found| found.name("count")?.as_str().parse::<i64>().ok()).max()).unwrap_or(1);
+        let parts = PART.as_ref().map(|regex| {
+            regex
+                .captures_iter(&lower)
+                .filter(|found| {
+                    found
+                        .name("words")
+                        .is_some_and(|text| text.as_str().contains(&needle))
+                })
+                .collect::<Vec<_>>()
+        });
+        let count = parts
+            .and_then(|parts| {
+                parts
+                    .iter()
+                    .filter_map(|found| found.name("count")?.as_str().parse::<i64>().ok())
+                    .max()
+            })
+            .unwrap_or(1);
         // Taints of control planes are the normal part of the message.
-        let normal = slug == &"scheduling-taints" && (lower.contains("control-plane") || lower.contains("node-role.kubernetes.io/master")) && best.is_some();
-        let more = best.is_none_or(|(_, _, known, at)| count > known || (count == known && rank < at));
+        let normal = slug == &"scheduling-taints"
+            && (lower.contains("control-plane")
+                || lower.contains("node-role.kubernetes.io/master"))
+            && best.is_some();
+        let more =
+            best.is_none_or(|(_, _, known, at)| count > known || (count == known && rank < at));
         if more && !normal {
             best = Some((slug, meaning, count, rank));
         }
@@ -75,16 +224,35 @@ pub fn explain(message: &str) -> Option<(&'static str, &'static str, i64)> {
 /// Pods that wait for a node.
 pub fn detect(ctx: &Ctx) {
     let mut latest: BTreeMap<(String, String), Vec<&Note>> = BTreeMap::new();
-    for note in ctx.cluster.notes.iter().filter(|note| note.reason == "FailedScheduling" && !note.message.is_empty()) {
-        latest.entry((note.ns.clone(), note.name.clone())).or_default().push(note);
+    for note in ctx
+        .cluster
+        .notes
+        .iter()
+        .filter(|note| note.reason == "FailedScheduling" && !note.message.is_empty())
+    {
+        latest
+            .entry((note.ns.clone(), note.name.clone()))
+            .or_default()
+            .push(note);
     }
     let mut seen_apps: BTreeSet<(String, String, &str)> = BTreeSet::new();
     for pod in &ctx.cluster.pods {
         let key = (pod.ns.clone(), pod.name.clone());
-        let condition = pod.condition("PodScheduled").filter(|condition| condition.status.v == "False" && !condition.message.v.is_empty());
+        let condition = pod
+            .condition("PodScheduled")
+            .filter(|condition| condition.status.v == "False" && !condition.message.v.is_empty());
         if let Some(condition) = condition {
             let notes = latest.remove(&key).unwrap_or_default();
-            emit(ctx, Some(pod), &pod.ns, &pod.name, &condition.message, &notes, 1.0, &mut seen_apps);
+            emit(
+                ctx,
+                Some(pod),
+                &pod.ns,
+                &pod.name,
+                &condition.message,
+                &notes,
+                1.0,
+                &mut seen_apps,
+            );
         }
     }
     for ((ns, name), mut notes) in latest {
@@ -99,18 +267,45 @@ pub fn detect(ctx: &Ctx) {
             None => 0.95,
         };
         let message = Loc::new(note.message.clone(), note.src);
-        emit(ctx, pod, &ns, &name, &message, &notes, factor, &mut seen_apps);
+        emit(
+            ctx,
+            pod,
+            &ns,
+            &name,
+            &message,
+            &notes,
+            factor,
+            &mut seen_apps,
+        );
     }
     never_considered(ctx);
 }
 
 #[allow(clippy::too_many_arguments)]
-fn emit<'a>(ctx: &Ctx, pod: Option<&Pod>, ns: &str, name: &str, message: &Loc<String>, notes: &[&Note], factor: f64, seen: &mut BTreeSet<(String, String, &'a str)>) {
-    let (slug, meaning, _) = explain(&message.v).unwrap_or(("scheduling-failed", "the scheduler finds no node for it", 1));
+fn emit(
+    ctx: &Ctx,
+    pod: Option<&Pod>,
+    ns: &str,
+    name: &str,
+    message: &Loc<String>,
+    notes: &[&Note],
+    factor: f64,
+    seen: &mut BTreeSet<(String, String, &'static str)>,
+) {
+    let (slug, meaning, _) = explain(&message.v).unwrap_or((
+        "scheduling-failed",
+        "the scheduler finds no node for it",
+        1,
+    ));
     let app = app_of(name).to_owned();
     // The other replicas of the same application wait for the same reason.
     let repeat = !seen.insert((ns.to_owned(), app, slug));
-    let strength = if slug == "scheduling-failed" { 0.7 } else { 0.92 } * factor * if repeat { 0.6 } else { 1.0 };
+    let strength = if slug == "scheduling-failed" {
+        0.7
+    } else {
+        0.92
+    } * factor
+        * if repeat { 0.6 } else { 1.0 };
     let who = format!("pod {}", full_name(ns, name));
     let mut details = String::new();
     let mut draft = Draft::cause(slug, "Pod", ns, name, strength);
@@ -119,17 +314,30 @@ fn emit<'a>(ctx: &Ctx, pod: Option<&Pod>, ns: &str, name: &str, message: &Loc<St
         let wanted: Vec<String> = pod
             .containers
             .iter()
-            .flat_map(|container| container.requests.iter().map(move |(resource, amount)| format!("{} requests {resource}={}", container.name, amount.v)))
+            .flat_map(|container| {
+                container.requests.iter().map(move |(resource, amount)| {
+                    format!("{} requests {resource}={}", container.name, amount.v)
+                })
+            })
             .collect();
         if slug == "scheduling-insufficient-resources" && !wanted.is_empty() {
             details = format!(" ({})", wanted.join(", "));
         }
         if slug == "scheduling-affinity-mismatch" && !pod.node_selector.is_empty() {
-            let pairs: Vec<String> = pod.node_selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let pairs: Vec<String> = pod
+                .node_selector
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
             details = format!(" (node selector {})", pairs.join(","));
         }
         if slug == "scheduling-unbound-volume" {
-            let claims: Vec<&str> = pod.volumes.iter().filter(|volume| volume.kind == "PersistentVolumeClaim").map(|volume| volume.target.as_str()).collect();
+            let claims: Vec<&str> = pod
+                .volumes
+                .iter()
+                .filter(|volume| volume.kind == "PersistentVolumeClaim")
+                .map(|volume| volume.target.as_str())
+                .collect();
             if let Some(claim) = claims.first() {
                 draft = draft.entity("pvc", claim);
                 details = format!(" (claims: {})", claims.join(", "));
@@ -142,7 +350,10 @@ fn emit<'a>(ctx: &Ctx, pod: Option<&Pod>, ns: &str, name: &str, message: &Loc<St
     }
     let words = cut(&one_line(&message.v), 300);
     draft = draft
-        .says(format!("{who} cannot be scheduled: {meaning}{details}"), format!("{who} stays Pending because {meaning}{details}. The scheduler says: {words}"))
+        .says(
+            format!("{who} cannot be scheduled: {meaning}{details}"),
+            format!("{who} stays Pending because {meaning}{details}. The scheduler says: {words}"),
+        )
         .show(ctx.quote(message.src, &message.v));
     for note in notes.iter().take(2) {
         draft = draft.show(ctx.quote(note.src, &note.message));
@@ -164,10 +375,23 @@ fn emit<'a>(ctx: &Ctx, pod: Option<&Pod>, ns: &str, name: &str, message: &Loc<St
 
 /// Pending pods that no scheduler looks at: another scheduler's name, no event.
 fn never_considered(ctx: &Ctx) {
-    for pod in ctx.cluster.pods.iter().filter(|pod| pod.phase.v == "Pending" && pod.node.is_empty() && pod.detailed) {
+    for pod in ctx
+        .cluster
+        .pods
+        .iter()
+        .filter(|pod| pod.phase.v == "Pending" && pod.node.is_empty() && pod.detailed)
+    {
         let name = pod.scheduler.v.as_str();
-        let runs = ctx.cluster.pods.iter().any(|other| other.name.contains(name) && other.is_ready());
-        if name.is_empty() || name == "default-scheduler" || runs || pod.condition("PodScheduled").is_some() {
+        let runs = ctx
+            .cluster
+            .pods
+            .iter()
+            .any(|other| other.name.contains(name) && other.is_ready());
+        if name.is_empty()
+            || name == "default-scheduler"
+            || runs
+            || pod.condition("PodScheduled").is_some()
+        {
             continue;
         }
         let who = format!("pod {}", pod.full_name());
@@ -185,21 +409,61 @@ mod tests {
     #[test]
     fn the_predicate_that_keeps_most_nodes_away_wins() {
         for (message, want) in [
-            ("0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found.", "scheduling-insufficient-resources"),
-            ("0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 node(s) didn't match Pod's node affinity/selector.", "scheduling-affinity-mismatch"),
-            ("0/1 nodes are available: 1 node(s) had untolerated taint {dedicated: db}.", "scheduling-taints"),
-            ("0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.", "scheduling-unbound-volume"),
-            ("0/2 nodes are available: 2 node(s) had volume node affinity conflict.", "scheduling-volume-affinity"),
-            ("0/2 nodes are available: 2 Too many pods.", "scheduling-too-many-pods"),
-            ("0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports.", "scheduling-port-conflict"),
-            ("0/2 nodes are available: 2 node(s) were unschedulable.", "scheduling-nodes-cordoned"),
-            ("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.", "scheduling-pod-affinity"),
-            ("0/2 nodes are available: 2 Insufficient nvidia.com/gpu.", "scheduling-insufficient-resources"),
+            (
+                "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found.",
+                "scheduling-insufficient-resources",
+            ),
+            (
+                "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 node(s) didn't match Pod's node affinity/selector.",
+                "scheduling-affinity-mismatch",
+            ),
+            (
+                "0/1 nodes are available: 1 node(s) had untolerated taint {dedicated: db}.",
+                "scheduling-taints",
+            ),
+            (
+                "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+                "scheduling-unbound-volume",
+            ),
+            (
+                "0/2 nodes are available: 2 node(s) had volume node affinity conflict.",
+                "scheduling-volume-affinity",
+            ),
+            (
+                "0/2 nodes are available: 2 Too many pods.",
+                "scheduling-too-many-pods",
+            ),
+            (
+                "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports.",
+                "scheduling-port-conflict",
+            ),
+            (
+                "0/2 nodes are available: 2 node(s) were unschedulable.",
+                "scheduling-nodes-cordoned",
+            ),
+            (
+                "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.",
+                "scheduling-pod-affinity",
+            ),
+            (
+                "0/2 nodes are available: 2 Insufficient nvidia.com/gpu.",
+                "scheduling-insufficient-resources",
+            ),
             ("persistentvolumeclaim \"data\" not found", "pvc-missing"),
-            ("no nodes available to schedule pods", "scheduling-nodes-not-ready"),
-            ("0/2 nodes are available: 2 node(s) exceed max volume count.", "scheduling-volume-limit"),
+            (
+                "no nodes available to schedule pods",
+                "scheduling-nodes-not-ready",
+            ),
+            (
+                "0/2 nodes are available: 2 node(s) exceed max volume count.",
+                "scheduling-volume-limit",
+            ),
         ] {
-            assert_eq!(explain(message).map(|(slug, _, _)| slug), Some(want), "{message}");
+            assert_eq!(
+                explain(message).map(|(slug, _, _)| slug),
+                Some(want),
+                "{message}"
+            );
         }
         assert_eq!(explain("running PreBind plugin failed"), None);
     }

@@ -1,9 +1,10 @@
 //! Tables of `kubectl get` and `kubectl top` into the typed picture, with or without header, with or
 //! without a NAMESPACE column, and the tree that `kubectl lineage` prints.
 
-use super::describe::{container_of, split_wide};
+use super::describe::container_of;
 use super::model::*;
 use super::objects::{add_pod, add_workload};
+use super::pages::split_wide;
 use super::time::{parse_age, parse_count};
 
 /// A header line with the byte offset of each column.
@@ -26,9 +27,17 @@ impl Header {
         if columns.len() == 1 && clean.split_whitespace().count() > 2 {
             return None;
         }
-        let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b" -()%/:<>".contains(&b)) || text.contains("(cores)") || text.contains("(bytes)");
+        let is_name = |text: &str| {
+            text.bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b" -()%/:<>".contains(&b))
+                || text.contains("(cores)")
+                || text.contains("(bytes)")
+        };
         let has = |name: &str| columns.iter().any(|(column, _)| column == name);
-        (columns.len() > 1 && columns.iter().all(|(name, _)| is_name(name)) && (has("NAME") || has("OBJECT") || has("NAMESPACE"))).then_some(Self { columns })
+        (columns.len() > 1
+            && columns.iter().all(|(name, _)| is_name(name))
+            && (has("NAME") || has("OBJECT") || has("NAMESPACE")))
+        .then_some(Self { columns })
     }
     fn has(&self, name: &str) -> bool {
         self.columns.iter().any(|(column, _)| column == name)
@@ -38,13 +47,24 @@ impl Header {
         let wide = split_wide(row);
         let indented = row.starts_with(' ');
         if wide.len() == self.columns.len() && !indented {
-            return self.columns.iter().map(|(name, _)| name.as_str()).zip(wide).collect();
+            return self
+                .columns
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .zip(wide)
+                .collect();
         }
         let mut cells = Vec::new();
         for (at, (name, start)) in self.columns.iter().enumerate() {
-            let end = self.columns.get(at + 1).map_or(row.len(), |(_, next)| *next).min(row.len());
+            let end = self
+                .columns
+                .get(at + 1)
+                .map_or(row.len(), |(_, next)| *next)
+                .min(row.len());
             let last = at + 1 == self.columns.len();
-            let cell = row.get(*start..if last { row.len() } else { end }).unwrap_or_default();
+            let cell = row
+                .get(*start..if last { row.len() } else { end })
+                .unwrap_or_default();
             cells.push((name.as_str(), cell.trim()));
         }
         cells
@@ -53,11 +73,21 @@ impl Header {
 
 /// Reads every table among `lines`. `ns` is the namespace that the file's name tells, "" if none.
 /// Returns the number of rows understood.
-pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)], ns: &str, stem: &str) -> usize {
+pub fn read(
+    cluster: &mut Cluster,
+    file: u32,
+    lines: &[(u32, &str)],
+    ns: &str,
+    stem: &str,
+) -> usize {
     let mut header: Option<Header> = None;
     let mut rows = 0;
     for (number, line) in lines {
-        let src = Src { file, line: *number, column: 0 };
+        let src = Src {
+            file,
+            line: *number,
+            column: 0,
+        };
         if line.trim().is_empty() {
             header = None;
             continue;
@@ -76,10 +106,27 @@ pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)], ns: &str, s
     rows
 }
 
-fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &str, stem: &str) -> bool {
+fn row(
+    cluster: &mut Cluster,
+    header: &Header,
+    line: &str,
+    src: Src,
+    file_ns: &str,
+    stem: &str,
+) -> bool {
     let cells = header.cells(line);
-    let cell = |name: &str| cells.iter().find(|(column, _)| *column == name).map_or("", |(_, value)| *value);
-    let ns = if header.has("NAMESPACE") { cell("NAMESPACE") } else { file_ns }.to_owned();
+    let cell = |name: &str| {
+        cells
+            .iter()
+            .find(|(column, _)| *column == name)
+            .map_or("", |(_, value)| *value)
+    };
+    let ns = if header.has("NAMESPACE") {
+        cell("NAMESPACE")
+    } else {
+        file_ns
+    }
+    .to_owned();
     let at = |text: &str| Loc::new(text.to_owned(), src);
     let mut name = cell("NAME").to_owned();
     // `kubectl get all` writes `pod/name`.
@@ -87,18 +134,29 @@ fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &s
     if let Some((kind, rest)) = name.split_once('/')
         && !kind.is_empty()
         && !rest.is_empty()
-        && kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'.')
+        && kind
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'.')
     {
         kind_prefix = kind.split('.').next().unwrap_or_default().to_owned();
         name = rest.to_owned();
     }
     let has = |column: &str| header.has(column);
-    let number = |text: &str| text.split_whitespace().next().and_then(|word| word.parse::<i64>().ok());
-    if name.starts_with(['├', '└', '│']) || line.contains("── ") || (has("READY") && name.starts_with(|c: char| c.is_ascii_uppercase())) {
+    let number = |text: &str| {
+        text.split_whitespace()
+            .next()
+            .and_then(|word| word.parse::<i64>().ok())
+    };
+    if name.starts_with(['├', '└', '│'])
+        || line.contains("── ")
+        || (has("READY") && name.starts_with(|c: char| c.is_ascii_uppercase()))
+    {
         return lineage(cluster, line, src, file_ns);
     }
     if has("OBJECT") && has("MESSAGE") {
-        let (kind, object) = cell("OBJECT").split_once('/').unwrap_or(("", cell("OBJECT")));
+        let (kind, object) = cell("OBJECT")
+            .split_once('/')
+            .unwrap_or(("", cell("OBJECT")));
         if object.is_empty() {
             return false;
         }
@@ -122,11 +180,24 @@ fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &s
         return false;
     }
     if has("CPU(cores)") || has("MEMORY(bytes)") {
-        let kind = if has("CPU%") || has("CPU(%)") { "Node" } else { "Pod" };
-        cluster.usage.push((kind.into(), ns, name, at(cell("CPU(cores)")), at(cell("MEMORY(bytes)"))));
+        let kind = if has("CPU%") || has("CPU(%)") {
+            "Node"
+        } else {
+            "Pod"
+        };
+        cluster.usage.push(Usage {
+            kind: kind.into(),
+            ns,
+            name,
+            cpu: at(cell("CPU(cores)")),
+            memory: at(cell("MEMORY(bytes)")),
+        });
         return true;
     }
-    let pair = |text: &str| text.split_once('/').and_then(|(a, b)| Some((a.trim().parse::<i64>().ok()?, b.trim().parse::<i64>().ok()?)));
+    let pair = |text: &str| {
+        text.split_once('/')
+            .and_then(|(a, b)| Some((a.trim().parse::<i64>().ok()?, b.trim().parse::<i64>().ok()?)))
+    };
     if has("RESTARTS") {
         let restarts = cell("RESTARTS");
         add_pod(
@@ -148,17 +219,42 @@ fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &s
         return true;
     }
     if has("ROLES") && has("VERSION") {
-        cluster.nodes.push(Node { name, src, row_status: at(cell("STATUS")), version: at(cell("VERSION")), labels: label_cell(cell("LABELS")), ..Node::default() });
+        cluster.nodes.push(Node {
+            name,
+            src,
+            row_status: at(cell("STATUS")),
+            version: at(cell("VERSION")),
+            labels: label_cell(cell("LABELS")),
+            ..Node::default()
+        });
         return true;
     }
-    let kind = if kind_prefix.is_empty() { String::new() } else { kind_name(&kind_prefix) };
+    let kind = if kind_prefix.is_empty() {
+        String::new()
+    } else {
+        kind_name(&kind_prefix)
+    };
     if has("UP-TO-DATE") && has("READY") && !has("DESIRED") {
         let counts = pair(cell("READY"));
-        plain_workload(cluster, "Deployment", ns, name, src, counts.map(|(ready, desired)| (ready, desired)));
+        plain_workload(cluster, "Deployment", ns, name, src, counts);
     } else if has("DESIRED") && has("NODE SELECTOR") {
-        plain_workload(cluster, "DaemonSet", ns, name, src, number(cell("READY")).zip(number(cell("DESIRED"))));
+        plain_workload(
+            cluster,
+            "DaemonSet",
+            ns,
+            name,
+            src,
+            number(cell("READY")).zip(number(cell("DESIRED"))),
+        );
     } else if has("DESIRED") && has("READY") {
-        plain_workload(cluster, "ReplicaSet", ns, name, src, number(cell("READY")).zip(number(cell("DESIRED"))));
+        plain_workload(
+            cluster,
+            "ReplicaSet",
+            ns,
+            name,
+            src,
+            number(cell("READY")).zip(number(cell("DESIRED"))),
+        );
     } else if has("SCHEDULE") && has("SUSPEND") {
         add_workload(
             cluster,
@@ -173,7 +269,13 @@ fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &s
             },
         );
     } else if has("COMPLETIONS") {
-        let mut job = Workload { kind: "Job".into(), ns, name, src, ..Workload::default() };
+        let mut job = Workload {
+            kind: "Job".into(),
+            ns,
+            name,
+            src,
+            ..Workload::default()
+        };
         if let Some((ready, desired)) = pair(cell("COMPLETIONS")) {
             (job.ready, job.desired) = (Some(Loc::new(ready, src)), Some(Loc::new(desired, src)));
         }
@@ -195,16 +297,45 @@ fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &s
             endpoints: None,
         });
     } else if has("ENDPOINTS") {
-        let ready = if cell("ENDPOINTS") == "<none>" { 0 } else { cell("ENDPOINTS").split(',').count() };
-        cluster.endpoints.push(Endpoints { ns, service: name, src, ready, not_ready: 0 });
+        let ready = if cell("ENDPOINTS") == "<none>" {
+            0
+        } else {
+            cell("ENDPOINTS").split(',').count()
+        };
+        cluster.endpoints.push(Endpoints {
+            ns,
+            service: name,
+            src,
+            ready,
+            not_ready: 0,
+        });
     } else if has("RECLAIM POLICY") || has("RECLAIMPOLICY") && has("CLAIM") {
-        cluster.pvs.push(Pv { name, phase: at(cell("STATUS")), claim: cell("CLAIM").to_owned(), message: Loc::default(), src });
+        cluster.pvs.push(Pv {
+            name,
+            phase: at(cell("STATUS")),
+            claim: cell("CLAIM").to_owned(),
+            message: Loc::default(),
+            src,
+        });
     } else if has("STORAGECLASS") && has("ACCESS MODES") {
-        let class = (!matches!(cell("STORAGECLASS"), "" | "<unset>")).then(|| at(cell("STORAGECLASS")));
-        cluster.pvcs.push(Pvc { ns, name, src, phase: at(cell("STATUS")), class });
+        let class =
+            (!matches!(cell("STORAGECLASS"), "" | "<unset>")).then(|| at(cell("STORAGECLASS")));
+        cluster.pvcs.push(Pvc {
+            ns,
+            name,
+            src,
+            phase: at(cell("STATUS")),
+            class,
+        });
     } else if has("PROVISIONER") {
-        cluster.listed.insert(("StorageClass".into(), String::new()));
-        cluster.names.insert(("StorageClass".into(), String::new(), name.replace(" (default)", "")));
+        cluster
+            .listed
+            .insert(("StorageClass".into(), String::new()));
+        cluster.names.insert((
+            "StorageClass".into(),
+            String::new(),
+            name.replace(" (default)", ""),
+        ));
         cluster.classes.push(StorageClass {
             default: name.contains("(default)"),
             name: name.replace(" (default)", ""),
@@ -224,17 +355,48 @@ fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &s
             current: number(cell("REPLICAS")),
         });
     } else if has("HOSTS") && has("CLASS") {
-        cluster.ingresses.push(Ingress { ns, name, src, class: Loc::new(cell("CLASS").trim_matches(['<', '>']).replace("none", ""), src), ..Ingress::default() });
+        cluster.ingresses.push(Ingress {
+            ns,
+            name,
+            src,
+            class: Loc::new(
+                cell("CLASS").trim_matches(['<', '>']).replace("none", ""),
+                src,
+            ),
+            ..Ingress::default()
+        });
     } else if has("AVAILABLE") && has("SERVICE") {
         // kubectl get apiservices
         let status = cell("AVAILABLE");
-        let (ok, reason) = status.split_once(" (").map_or((status, ""), |(ok, reason)| (ok, reason.trim_end_matches(')')));
-        let condition = Condition { kind: "Available".into(), status: at(ok), reason: at(reason), ..Condition::default() };
-        let service = cell("SERVICE").split_once('/').map(|(ns, name)| (ns.to_owned(), name.to_owned()));
-        cluster.extensions.push(Extension { kind: "APIService".into(), name, src, service, blocking: false, condition: Some(condition) });
+        let (ok, reason) = status
+            .split_once(" (")
+            .map_or((status, ""), |(ok, reason)| {
+                (ok, reason.trim_end_matches(')'))
+            });
+        let condition = Condition {
+            kind: "Available".into(),
+            status: at(ok),
+            reason: at(reason),
+            ..Condition::default()
+        };
+        let service = cell("SERVICE")
+            .split_once('/')
+            .map(|(ns, name)| (ns.to_owned(), name.to_owned()));
+        cluster.extensions.push(Extension {
+            kind: "APIService".into(),
+            name,
+            src,
+            service,
+            blocking: false,
+            condition: Some(condition),
+        });
     } else if has("DEGRADED") && has("PROGRESSING") {
         if cell("DEGRADED") == "True" || cell("AVAILABLE") == "False" {
-            let reason = if cell("DEGRADED") == "True" { "Degraded" } else { "NotAvailable" };
+            let reason = if cell("DEGRADED") == "True" {
+                "Degraded"
+            } else {
+                "NotAvailable"
+            };
             cluster.notes.push(Note {
                 kind: "ClusterOperator".into(),
                 name,
@@ -257,9 +419,22 @@ fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &s
         cluster.listed.insert(("ConfigMap".into(), ns.clone()));
         cluster.names.insert(("ConfigMap".into(), ns, name));
     } else if has("READY") && has("AGE") && pair(cell("READY")).is_some() {
-        plain_workload(cluster, if kind.is_empty() { "StatefulSet" } else { &kind }, ns, name, src, pair(cell("READY")));
+        plain_workload(
+            cluster,
+            if kind.is_empty() {
+                "StatefulSet"
+            } else {
+                &kind
+            },
+            ns,
+            name,
+            src,
+            pair(cell("READY")),
+        );
     } else if has("STATUS") && has("AGE") && self::is_namespaces(stem, cell("STATUS")) {
-        cluster.names.insert(("Namespace".into(), String::new(), name.clone()));
+        cluster
+            .names
+            .insert(("Namespace".into(), String::new(), name.clone()));
         if cell("STATUS") == "Terminating" {
             cluster.terminating.push((name, src, String::new()));
         }
@@ -270,22 +445,50 @@ fn row(cluster: &mut Cluster, header: &Header, line: &str, src: Src, file_ns: &s
 }
 
 fn is_namespaces(stem: &str, status: &str) -> bool {
-    (stem.contains("namespace") || stem.contains("get_ns") || status == "Terminating") && matches!(status, "Active" | "Terminating")
+    (stem.contains("namespace") || stem.contains("get_ns") || status == "Terminating")
+        && matches!(status, "Active" | "Terminating")
 }
 
-fn plain_workload(cluster: &mut Cluster, kind: &str, ns: String, name: String, src: Src, counts: Option<(i64, i64)>) {
-    let (ready, desired) = counts.map_or((None, None), |(ready, desired)| (Some(Loc::new(ready, src)), Some(Loc::new(desired, src))));
-    add_workload(cluster, Workload { kind: kind.into(), ns, name, src, ready, desired, ..Workload::default() });
+fn plain_workload(
+    cluster: &mut Cluster,
+    kind: &str,
+    ns: String,
+    name: String,
+    src: Src,
+    counts: Option<(i64, i64)>,
+) {
+    let (ready, desired) = counts.map_or((None, None), |(ready, desired)| {
+        (Some(Loc::new(ready, src)), Some(Loc::new(desired, src)))
+    });
+    add_workload(
+        cluster,
+        Workload {
+            kind: kind.into(),
+            ns,
+            name,
+            src,
+            ready,
+            desired,
+            ..Workload::default()
+        },
+    );
 }
 
 /// `k=v,k=v`; nothing for `<none>`.
 fn label_cell(text: &str) -> Labels {
-    text.split(',').filter_map(|pair| pair.trim().split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    text.split(',')
+        .filter_map(|pair| pair.trim().split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// `Pod` of `pod`, `deployment.apps`, `Deployment`.
 pub fn kind_name(word: &str) -> String {
-    let lower = word.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let lower = word
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     match lower.as_str() {
         "pod" | "pods" | "po" => "Pod",
         "deployment" | "deployments" | "deploy" => "Deployment",
@@ -310,10 +513,21 @@ pub fn kind_name(word: &str) -> String {
 /// A row without header: pods, deployments, jobs, claims and nodes are told by their shape.
 fn bare_row(cluster: &mut Cluster, line: &str, src: Src, file_ns: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let is_name = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.') && !word.starts_with(['-', '.']);
-    let pair = |word: &str| word.split_once('/').and_then(|(a, b)| Some((a.parse::<i64>().ok()?, b.parse::<i64>().ok()?)));
+    let is_name = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+            && !word.starts_with(['-', '.'])
+    };
+    let pair = |word: &str| {
+        word.split_once('/')
+            .and_then(|(a, b)| Some((a.parse::<i64>().ok()?, b.parse::<i64>().ok()?)))
+    };
     for at in [1, 2] {
-        let (Some(before), Some(word)) = (words.get(at - 1), words.get(at)) else { continue };
+        let (Some(before), Some(word)) = (words.get(at - 1), words.get(at)) else {
+            continue;
+        };
         if !is_name(before) || (at == 2 && !is_name(words[0])) {
             return false;
         }
@@ -326,15 +540,39 @@ fn bare_row(cluster: &mut Cluster, line: &str, src: Src, file_ns: &str) -> bool 
                 let mut rest = words[at + 3..].iter().copied().peekable();
                 let mut last_restart = None;
                 if rest.peek().is_some_and(|word| word.starts_with('(')) {
-                    last_restart = rest.next().and_then(|word| parse_age(word.trim_start_matches('(')));
+                    last_restart = rest
+                        .next()
+                        .and_then(|word| parse_age(word.trim_start_matches('(')));
                     rest.next();
                 }
                 let age = rest.next().and_then(parse_age);
-                let node = rest.nth(1).filter(|node| is_name(node)).unwrap_or_default().to_owned();
-                let labels = words.last().map(|cell| label_cell(cell)).unwrap_or_default();
+                let node = rest
+                    .nth(1)
+                    .filter(|node| is_name(node))
+                    .unwrap_or_default()
+                    .to_owned();
+                let labels = words
+                    .last()
+                    .map(|cell| label_cell(cell))
+                    .unwrap_or_default();
                 let status = Loc::new(next.to_owned(), src);
                 let restarts = after.parse().unwrap_or(0);
-                add_pod(cluster, Pod { ns, name, src, row_status: status, ready: Some(ready), restarts, last_restart, age, node, labels, ..Pod::default() });
+                add_pod(
+                    cluster,
+                    Pod {
+                        ns,
+                        name,
+                        src,
+                        row_status: status,
+                        ready: Some(ready),
+                        restarts,
+                        last_restart,
+                        age,
+                        node,
+                        labels,
+                        ..Pod::default()
+                    },
+                );
                 return true;
             }
             if next.parse::<i64>().is_ok() && after.parse::<i64>().is_ok() {
@@ -342,23 +580,52 @@ fn bare_row(cluster: &mut Cluster, line: &str, src: Src, file_ns: &str) -> bool 
                 return true;
             }
         }
-        if matches!(*word, "Failed" | "Complete" | "Running" | "Suspended") && pair(next).is_some() {
+        if matches!(*word, "Failed" | "Complete" | "Running" | "Suspended") && pair(next).is_some()
+        {
             let (ready, desired) = pair(next).unwrap_or_default();
-            let mut job = Workload { kind: "Job".into(), ns, name, src, ..Workload::default() };
+            let mut job = Workload {
+                kind: "Job".into(),
+                ns,
+                name,
+                src,
+                ..Workload::default()
+            };
             (job.ready, job.desired) = (Some(Loc::new(ready, src)), Some(Loc::new(desired, src)));
             job.failed = (*word == "Failed").then(|| Loc::new(1, src));
             add_workload(cluster, job);
             return true;
         }
-        if matches!(*word, "Ready" | "NotReady" | "Ready,SchedulingDisabled" | "NotReady,SchedulingDisabled") && words.iter().any(|word| word.starts_with("v1.")) {
-            let version = words.iter().find(|word| word.starts_with("v1.")).copied().unwrap_or_default();
-            cluster.nodes.push(Node { name, src, row_status: Loc::new((*word).to_owned(), src), version: Loc::new(version.to_owned(), src), ..Node::default() });
+        if matches!(
+            *word,
+            "Ready" | "NotReady" | "Ready,SchedulingDisabled" | "NotReady,SchedulingDisabled"
+        ) && words.iter().any(|word| word.starts_with("v1."))
+        {
+            let version = words
+                .iter()
+                .find(|word| word.starts_with("v1."))
+                .copied()
+                .unwrap_or_default();
+            cluster.nodes.push(Node {
+                name,
+                src,
+                row_status: Loc::new((*word).to_owned(), src),
+                version: Loc::new(version.to_owned(), src),
+                ..Node::default()
+            });
             return true;
         }
-        let is_claim = matches!(*word, "Pending" | "Lost") && words.len() <= at + 5 && words.last().is_some_and(|word| parse_age(word).is_some());
+        let is_claim = matches!(*word, "Pending" | "Lost")
+            && words.len() <= at + 5
+            && words.last().is_some_and(|word| parse_age(word).is_some());
         if is_claim || (*word == "Bound" && next.starts_with("pvc-")) {
             let class = (is_claim && words.len() > at + 2).then(|| Loc::new(next.to_owned(), src));
-            cluster.pvcs.push(Pvc { ns, name, src, phase: Loc::new((*word).to_owned(), src), class });
+            cluster.pvcs.push(Pvc {
+                ns,
+                name,
+                src,
+                phase: Loc::new((*word).to_owned(), src),
+                class,
+            });
             return true;
         }
     }
@@ -369,9 +636,14 @@ fn bare_row(cluster: &mut Cluster, line: &str, src: Src, file_ns: &str) -> bool 
 fn lineage(cluster: &mut Cluster, line: &str, src: Src, ns: &str) -> bool {
     let body = line.trim_start_matches(['├', '└', '│', '─', ' ']);
     let cells = split_wide(body);
-    let Some((kind, name)) = cells.first().and_then(|cell| cell.split_once('/')) else { return false };
+    let Some((kind, name)) = cells.first().and_then(|cell| cell.split_once('/')) else {
+        return false;
+    };
     let age = cells.last().and_then(|cell| parse_age(cell));
-    let pair = |word: &str| word.split_once('/').and_then(|(a, b)| Some((a.parse::<i64>().ok()?, b.parse::<i64>().ok()?)));
+    let pair = |word: &str| {
+        word.split_once('/')
+            .and_then(|(a, b)| Some((a.parse::<i64>().ok()?, b.parse::<i64>().ok()?)))
+    };
     match kind {
         "Pod" => {
             let status = cells.get(2).copied().unwrap_or_default();
@@ -387,10 +659,20 @@ fn lineage(cluster: &mut Cluster, line: &str, src: Src, ns: &str) -> bool {
             add_pod(cluster, pod);
         }
         "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" => {
-            plain_workload(cluster, kind, ns.to_owned(), name.to_owned(), src, cells.get(1).and_then(|cell| pair(cell)));
+            plain_workload(
+                cluster,
+                kind,
+                ns.to_owned(),
+                name.to_owned(),
+                src,
+                cells.get(1).and_then(|cell| pair(cell)),
+            );
         }
         "Event" => {
-            let Some((reason, message)) = cells.get(2).and_then(|cell| cell.split_once(": ")) else { return false };
+            let Some((reason, message)) = cells.get(2).and_then(|cell| cell.split_once(": "))
+            else {
+                return false;
+            };
             let object = name.rsplit_once('.').map_or(name, |(object, _)| object);
             cluster.notes.push(Note {
                 kind: "Pod".into(),
@@ -402,7 +684,9 @@ fn lineage(cluster: &mut Cluster, line: &str, src: Src, ns: &str) -> bool {
                 src,
                 age,
                 count: 1,
-                warning: reason.starts_with("Failed") || reason == "BackOff" || reason == "Unhealthy",
+                warning: reason.starts_with("Failed")
+                    || reason == "BackOff"
+                    || reason == "Unhealthy",
                 ..Note::default()
             });
         }

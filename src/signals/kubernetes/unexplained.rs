@@ -13,10 +13,22 @@ pub fn detect(ctx: &Ctx) {
         if pod.is_done() || pod.is_ready() {
             continue;
         }
-        let failing = pod.containers.iter().find(|container| is_failing(pod, container));
+        let failing = pod
+            .containers
+            .iter()
+            .find(|container| is_failing(pod, container));
         let status = status_of(pod, failing);
         let young = pod.age.is_some_and(|age| age < 120);
-        let waiting = ["ContainerCreating", "PodInitializing", "Running", "Pending", "Terminating", ""].contains(&status.v.as_str()) || status.v.starts_with("Init:");
+        let waiting = [
+            "ContainerCreating",
+            "PodInitializing",
+            "Running",
+            "Pending",
+            "Terminating",
+            "",
+        ]
+        .contains(&status.v.as_str())
+            || status.v.starts_with("Init:");
         let pending = pod.phase.v == "Pending" || status.v == "Pending";
         let starting = waiting && !pending && failing.is_none() && !is_stuck(ctx, pod);
         if (waiting && young) || starting || status.v.is_empty() {
@@ -26,14 +38,20 @@ pub fn detect(ctx: &Ctx) {
         let bare = status.v.strip_prefix("Init:").unwrap_or(&status.v);
         let restarted = failing.map_or(pod.restarts, |container| container.restarts.v) > 0;
         let slug = match bare {
-            "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError" => "image-pull-failed",
+            "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull"
+            | "ImageInspectError" => "image-pull-failed",
             "Terminating" => continue,
             "OOMKilled" if failing.is_none() => {
                 row_oom(ctx, pod, &status);
                 continue;
             }
             "Evicted" => "pod-evicted",
-            "ContainerCreating" | "PodInitializing" | "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "StartError" => "pod-not-starting",
+            "ContainerCreating"
+            | "PodInitializing"
+            | "CreateContainerConfigError"
+            | "CreateContainerError"
+            | "RunContainerError"
+            | "StartError" => "pod-not-starting",
             _ if pending => "pod-pending",
             "Running" if failing.is_none() => "pod-not-ready",
             "CrashLoopBackOff" => "pod-crash-loop",
@@ -44,28 +62,71 @@ pub fn detect(ctx: &Ctx) {
         let container = failing.map_or("", |container| container.name.as_str());
         let who = pod_words(pod, container);
         let restarts = failing.map_or(pod.restarts, |container| container.restarts.v);
-        let code = failing.and_then(|container| [&container.last, &container.state].into_iter().find_map(|state| state.exit_code.as_ref()));
-        let exit = code.map(|code| format!(", exit code {}", code.v)).unwrap_or_default();
-        let strength = if explained { 0.3 } else { 0.48 };
-        let unknown = if explained { "" } else { "; the bundle does not show why" };
+        let code = failing.and_then(|container| {
+            [&container.last, &container.state]
+                .into_iter()
+                .find_map(|state| state.exit_code.as_ref())
+        });
+        let exit = code
+            .map(|code| format!(", exit code {}", code.v))
+            .unwrap_or_default();
+        // A failed pod beside ready ones of the same application is what is left of an old fault.
+        let replaced =
+            matches!(slug, "pod-evicted" | "pod-failed")
+                && ctx.cluster.pods.iter().any(|other| {
+                    other.ns == pod.ns && other.app() == pod.app() && other.is_ready()
+                });
+        let strength = match () {
+            () if explained => 0.3,
+            () if replaced => 0.35,
+            () => 0.48,
+        };
+        let unknown = if explained {
+            ""
+        } else {
+            "; the bundle does not show why"
+        };
+        let state = if slug == "pod-not-ready" {
+            "is running but not ready".to_owned()
+        } else {
+            format!("is in {}", status.v)
+        };
         let mut draft = Draft::symptom(slug, "Pod", &pod.ns, &pod.name, strength)
-            .says(format!("{who} is in {}: {restarts} restarts{exit}", status.v), format!("{who} is in state {} with {restarts} restarts{exit}{unknown}.", status.v))
+            .says(
+                format!("{who} {state}: {restarts} restarts{exit}"),
+                format!("{who} {state} with {restarts} restarts{exit}{unknown}."),
+            )
             .show(ctx.quote_loc(&status));
         if let Some(container) = failing {
-            draft = draft.show(ctx.quote_loc(&container.last.reason)).show(code.and_then(|code| ctx.quote(code.src, "")));
+            draft = draft
+                .show(ctx.quote_loc(&container.last.reason))
+                .show(code.and_then(|code| ctx.quote(code.src, "")));
         }
-        for note in ctx.cluster.notes.iter().filter(|note| note.name == pod.name && note.reason == "BackOff").take(1) {
+        for note in ctx
+            .cluster
+            .notes
+            .iter()
+            .filter(|note| note.name == pod.name && note.reason == "BackOff")
+            .take(1)
+        {
             draft = draft.show(ctx.quote(note.src, &note.message));
         }
         ctx.emit(with_pod(draft, pod, container));
-        if !explained && slug != "pod-evicted" && seen_apps.insert((pod.ns.clone(), pod.app().to_owned())) {
+        if !explained
+            && slug != "pod-evicted"
+            && !replaced
+            && seen_apps.insert((pod.ns.clone(), pod.app().to_owned()))
+        {
             asks.push((pod, container.to_owned(), slug));
         }
     }
     // Ask about what the customer named; otherwise about the first few, fewer when the bundle already shows a cause.
     let named = |pod: &Pod| ctx.in_ticket(&pod.name) || ctx.in_ticket(pod.app());
     let any_named = ctx.cluster.pods.iter().any(named);
-    let known = ctx.signals().iter().any(|signal| signal.role == crate::signals::Role::Cause && signal.strength >= 0.75);
+    let known = ctx
+        .signals()
+        .iter()
+        .any(|signal| signal.role == crate::signals::Role::Cause && signal.strength >= 0.75);
     asks.retain(|(pod, _, _)| !any_named || named(pod));
     asks.truncate(if known && !any_named { 2 } else { 5 });
     for (pod, container, slug) in asks {
@@ -85,9 +146,19 @@ fn row_oom(ctx: &Ctx, pod: &Pod, status: &Loc<String>) {
 
 /// Not ready for long although running, or creating for long.
 fn is_stuck(ctx: &Ctx, pod: &Pod) -> bool {
-    let since = pod.condition("Ready").filter(|condition| condition.status.v == "False").and_then(|condition| condition.since);
-    let long = since.zip(ctx.cluster.clock).is_some_and(|(since, clock)| clock - since > 300) || pod.age.is_some_and(|age| age > 600);
-    let warned = ctx.cluster.notes.iter().any(|note| note.name == pod.name && note.warning);
+    let since = pod
+        .condition("Ready")
+        .filter(|condition| condition.status.v == "False")
+        .and_then(|condition| condition.since);
+    let long = since
+        .zip(ctx.cluster.clock)
+        .is_some_and(|(since, clock)| clock - since > 300)
+        || pod.age.is_some_and(|age| age > 600);
+    let warned = ctx
+        .cluster
+        .notes
+        .iter()
+        .any(|note| note.name == pod.name && note.warning);
     let not_ready = pod.ready.is_some_and(|(ready, total)| ready < total);
     not_ready && (long || warned)
 }
@@ -100,39 +171,77 @@ fn status_of(pod: &Pod, failing: Option<&Container>) -> Loc<String> {
             }
         }
     }
-    if let Some(container) = pod.containers.iter().find(|container| container.state.kind == StateKind::Waiting && !container.state.reason.v.is_empty()) {
+    if let Some(container) = pod.containers.iter().find(|container| {
+        container.state.kind == StateKind::Waiting && !container.state.reason.v.is_empty()
+    }) {
         return container.state.reason.clone();
     }
     if !pod.reason.v.is_empty() {
         return pod.reason.clone();
     }
-    if pod.row_status.v.is_empty() { pod.phase.clone() } else { pod.row_status.clone() }
+    if pod.row_status.v.is_empty() {
+        pod.phase.clone()
+    } else {
+        pod.row_status.clone()
+    }
 }
 
 /// Names exactly what to collect for a pod without a reason.
 fn ask_for(ctx: &Ctx, pod: &Pod, container: &str, slug: &str) {
     let full = pod.full_name();
-    let ns = if pod.ns.is_empty() { String::new() } else { format!("-n {} ", pod.ns) };
-    let of = if container.is_empty() { String::new() } else { format!(" -c {container}") };
-    let logs: Vec<&Log> = ctx.cluster.logs.iter().filter(|log| lastwords::belongs(log, pod, container)).collect();
+    let ns = if pod.ns.is_empty() {
+        String::new()
+    } else {
+        format!("-n {} ", pod.ns)
+    };
+    let of = if container.is_empty() {
+        String::new()
+    } else {
+        format!(" -c {container}")
+    };
+    let logs: Vec<&Log> = ctx
+        .cluster
+        .logs
+        .iter()
+        .filter(|log| lastwords::belongs(log, pod, container))
+        .collect();
     let has_events = ctx.cluster.notes.iter().any(|note| note.name == pod.name);
     if matches!(slug, "pod-crash-loop" | "pod-not-ready" | "pod-failed") {
         let current: Vec<&&Log> = logs.iter().filter(|log| !log.previous).collect();
         let why = match current.first() {
             None => "no log of it is in the bundle".to_owned(),
-            Some(log) if log.collection_error.is_some() => format!("it could not be collected: {}", log.collection_error.as_ref().map_or("", |error| error.v.as_str())),
+            Some(log) if log.collection_error.is_some() => format!(
+                "it could not be collected: {}",
+                log.collection_error
+                    .as_ref()
+                    .map_or("", |error| error.v.as_str())
+            ),
             Some(log) if log.empty => "its log in the bundle is empty".to_owned(),
             Some(_) => "the collected log does not say why it ended".to_owned(),
         };
         let path = current.first().map(|log| ctx.path(log.file).to_owned());
-        ctx.ask(format!("container logs of pod {full}{of} (kubectl {ns}logs {}{of})", pod.name), format!("what the container printed before it ended decides the cause; {why}"), path);
+        ctx.ask(
+            format!(
+                "container logs of pod {full}{of} (kubectl {ns}logs {}{of})",
+                pod.name
+            ),
+            format!("what the container printed before it ended decides the cause; {why}"),
+            path,
+        );
         let previous = logs.iter().find(|log| log.previous);
         let why = match previous {
             None => "the log of the run before the last restart holds the last words; it was not collected".to_owned(),
             Some(log) if log.empty => "the log of the run before the last restart is empty in the bundle".to_owned(),
             Some(_) => "the log of the run before the last restart is silent about the reason".to_owned(),
         };
-        ctx.ask(format!("previous container logs of pod {full}{of} (kubectl {ns}logs {}{of} --previous)", pod.name), why, previous.map(|log| ctx.path(log.file).to_owned()));
+        ctx.ask(
+            format!(
+                "previous container logs of pod {full}{of} (kubectl {ns}logs {}{of} --previous)",
+                pod.name
+            ),
+            why,
+            previous.map(|log| ctx.path(log.file).to_owned()),
+        );
     }
     if !pod.detailed {
         ctx.ask(
@@ -149,14 +258,31 @@ fn ask_for(ctx: &Ctx, pod: &Pod, container: &str, slug: &str) {
 /// Pods known only from events (no row, no page): a crash loop whose pod was not collected.
 fn row_only_events(ctx: &Ctx) {
     let mut seen = std::collections::BTreeSet::new();
-    for note in ctx.cluster.notes.iter().filter(|note| note.warning && note.reason == "BackOff" && note.message.contains("restarting failed container")) {
-        if ctx.cluster.pod(&note.ns, &note.name).is_some() || ctx.cluster.is_listed("Pod", &note.ns) || !seen.insert((note.ns.clone(), note.name.clone())) {
+    for note in ctx.cluster.notes.iter().filter(|note| {
+        note.warning
+            && note.reason == "BackOff"
+            && note.message.contains("restarting failed container")
+    }) {
+        if ctx.cluster.pod(&note.ns, &note.name).is_some()
+            || ctx.cluster.is_listed("Pod", &note.ns)
+            || !seen.insert((note.ns.clone(), note.name.clone()))
+        {
             continue;
         }
         if !ctx.is_explained(&note.ns, &note.name, 0.5) {
-            let pod = Pod { ns: note.ns.clone(), name: note.name.clone(), ..Pod::default() };
+            let pod = Pod {
+                ns: note.ns.clone(),
+                name: note.name.clone(),
+                ..Pod::default()
+            };
             // Its log may be there although the pod is not.
-            let words = ctx.cluster.logs.iter().filter(|log| lastwords::belongs(log, &pod, &note.container)).filter_map(|log| lastwords::of_log(ctx, log, true)).max_by(|a, b| a.score.total_cmp(&b.score));
+            let words = ctx
+                .cluster
+                .logs
+                .iter()
+                .filter(|log| lastwords::belongs(log, &pod, &note.container))
+                .filter_map(|log| lastwords::of_log(ctx, log, true))
+                .max_by(|a, b| a.score.total_cmp(&b.score));
             match words {
                 Some(words) => emit_words(ctx, &pod, None, &words, true),
                 None => ask_for(ctx, &pod, &note.container, "pod-crash-loop"),

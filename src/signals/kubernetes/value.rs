@@ -43,13 +43,19 @@ pub enum Node {
     Map(Vec<(String, Val)>),
 }
 
-static NULL: Val = Val { node: Node::Null, at: At { line: 0, column: 0 } };
+static NULL: Val = Val {
+    node: Node::Null,
+    at: At { line: 0, column: 0 },
+};
 
 impl Val {
     /// The member `key`, or a null.
     pub fn get(&self, key: &str) -> &Val {
         match &self.node {
-            Node::Map(members) => members.iter().find(|(name, _)| name == key).map_or(&NULL, |(_, value)| value),
+            Node::Map(members) => members
+                .iter()
+                .find(|(name, _)| name == key)
+                .map_or(&NULL, |(_, value)| value),
             _ => &NULL,
         }
     }
@@ -75,7 +81,10 @@ impl Val {
     /// An integer, also when written as a string.
     pub fn int(&self) -> Option<i64> {
         match &self.node {
-            Node::Number(text) | Node::Text(text) => text.parse().ok().or_else(|| text.parse::<f64>().ok().map(|number| number as i64)),
+            Node::Number(text) | Node::Text(text) => text
+                .parse()
+                .ok()
+                .or_else(|| text.parse::<f64>().ok().map(|number| number as i64)),
             _ => None,
         }
     }
@@ -122,7 +131,14 @@ impl fmt::Display for Unreadable {
 /// # Errors
 /// [`Unreadable`] with the line, for anything that is not JSON, too deep or too large.
 pub fn parse_json(text: &str) -> Result<Val, Unreadable> {
-    let mut reader = Json { bytes: text.as_bytes(), text, pos: 0, line: 1, line_start: 0, nodes: 0 };
+    let mut reader = Json {
+        bytes: text.as_bytes(),
+        text,
+        pos: 0,
+        line: 1,
+        line_start: 0,
+        nodes: 0,
+    };
     if text.starts_with('\u{FEFF}') {
         reader.pos = 3;
     }
@@ -143,7 +159,10 @@ impl Json<'_> {
         Err(Unreadable(format!("{what} in line {}", self.line)))
     }
     fn at(&self) -> At {
-        At { line: self.line, column: u32::try_from(self.pos - self.line_start).unwrap_or(u32::MAX) }
+        At {
+            line: self.line,
+            column: u32::try_from(self.pos - self.line_start).unwrap_or(u32::MAX),
+        }
     }
     fn skip_space(&mut self) {
         while let Some(byte) = self.bytes.get(self.pos) {
@@ -171,7 +190,9 @@ impl Json<'_> {
             Some(b'"') => Node::Text(self.string()?),
             Some(b'-' | b'0'..=b'9') => {
                 let start = self.pos;
-                while self.bytes.get(self.pos).is_some_and(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
+                while self.bytes.get(self.pos).is_some_and(|byte| {
+                    matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')
+                }) {
                     self.pos += 1;
                 }
                 Node::Number(self.text[start..self.pos].to_owned())
@@ -226,7 +247,13 @@ impl Json<'_> {
                     }
                     self.pos += 1;
                     let value = self.value(depth + 1)?;
-                    members.push((key, Val { node: value.node, at }));
+                    members.push((
+                        key,
+                        Val {
+                            node: value.node,
+                            at,
+                        },
+                    ));
                 }
                 _ => return self.fail("an unfinished object"),
             }
@@ -248,7 +275,9 @@ impl Json<'_> {
             }
         }
         self.pos += 1;
-        let Some(raw) = self.text.get(start..self.pos) else { return self.fail("a broken string") };
+        let Some(raw) = self.text.get(start..self.pos) else {
+            return self.fail("a broken string");
+        };
         if plain {
             return Ok(raw[1..raw.len() - 1].to_owned());
         }
@@ -265,7 +294,13 @@ mod tests {
         let doc = parse_json("{\n  \"items\": [\n    {\"a\": \"x\\n\\u00e9\"},\n    {\"b\":\n 7}\n  ],\n \"n\": null, \"t\": true}").unwrap();
         assert_eq!(doc.get("items").items()[0].get("a").text(), "x\né");
         assert_eq!(doc.get("items").items()[0].get("a").at.line, 3);
-        assert_eq!((doc.get("items").items()[1].get("b").int(), doc.get("items").items()[1].get("b").at.line), (Some(7), 4));
+        assert_eq!(
+            (
+                doc.get("items").items()[1].get("b").int(),
+                doc.get("items").items()[1].get("b").at.line
+            ),
+            (Some(7), 4)
+        );
         assert!(doc.get("n").is_null() && doc.get("absent").get("deeper").is_null());
         assert_eq!(doc.get("t").bool(), Some(true));
         assert!(doc.get("n").items().is_empty());
@@ -280,7 +315,9 @@ mod tests {
     #[test]
     fn hostile_json_is_refused_without_panic() {
         assert!(parse_json(&"[".repeat(100_000)).is_err());
-        for text in ["", "{", "{\"a\"", "{\"a\":", "\"\\", "[1,2", "tru", "{1:2}", "nul\n"] {
+        for text in [
+            "", "{", "{\"a\"", "{\"a\":", "\"\\", "[1,2", "tru", "{1:2}", "nul\n",
+        ] {
             assert!(parse_json(text).is_err(), "{text:?}");
         }
     }

@@ -20,7 +20,10 @@ impl<'de> Deserialize<'de> for Located {
             line: u32::try_from(spanned.referenced.line()).unwrap_or(0),
             column: u32::try_from(spanned.referenced.column().saturating_sub(1)).unwrap_or(0),
         };
-        Ok(Self(Val { node: spanned.value.0, at }))
+        Ok(Self(Val {
+            node: spanned.value.0,
+            at,
+        }))
     }
 }
 
@@ -99,7 +102,13 @@ impl<'de> Visitor<'de> for NodeVisitor {
 /// in the second list.
 pub fn parse_yaml(text: &str) -> (Vec<Val>, Vec<Unreadable>) {
     if text.len() > MAX_YAML_BYTES {
-        return (Vec::new(), vec![Unreadable(format!("larger than {} MiB", MAX_YAML_BYTES >> 20))]);
+        return (
+            Vec::new(),
+            vec![Unreadable(format!(
+                "larger than {} MiB",
+                MAX_YAML_BYTES >> 20
+            ))],
+        );
     }
     let (mut documents, mut errors) = (Vec::new(), Vec::new());
     for (first_line, part) in split_documents(text).into_iter().take(MAX_DOCUMENTS) {
@@ -115,7 +124,15 @@ pub fn parse_yaml(text: &str) -> (Vec<Val>, Vec<Unreadable>) {
                 shift(&mut value, first_line - 1);
                 documents.push(value);
             }
-            Err(why) => errors.push(Unreadable(why.to_string().lines().next().unwrap_or_default().chars().take(200).collect())),
+            Err(why) => errors.push(Unreadable(
+                why.to_string()
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .take(200)
+                    .collect(),
+            )),
         }
     }
     (documents, errors)
@@ -145,7 +162,9 @@ fn shift(value: &mut Val, lines: u32) {
     }
     match &mut value.node {
         Node::List(items) => items.iter_mut().for_each(|item| shift(item, lines)),
-        Node::Map(members) => members.iter_mut().for_each(|(_, member)| shift(member, lines)),
+        Node::Map(members) => members
+            .iter_mut()
+            .for_each(|(_, member)| shift(member, lines)),
         _ => {}
     }
 }
@@ -156,11 +175,22 @@ mod tests {
 
     #[test]
     fn yaml_values_know_their_line_in_every_document() {
-        let (docs, errors) = parse_yaml("apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n---\nkind: Pod\nspec:\n  containers:\n  - name: web\n    args: [\"1\", two]\n");
+        let (docs, errors) = parse_yaml(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n---\nkind: Pod\nspec:\n  containers:\n  - name: web\n    args: [\"1\", two]\n",
+        );
         assert_eq!((docs.len(), errors.len()), (2, 0));
-        assert_eq!((docs[0].at_path(&["metadata", "name"]).text(), docs[0].at_path(&["metadata", "name"]).at.line), ("a", 4));
+        assert_eq!(
+            (
+                docs[0].at_path(&["metadata", "name"]).text(),
+                docs[0].at_path(&["metadata", "name"]).at.line
+            ),
+            ("a", 4)
+        );
         let container = &docs[1].at_path(&["spec", "containers"]).items()[0];
-        assert_eq!((container.get("name").text(), container.get("name").at.line), ("web", 9));
+        assert_eq!(
+            (container.get("name").text(), container.get("name").at.line),
+            ("web", 9)
+        );
         assert_eq!(container.get("args").items()[0].text(), "1");
     }
 

@@ -19,7 +19,7 @@ pub const RULES: &[Rule] = &[
         strength: 0.9,
         kind: "Ceph daemon",
         title: "{daemon} crashed: caught signal {signal}",
-        statement: "The Ceph daemon {daemon} (OSD, monitor or manager by its log) crashed with signal {signal} and printed a backtrace; it is down until restarted, and the backtrace and `ceph crash info` name the defect.",
+        statement: "The Ceph daemon {daemon} (OSD, monitor or manager by its log) crashed with signal {signal} and printed a backtrace; it is down until restarted, and the backtrace names the defect.",
         yes: &[
             "2022-02-10T09:36:18.237+0000 7f346aa64700 -1 *** Caught signal (Segmentation fault) **",
             " *** Caught signal (Aborted) **",
