@@ -6,6 +6,7 @@ set -euo pipefail
 missing=()
 need() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
 need cc gcc
+need strace strace
 need curl curl
 need python3 python3
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)

@@ -8,4 +8,4 @@ cd "$(dirname "$0")/.."
 NARROWROOM_ORT_LIBRARY=$(./scripts/fetch.sh runtime)
 NARROWROOM_TEST_MODEL=$(./scripts/fetch.sh model smollm2-135m)
 export NARROWROOM_ORT_LIBRARY NARROWROOM_TEST_MODEL
-cargo test --release --locked --no-fail-fast "$@"
+cargo test --release --locked --no-fail-fast --features layer-mutation "$@"

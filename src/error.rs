@@ -7,7 +7,9 @@
 use std::fmt;
 
 /// The exit codes of every sub-command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitCode {
     /// The command did what it was asked to do.
@@ -55,7 +57,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// A failure with its exit code and message.
     pub fn new(exit: ExitCode, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None, source: None }
+        Self {
+            exit,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }
     }
     /// [`ExitCode::Usage`].
     pub fn usage(message: impl Into<String>) -> Self {
@@ -120,7 +127,9 @@ pub trait Context<T> {
     fn or_fail(self, exit: ExitCode, message: impl Into<String>) -> Result<T>;
 }
 
-impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for std::result::Result<T, E> {
+impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T>
+    for std::result::Result<T, E>
+{
     fn or_fail(self, exit: ExitCode, message: impl Into<String>) -> Result<T> {
         self.map_err(|cause| Error::new(exit, message).source(cause))
     }

@@ -2,7 +2,10 @@
 //!
 //! Owns: XDG places, whole-or-absent writes, directories that remove themselves. Never opens a path
 //! that came out of a bundle.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the one place of zone 0 where the host's files are named")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place of zone 0 where the host's files are named"
+)]
 
 use crate::error::{Context, Error, ExitCode, Result};
 use sha2::{Digest, Sha256};
@@ -25,9 +28,14 @@ pub fn data_dir() -> PathBuf {
 }
 
 fn xdg(variable: &str, below_home: &str) -> PathBuf {
-    let base = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute()).unwrap_or_else(|| {
-        std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from).join(below_home)
-    });
+    let base = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| {
+            std::env::var_os("HOME")
+                .map_or_else(|| PathBuf::from("/"), PathBuf::from)
+                .join(below_home)
+        });
     base.join("narrowroom")
 }
 
@@ -39,10 +47,16 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+        return Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a directory",
+        ));
     }
     if file.take(MAX_TEXT + 1).read_to_string(&mut text)? as u64 > MAX_TEXT {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 64 MiB"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is larger than 64 MiB",
+        ));
     }
     Ok(text)
 }
@@ -55,17 +69,30 @@ pub fn open_bundle(path: &Path) -> Result<File> {
     let name = shown(path);
     let file = File::open(path).map_err(|error| {
         let exit = ExitCode::InputRefused;
-        Error::new(exit, format!("failed to open the bundle {name}")).source(error).hint("give the path of a .tar.gz or .tar file that you may read")
+        Error::new(exit, format!("failed to open the bundle {name}"))
+            .source(error)
+            .hint("give the path of a .tar.gz or .tar file that you may read")
     })?;
-    let meta = file.metadata().or_fail(ExitCode::InputRefused, format!("failed to look at the bundle {name}"))?;
+    let meta = file.metadata().or_fail(
+        ExitCode::InputRefused,
+        format!("failed to look at the bundle {name}"),
+    )?;
     if meta.is_dir() {
-        return Err(Error::refused(format!("failed to open the bundle {name}: it is a directory")).hint("pack it first: tar czf bundle.tar.gz DIRECTORY"));
+        return Err(Error::refused(format!(
+            "failed to open the bundle {name}: it is a directory"
+        ))
+        .hint("pack it first: tar czf bundle.tar.gz DIRECTORY"));
     }
     if !meta.is_file() {
-        return Err(Error::refused(format!("failed to open the bundle {name}: it is not a regular file")));
+        return Err(Error::refused(format!(
+            "failed to open the bundle {name}: it is not a regular file"
+        )));
     }
     if meta.len() == 0 {
-        return Err(Error::refused(format!("failed to read the bundle {name}: it is empty (0 bytes)")).hint("was the download or the copy cut short?"));
+        return Err(Error::refused(format!(
+            "failed to read the bundle {name}: it is empty (0 bytes)"
+        ))
+        .hint("was the download or the copy cut short?"));
     }
     Ok(file)
 }
@@ -105,9 +132,14 @@ pub fn shown(path: &Path) -> String {
 pub fn write_error(error: io::Error, what: &str, path: &Path) -> Error {
     let name = shown(path);
     match error.raw_os_error() {
-        Some(libc::ENOSPC | libc::EDQUOT) => Error::limit(format!("failed to write {what} {name}: no space is left")).hint("free space on that file system, or choose another with --runs DIR"),
+        Some(libc::ENOSPC | libc::EDQUOT) => {
+            Error::limit(format!("failed to write {what} {name}: no space is left"))
+                .hint("free space on that file system, or choose another with --runs DIR")
+        }
         Some(libc::EACCES | libc::EPERM | libc::EROFS) => {
-            Error::usage(format!("failed to write {what} {name}")).source(error).hint("choose a directory that you may write with --runs DIR (or --out)")
+            Error::usage(format!("failed to write {what} {name}"))
+                .source(error)
+                .hint("choose a directory that you may write with --runs DIR (or --out)")
         }
         _ => Error::usage(format!("failed to write {what} {name}")).source(error),
     }
@@ -118,11 +150,25 @@ pub fn write_error(error: io::Error, what: &str, path: &Path) -> Error {
 /// # Errors
 /// As [`write_error`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().ok_or_else(|| Error::usage(format!("{} names no file", shown(path))))?;
-    let temporary = parent.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let name = path
+        .file_name()
+        .ok_or_else(|| Error::usage(format!("{} names no file", shown(path))))?;
+    let temporary = parent.join(format!(
+        ".{}.{}.partial",
+        name.to_string_lossy(),
+        std::process::id()
+    ));
     let done = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -139,7 +185,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_error`].
 pub fn make_dir(path: &Path) -> Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| write_error(error, "the directory", path))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| write_error(error, "the directory", path))
 }
 
 /// The names in a directory, sorted; empty when it is not there.
@@ -151,7 +201,9 @@ pub fn names(path: &Path) -> io::Result<Vec<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(vec![]),
         Err(error) => Err(error),
         Ok(items) => {
-            let mut names: Vec<String> = items.filter_map(|item| item.ok()?.file_name().into_string().ok()).collect();
+            let mut names: Vec<String> = items
+                .filter_map(|item| item.ok()?.file_name().into_string().ok())
+                .collect();
             names.sort();
             Ok(names)
         }
@@ -178,10 +230,17 @@ impl Scratch {
         sweep(parent);
         let path = parent.join(format!(".{name}{SUFFIX}"));
         let fail = |error| write_error(error, "the directory", &path);
-        fs::DirBuilder::new().mode(0o700).create(&path).map_err(fail)?;
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(fail)?;
         let lock = File::create(path.join(LOCK)).map_err(fail)?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|error| fail(error.into()))?;
-        Ok(Self { path, lock: Some(lock) })
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+            .map_err(|error| fail(error.into()))?;
+        Ok(Self {
+            path,
+            lock: Some(lock),
+        })
     }
     /// Where it is.
     pub fn path(&self) -> &Path {
@@ -228,9 +287,14 @@ fn sweep(parent: &Path) {
         }
         let path = parent.join(&name);
         let dead = match File::open(path.join(LOCK)) {
-            Ok(lock) => rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok(),
+            Ok(lock) => {
+                rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+                    .is_ok()
+            }
             // Made but not locked yet: only the truly old ones are leftovers.
-            Err(_) => fs::metadata(&path).and_then(|meta| meta.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 3600)),
+            Err(_) => fs::metadata(&path)
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 3600)),
         };
         if dead {
             remove_tree(&path);

@@ -12,22 +12,42 @@ pub struct Limits {
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 30, help_heading = "Limits")]
     pub max_bytes: u64,
     /// Files the bundle may hold (host reports of 135,000 exist)
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000_000,
+        help_heading = "Limits"
+    )]
     pub max_files: u64,
     /// Bytes of the largest single file
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 30, help_heading = "Limits")]
     pub max_file_bytes: u64,
     /// Wall-clock seconds for the whole run
-    #[arg(long, value_name = "SECONDS", default_value_t = 900, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 900,
+        help_heading = "Limits"
+    )]
     pub max_seconds: u64,
     /// Tokens that the model may read and write in all
-    #[arg(long, value_name = "N", default_value_t = 40_000, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 40_000,
+        help_heading = "Limits"
+    )]
     pub max_tokens: u64,
     /// Address space of each sealed process, in bytes (the largest supported model needs about 6 GiB)
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 30, help_heading = "Limits")]
     pub max_memory: u64,
     /// Context window asked of the model, in tokens
-    #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 4096,
+        help_heading = "Limits"
+    )]
     pub context: u32,
 }
 

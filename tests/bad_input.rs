@@ -1,5 +1,10 @@
 //! Bad input: a clear message, the documented exit code, nothing left behind.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test handles the files it made itself"
+)]
+
 mod support;
 
 use support::{Place, pack};
@@ -9,14 +14,32 @@ fn refused(name: &str, bytes: &[u8], words: &str) {
     let bundle = place.write(name, bytes);
     let (ended, _) = place.triage(&bundle, &["--no-model"]);
     let ended = ended.ends(3).says(words);
-    assert!(ended.out.is_empty(), "nothing goes to standard output: {}", ended.out);
-    assert!(ended.err.contains("error: ") && ended.err.contains(" hint: "), "what, where and what to do:\n{}", ended.err);
-    assert_eq!(place.run_entries(), Vec::<String>::new(), "a refused bundle leaves nothing");
+    assert!(
+        ended.out.is_empty(),
+        "nothing goes to standard output: {}",
+        ended.out
+    );
+    assert!(
+        ended.err.contains("error: ") && ended.err.contains(" hint: "),
+        "what, where and what to do:\n{}",
+        ended.err
+    );
+    assert_eq!(
+        place.run_entries(),
+        Vec::<String>::new(),
+        "a refused bundle leaves nothing"
+    );
 }
 
 #[test]
 fn a_file_that_is_no_archive_is_refused() {
-    refused("notes.txt", b"these are my notes, not an archive\n".repeat(100).as_slice(), "not a");
+    refused(
+        "notes.txt",
+        b"these are my notes, not an archive\n"
+            .repeat(100)
+            .as_slice(),
+        "not a",
+    );
 }
 
 #[test]
@@ -43,7 +66,12 @@ fn an_archive_without_files_is_refused() {
 
 #[test]
 fn a_wrong_checksum_is_refused() {
-    let mut bytes = pack(&[("b/a.log", b"2024-01-01 00:00:00 INFO all is well\n".repeat(50).as_slice())]);
+    let mut bytes = pack(&[(
+        "b/a.log",
+        b"2024-01-01 00:00:00 INFO all is well\n"
+            .repeat(50)
+            .as_slice(),
+    )]);
     let at = bytes.len() - 8;
     bytes[at] ^= 0x5a;
     refused("crc.tar.gz", &bytes, "checksum");
@@ -61,13 +89,31 @@ fn a_missing_bundle_and_a_directory_are_told_apart() {
 #[test]
 fn limits_stop_the_run_with_their_own_code() {
     let place = Place::new();
-    let many: Vec<(String, Vec<u8>)> = (0..50).map(|n| (format!("b/{n}.log"), b"a line\n".to_vec())).collect();
-    let files: Vec<(&str, &[u8])> = many.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let many: Vec<(String, Vec<u8>)> = (0..50)
+        .map(|n| (format!("b/{n}.log"), b"a line\n".to_vec()))
+        .collect();
+    let files: Vec<(&str, &[u8])> = many
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        .collect();
     let bundle = place.write("many.tar.gz", pack(&files));
-    for limit in [["--max-files", "10"], ["--max-bytes", "100"], ["--max-file-bytes", "3"]] {
+    for limit in [
+        ["--max-files", "10"],
+        ["--max-bytes", "100"],
+        ["--max-file-bytes", "3"],
+    ] {
         let (ended, _) = place.triage(&bundle, &["--no-model", limit[0], limit[1]]);
-        assert!(matches!(ended.code, 3 | 6), "{limit:?}: {} {}", ended.code, ended.err);
-        assert!(ended.err.contains("limit") && ended.err.contains("hint"), "{limit:?}: {}", ended.err);
+        assert!(
+            matches!(ended.code, 3 | 6),
+            "{limit:?}: {} {}",
+            ended.code,
+            ended.err
+        );
+        assert!(
+            ended.err.contains("limit") && ended.err.contains("hint"),
+            "{limit:?}: {}",
+            ended.err
+        );
         assert_eq!(place.run_entries(), Vec::<String>::new());
     }
     let (ended, _) = place.triage(&bundle, &["--no-model"]);
@@ -94,10 +140,19 @@ fn a_missing_model_says_how_to_get_one() {
 #[test]
 fn a_bundle_of_binary_files_gives_an_honest_report() {
     let place = Place::new();
-    let bundle = place.write("bin.tar.gz", pack(&[("b/core.1", &[0, 159, 146, 150, 0, 1, 2, 3]), ("b/core.2", &[0; 4096])]));
+    let bundle = place.write(
+        "bin.tar.gz",
+        pack(&[
+            ("b/core.1", &[0, 159, 146, 150, 0, 1, 2, 3]),
+            ("b/core.2", &[0; 4096]),
+        ]),
+    );
     let (ended, report) = place.triage(&bundle, &["--no-model"]);
     ended.ends(0);
-    assert!(report["not_examined"].to_string().contains("binary"), "{report}");
+    assert!(
+        report["not_examined"].to_string().contains("binary"),
+        "{report}"
+    );
     assert_ne!(report["outcome"], "findings");
 }
 
@@ -106,29 +161,65 @@ fn a_name_that_attacks_the_terminal_is_left_out_and_listed() {
     let place = Place::new();
     let mut bytes = pack(&[("b/a.log", b"a line\n")]);
     // tar's Builder refuses nothing here: the control character goes in through the raw name.
-    bytes = pack(&[("b/a.log", b"a line\n"), ("b/\u{1b}[2Jevil.log", b"x\n")]).into_iter().chain(bytes.drain(..0)).collect();
+    bytes = pack(&[("b/a.log", b"a line\n"), ("b/\u{1b}[2Jevil.log", b"x\n")])
+        .into_iter()
+        .chain(bytes.drain(..0))
+        .collect();
     let bundle = place.write("esc.tar.gz", bytes);
     let runs = place.runs();
-    let ended = place.run(&["triage", bundle.to_str().unwrap(), "--no-model", "--runs", runs.to_str().unwrap()]).ends(0);
+    let ended = place
+        .run(&[
+            "triage",
+            bundle.to_str().unwrap(),
+            "--no-model",
+            "--runs",
+            runs.to_str().unwrap(),
+        ])
+        .ends(0);
     assert!(!ended.out.contains('\u{1b}') && !ended.err.contains('\u{1b}'));
-    let listed = place.run(&["runs", "--json", "--runs", runs.to_str().unwrap()]).ends(0);
-    let id = serde_json::from_str::<serde_json::Value>(&listed.out).unwrap()[0]["id"].as_str().unwrap().to_owned();
-    let record = place.run(&["show", &id, "--record", "--runs", runs.to_str().unwrap()]).ends(0);
+    let listed = place
+        .run(&["runs", "--json", "--runs", runs.to_str().unwrap()])
+        .ends(0);
+    let id = serde_json::from_str::<serde_json::Value>(&listed.out).unwrap()[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let record = place
+        .run(&["show", &id, "--record", "--runs", runs.to_str().unwrap()])
+        .ends(0);
     let record: serde_json::Value = serde_json::from_str(&record.out).unwrap();
-    assert!(record["skipped"][0]["reason"].as_str().unwrap().contains("control character"), "{}", record["skipped"]);
+    assert!(
+        record["skipped"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("control character"),
+        "{}",
+        record["skipped"]
+    );
 }
 
 #[test]
 fn ctrl_c_leaves_nothing() {
     use std::os::unix::process::ExitStatusExt;
     let place = Place::new();
-    let big = b"2024-01-01 00:00:00 INFO a perfectly ordinary line of a log that goes on and on\n".repeat(400_000);
-    let bundle = place.write("big.tar.gz", pack(&[("b/a.log", &big), ("b/b.log", &big), ("b/c.log", &big)]));
+    let big = b"2024-01-01 00:00:00 INFO a perfectly ordinary line of a log that goes on and on\n"
+        .repeat(400_000);
+    let bundle = place.write(
+        "big.tar.gz",
+        pack(&[("b/a.log", &big), ("b/b.log", &big), ("b/c.log", &big)]),
+    );
     for delay in [5, 40, 120, 300] {
         let runs = place.runs();
         let mut child = place
             .program()
-            .args(["triage", bundle.to_str().unwrap(), "--no-model", "--json", "--runs", runs.to_str().unwrap()])
+            .args([
+                "triage",
+                bundle.to_str().unwrap(),
+                "--no-model",
+                "--json",
+                "--runs",
+                runs.to_str().unwrap(),
+            ])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
@@ -141,7 +232,19 @@ fn ctrl_c_leaves_nothing() {
             continue; // it was done before the signal came
         }
         // Before its handler stands the signal itself ends it; after that the documented code does.
-        assert!(status.code() == Some(130) || status.signal() == Some(2), "{status:?}");
-        assert_eq!(place.run_entries().iter().filter(|name| !name.starts_with('.') || status.code() == Some(130)).count(), 0, "{:?}", place.run_entries());
+        assert!(
+            status.code() == Some(130) || status.signal() == Some(2),
+            "{status:?}"
+        );
+        assert_eq!(
+            place
+                .run_entries()
+                .iter()
+                .filter(|name| !name.starts_with('.') || status.code() == Some(130))
+                .count(),
+            0,
+            "{:?}",
+            place.run_entries()
+        );
     }
 }

@@ -1,34 +1,73 @@
 //! Promises that are about the program itself: what is not in it, and what its documents say.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test handles the files it made itself"
+)]
+
 mod support;
 
 use std::path::Path;
 use support::Place;
 
 fn read(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name))
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// Names of the packages that the lock file brings in.
 fn packages() -> Vec<String> {
-    read("Cargo.lock").lines().filter_map(|line| line.strip_prefix("name = \"")).map(|name| name.trim_end_matches('"').to_owned()).collect()
+    read("Cargo.lock")
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \""))
+        .map(|name| name.trim_end_matches('"').to_owned())
+        .collect()
 }
 
 #[test]
 fn no_network_client_is_in_the_dependency_tree() {
     let packages = packages();
-    assert!(packages.iter().any(|name| name == "tokio"), "the lock file is read");
-    for banned in ["reqwest", "ureq", "hyper", "curl", "isahc", "attohttpc", "minreq", "surf", "h2", "quinn", "rustls", "native-tls", "openssl", "tungstenite", "tonic", "hickory-resolver"] {
-        assert!(!packages.iter().any(|name| name == banned), "{banned} is in the tree");
+    assert!(
+        packages.iter().any(|name| name == "tokio"),
+        "the lock file is read"
+    );
+    for banned in [
+        "reqwest",
+        "ureq",
+        "hyper",
+        "curl",
+        "isahc",
+        "attohttpc",
+        "minreq",
+        "surf",
+        "h2",
+        "quinn",
+        "rustls",
+        "native-tls",
+        "openssl",
+        "tungstenite",
+        "tonic",
+        "hickory-resolver",
+    ] {
+        assert!(
+            !packages.iter().any(|name| name == banned),
+            "{banned} is in the tree"
+        );
     }
-    assert!(read("deny.toml").contains("\"hyper\""), "cargo-deny guards the same promise");
+    assert!(
+        read("deny.toml").contains("\"hyper\""),
+        "cargo-deny guards the same promise"
+    );
 }
 
 #[test]
 fn the_shipped_program_holds_no_wasm_compiler() {
     let manifest = read("Cargo.toml");
     let (before, _) = manifest.split_once("[build-dependencies]").unwrap();
-    assert!(!before.contains("cranelift"), "the compiler belongs to the build only");
+    assert!(
+        !before.contains("cranelift"),
+        "the compiler belongs to the build only"
+    );
 }
 
 #[test]
@@ -48,12 +87,41 @@ fn the_exit_codes_of_readme_and_help_are_those_of_the_program() {
     for (code, number) in codes {
         assert_eq!(code.code(), number);
     }
-    let help = Place::new().run(&["--help"]).ends(0).out.split_whitespace().collect::<Vec<_>>().join(" ");
-    for words in ["0 done", "1 a bug", "2 usage", "3 input refused", "4 the seal", "5 the verifier rejected", "6 a limit", "7 secrets", "130 interrupted"] {
+    let help = Place::new()
+        .run(&["--help"])
+        .ends(0)
+        .out
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    for words in [
+        "0 done",
+        "1 a bug",
+        "2 usage",
+        "3 input refused",
+        "4 the seal",
+        "5 the verifier rejected",
+        "6 a limit",
+        "7 secrets",
+        "130 interrupted",
+    ] {
         assert!(help.contains(words), "{words}: {help}");
     }
-    let readme = read("README.md").split_whitespace().collect::<Vec<_>>().join(" ");
-    for words in ["0 done", "1 a bug", "2 usage", "3 input refused", "4 not sealed", "5 rejected", "6 a limit", "7 secrets", "130 interrupted"] {
+    let readme = read("README.md")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    for words in [
+        "0 done",
+        "1 a bug",
+        "2 usage",
+        "3 input refused",
+        "4 not sealed",
+        "5 rejected",
+        "6 a limit",
+        "7 secrets",
+        "130 interrupted",
+    ] {
         assert!(readme.contains(words), "{words}");
     }
 }
@@ -63,9 +131,14 @@ fn every_test_that_security_md_names_exists() {
     let text = read("SECURITY.md");
     let mut named = 0;
     for line in text.lines().filter(|line| line.starts_with('|')) {
-        for word in line.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/") || word.starts_with("tests/") || *word == "deny.toml") {
+        for word in line.split('`').skip(1).step_by(2).filter(|word| {
+            word.starts_with("src/") || word.starts_with("tests/") || *word == "deny.toml"
+        }) {
             named += 1;
-            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(word).exists(), "{word} is named but not there");
+            assert!(
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(word).exists(),
+                "{word} is named but not there"
+            );
         }
     }
     assert!(named > 10, "the table is read: {named}");
@@ -76,9 +149,22 @@ fn every_command_of_the_readme_is_one_that_the_program_knows() {
     let readme = read("README.md");
     let place = Place::new();
     let mut seen = 0;
-    for line in readme.lines().filter(|line| line.starts_with("narrowroom ") || line.contains("| narrowroom ")) {
-        let words: Vec<&str> = line.split("narrowroom ").nth(1).unwrap().split('#').next().unwrap().split_whitespace().collect();
-        let Some(command) = words.first() else { continue };
+    for line in readme
+        .lines()
+        .filter(|line| line.starts_with("narrowroom ") || line.contains("| narrowroom "))
+    {
+        let words: Vec<&str> = line
+            .split("narrowroom ")
+            .nth(1)
+            .unwrap()
+            .split('#')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        let Some(command) = words.first() else {
+            continue;
+        };
         let mut args = vec![*command];
         if matches!(*command, "model" | "playbook") {
             args.extend(words.get(1));
@@ -98,7 +184,11 @@ fn the_shipped_schemas_are_current() {
     let place = Place::new();
     for kind in ["report", "verdict", "record", "playbook", "catalogue"] {
         let made = place.run(&["schema", kind]).ends(0).out;
-        assert_eq!(made, read(&format!("schemas/{kind}.schema.json")), "run scripts/schemas.sh");
+        assert_eq!(
+            made,
+            read(&format!("schemas/{kind}.schema.json")),
+            "run scripts/schemas.sh"
+        );
     }
 }
 
@@ -106,7 +196,13 @@ fn the_shipped_schemas_are_current() {
 fn completions_and_the_manual_page_are_made() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(place.run(&["completions", shell]).ends(0).out.contains("narrowroom"));
+        assert!(
+            place
+                .run(&["completions", shell])
+                .ends(0)
+                .out
+                .contains("narrowroom")
+        );
     }
     assert!(place.run(&["man"]).ends(0).out.contains(".TH"));
 }
@@ -115,7 +211,12 @@ fn completions_and_the_manual_page_are_made() {
 fn wrong_arguments_end_with_two() {
     let place = Place::new();
     place.run(&["triage"]).ends(2);
-    place.run(&["triage", "x.tar.gz", "--allow-weaker-seal=walls"]).ends(2);
+    place
+        .run(&["triage", "x.tar.gz", "--allow-weaker-seal=walls"])
+        .ends(2);
     place.run(&["show", "zzz"]).ends(2).says("there is no run");
-    place.run(&["triage", "x.tar.gz", "--no-model", "--playbook", "nope"]).ends(2).says("known: kubernetes");
+    place
+        .run(&["triage", "x.tar.gz", "--no-model", "--playbook", "nope"])
+        .ends(2)
+        .says("known: kubernetes");
 }

@@ -1,5 +1,10 @@
 //! `narrowroom verify`: a report edited by hand is rejected, each lie with its reason.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test handles the files it made itself"
+)]
+
 mod support;
 
 use serde_json::{Value, json};
@@ -9,7 +14,13 @@ const LOG: &[u8] = b"2024-05-01T10:00:00Z INFO starting web\n2024-05-01T10:00:01
 
 fn place() -> (Place, String) {
     let place = Place::new();
-    let bundle = place.write("b.tar.gz", pack(&[("case/logs/web.log", LOG), ("case/notes.txt", b"nothing here\n")]));
+    let bundle = place.write(
+        "b.tar.gz",
+        pack(&[
+            ("case/logs/web.log", LOG),
+            ("case/notes.txt", b"nothing here\n"),
+        ]),
+    );
     (place, bundle.to_str().unwrap().to_owned())
 }
 
@@ -31,8 +42,20 @@ fn judge(report: &Value) -> (support::Ended, Value) {
     let (place, bundle) = place();
     let path = place.write("report.json", report.to_string());
     let runs = place.runs();
-    let ended = place.run(&["verify", path.to_str().unwrap(), "--bundle", &bundle, "--json", "--runs", runs.to_str().unwrap()]);
-    assert!(place.run_entries().is_empty(), "the verifier keeps nothing: {:?}", place.run_entries());
+    let ended = place.run(&[
+        "verify",
+        path.to_str().unwrap(),
+        "--bundle",
+        &bundle,
+        "--json",
+        "--runs",
+        runs.to_str().unwrap(),
+    ]);
+    assert!(
+        place.run_entries().is_empty(),
+        "the verifier keeps nothing: {:?}",
+        place.run_entries()
+    );
     let verdict = serde_json::from_str(&ended.out).unwrap_or(Value::Null);
     (ended, verdict)
 }
@@ -40,8 +63,17 @@ fn judge(report: &Value) -> (support::Ended, Value) {
 fn rejected(report: &Value, words: &str) {
     let (ended, verdict) = judge(report);
     ended.ends(5);
-    let bad: Vec<&Value> = verdict["claims"].as_array().unwrap().iter().filter(|claim| claim["status"] == "rejected").collect();
-    assert!(bad.iter().any(|claim| claim["reason"].as_str().unwrap().contains(words)), "{words:?} is not a reason in {bad:#?}");
+    let bad: Vec<&Value> = verdict["claims"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|claim| claim["status"] == "rejected")
+        .collect();
+    assert!(
+        bad.iter()
+            .any(|claim| claim["reason"].as_str().unwrap().contains(words)),
+        "{words:?} is not a reason in {bad:#?}"
+    );
 }
 
 #[test]
@@ -77,7 +109,8 @@ fn a_line_beyond_the_end_is_rejected() {
 #[test]
 fn a_quote_with_one_changed_word_is_rejected() {
     let mut report = honest();
-    report["findings"][0]["evidence"][0]["quote"] = json!("FATAL config: unknown key \"listen_port\" in /etc/web/web.yaml");
+    report["findings"][0]["evidence"][0]["quote"] =
+        json!("FATAL config: unknown key \"listen_port\" in /etc/web/web.yaml");
     rejected(&report, "quote");
 }
 
@@ -91,7 +124,9 @@ fn a_destructive_command_is_rejected() {
 #[test]
 fn an_invented_name_is_rejected() {
     let mut report = honest();
-    report["findings"][0]["root_cause"] = json!("The pod payments-7f9c4d5b6-x2x9k in namespace billing-prod overwrote the configuration.");
+    report["findings"][0]["root_cause"] = json!(
+        "The pod payments-7f9c4d5b6-x2x9k in namespace billing-prod overwrote the configuration."
+    );
     rejected(&report, "payments-7f9c4d5b6-x2x9k");
 }
 
@@ -103,5 +138,8 @@ fn an_unknown_field_and_broken_json_are_refused_with_their_place() {
     ended.ends(3).says("certainty");
     let (place, bundle) = place();
     let path = place.write("report.json", "{\"schema\": ");
-    place.run(&["verify", path.to_str().unwrap(), "--bundle", &bundle]).ends(3).says("hint");
+    place
+        .run(&["verify", path.to_str().unwrap(), "--bundle", &bundle])
+        .ends(3)
+        .says("hint");
 }

@@ -75,7 +75,16 @@ impl Index {
     pub fn top_folder(&self) -> Option<&str> {
         let first = self.entries.first()?.path.as_str();
         let (top, _) = first.split_once('/')?;
-        self.entries.iter().all(|entry| entry.path.as_str().split_once('/').is_some_and(|(t, _)| t == top)).then_some(top)
+        self.entries
+            .iter()
+            .all(|entry| {
+                entry
+                    .path
+                    .as_str()
+                    .split_once('/')
+                    .is_some_and(|(t, _)| t == top)
+            })
+            .then_some(top)
     }
 }
 
@@ -84,9 +93,18 @@ pub fn kind_of(path: &BundlePath, head: &[u8]) -> FileKind {
     if head.is_empty() {
         return FileKind::Empty;
     }
-    let magic: [(&[u8], usize); 6] =
-        [(b"\x1f\x8b", 0), (b"PK\x03\x04", 0), (b"BZh", 0), (b"\xfd7zXZ\0", 0), (b"\x28\xb5\x2f\xfd", 0), (b"ustar", 257)];
-    if magic.iter().any(|(bytes, at)| head.get(*at..at + bytes.len()) == Some(*bytes)) {
+    let magic: [(&[u8], usize); 6] = [
+        (b"\x1f\x8b", 0),
+        (b"PK\x03\x04", 0),
+        (b"BZh", 0),
+        (b"\xfd7zXZ\0", 0),
+        (b"\x28\xb5\x2f\xfd", 0),
+        (b"ustar", 257),
+    ];
+    if magic
+        .iter()
+        .any(|(bytes, at)| head.get(*at..at + bytes.len()) == Some(*bytes))
+    {
         return FileKind::Archive;
     }
     if head.contains(&0) {
@@ -98,7 +116,9 @@ pub fn kind_of(path: &BundlePath, head: &[u8]) -> FileKind {
     }
     let is_log = name.ends_with(".log")
         || name.contains(".log.")
-        || ["syslog", "messages", "dmesg", "journal"].iter().any(|word| name.starts_with(word))
+        || ["syslog", "messages", "dmesg", "journal"]
+            .iter()
+            .any(|word| name.starts_with(word))
         || path.as_str().contains("/logs/")
         || path.as_str().contains("/var/log/");
     if is_log {

@@ -10,7 +10,9 @@ pub const MAX_NAME_BYTES: usize = 255;
 pub const MAX_DEPTH: usize = 64;
 
 /// A checked path inside a bundle. Constructing one is the only way to name a bundle file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct BundlePath(String);
 
@@ -99,7 +101,9 @@ impl BundlePath {
     }
     /// Whether the path lies in the folder `dir` (or is it).
     pub fn is_under(&self, dir: &str) -> bool {
-        self.0.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0
+            .strip_prefix(dir)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -126,8 +130,14 @@ mod tests {
 
     #[test]
     fn accepts_and_normalises_ordinary_paths() {
-        assert_eq!(BundlePath::parse("./a//b/c.log/").unwrap().as_str(), "a/b/c.log");
-        assert_eq!(BundlePath::parse("ünïcode/日本語.txt").unwrap().name(), "日本語.txt");
+        assert_eq!(
+            BundlePath::parse("./a//b/c.log/").unwrap().as_str(),
+            "a/b/c.log"
+        );
+        assert_eq!(
+            BundlePath::parse("ünïcode/日本語.txt").unwrap().name(),
+            "日本語.txt"
+        );
     }
 
     #[test]
@@ -143,8 +153,17 @@ mod tests {
         ] {
             assert_eq!(BundlePath::parse(text), Err(why), "{text:?}");
         }
-        assert_eq!(BundlePath::parse(&"a".repeat(256)), Err(PathRefusal::NameTooLong));
-        assert_eq!(BundlePath::parse(&"a/".repeat(65)), Err(PathRefusal::TooDeep));
-        assert_eq!(BundlePath::parse(&format!("{}a", "abcdefghi/".repeat(60)).repeat(6)), Err(PathRefusal::TooLong));
+        assert_eq!(
+            BundlePath::parse(&"a".repeat(256)),
+            Err(PathRefusal::NameTooLong)
+        );
+        assert_eq!(
+            BundlePath::parse(&"a/".repeat(65)),
+            Err(PathRefusal::TooDeep)
+        );
+        assert_eq!(
+            BundlePath::parse(&format!("{}a", "abcdefghi/".repeat(60)).repeat(6)),
+            Err(PathRefusal::TooLong)
+        );
     }
 }

@@ -28,7 +28,13 @@ impl Text {
     pub fn new(bytes: &[u8]) -> Self {
         let content = String::from_utf8_lossy(bytes).into_owned();
         let mut starts = vec![0];
-        starts.extend(content.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1));
+        starts.extend(
+            content
+                .bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(at, _)| at + 1),
+        );
         if starts.last() == Some(&content.len()) {
             starts.pop();
         }
@@ -45,8 +51,14 @@ impl Text {
     /// Line `number`, counted from 1, without its line ending.
     pub fn line(&self, number: usize) -> Option<&str> {
         let start = *self.starts.get(number.checked_sub(1)?)?;
-        let end = self.starts.get(number).map_or(self.content.len(), |next| next - 1);
-        self.content.get(start..end.max(start)).map(|line| line.strip_suffix('\n').unwrap_or(line)).map(|line| line.strip_suffix('\r').unwrap_or(line))
+        let end = self
+            .starts
+            .get(number)
+            .map_or(self.content.len(), |next| next - 1);
+        self.content
+            .get(start..end.max(start))
+            .map(|line| line.strip_suffix('\n').unwrap_or(line))
+            .map(|line| line.strip_suffix('\r').unwrap_or(line))
     }
     /// Each line with its number, counted from 1.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
@@ -73,8 +85,16 @@ pub struct Tree {
 impl Tree {
     /// A tree over `dir` whose content `index` describes.
     pub fn new(dir: Dir, index: Index) -> Self {
-        let top = index.top_folder().map(|top| format!("{top}/")).unwrap_or_default();
-        Self { dir, index, top, cache: RefCell::default() }
+        let top = index
+            .top_folder()
+            .map(|top| format!("{top}/"))
+            .unwrap_or_default();
+        Self {
+            dir,
+            index,
+            top,
+            cache: RefCell::default(),
+        }
     }
     /// Walks `dir` and hashes each regular file; links are not followed and not listed.
     ///
@@ -88,17 +108,27 @@ impl Tree {
                 let item = item?;
                 let name = item.file_name();
                 let Some(name) = name.to_str() else {
-                    index.skipped.push(super::index::Skipped { name: name.to_string_lossy().escape_default().to_string(), reason: "the name is not UTF-8".into() });
+                    index.skipped.push(super::index::Skipped {
+                        name: name.to_string_lossy().escape_default().to_string(),
+                        reason: "the name is not UTF-8".into(),
+                    });
                     continue;
                 };
-                let full = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+                let full = if prefix.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{prefix}/{name}")
+                };
                 let kind = item.file_type()?;
                 if kind.is_dir() {
                     pending.push((item.open_dir()?, full));
                 } else if kind.is_file() {
                     match BundlePath::parse(&full) {
                         Ok(path) => index.entries.push(index_file(item.open()?, path)?),
-                        Err(why) => index.skipped.push(super::index::Skipped { name: full.escape_default().to_string(), reason: why.to_string() }),
+                        Err(why) => index.skipped.push(super::index::Skipped {
+                            name: full.escape_default().to_string(),
+                            reason: why.to_string(),
+                        }),
                     }
                 }
             }
@@ -116,7 +146,11 @@ impl Tree {
     }
     /// The path of `entry` without the top folder.
     pub fn rel<'a>(&self, entry: &'a Entry) -> &'a str {
-        entry.path.as_str().strip_prefix(&self.top).unwrap_or(entry.path.as_str())
+        entry
+            .path
+            .as_str()
+            .strip_prefix(&self.top)
+            .unwrap_or(entry.path.as_str())
     }
     /// The entry at `rel` (a path without the top folder), links resolved.
     pub fn get(&self, rel: &str) -> Option<&Entry> {
@@ -124,15 +158,22 @@ impl Tree {
     }
     /// The entry at a full bundle path (with or without the top folder), links resolved.
     pub fn find(&self, path: &str) -> Option<&Entry> {
-        self.index.get(path).and_then(|entry| self.resolve(entry)).or_else(|| self.get(path))
+        self.index
+            .get(path)
+            .and_then(|entry| self.resolve(entry))
+            .or_else(|| self.get(path))
     }
     /// Entries that are files (no links), sorted by path.
     pub fn files(&self) -> impl Iterator<Item = &Entry> {
-        self.index.entries.iter().filter(|entry| entry.kind != FileKind::Link)
+        self.index
+            .entries
+            .iter()
+            .filter(|entry| entry.kind != FileKind::Link)
     }
     /// Files whose path without the top folder begins with `prefix`, sorted by path.
     pub fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Entry> {
-        self.files().filter(move |entry| self.rel(entry).starts_with(prefix))
+        self.files()
+            .filter(move |entry| self.rel(entry).starts_with(prefix))
     }
     /// Follows recorded links, at most eight deep.
     fn resolve<'a>(&'a self, mut entry: &'a Entry) -> Option<&'a Entry> {
@@ -157,15 +198,21 @@ impl Tree {
     /// # Errors
     /// What the file system says.
     pub fn text(&self, entry: &Entry) -> io::Result<Option<Arc<Text>>> {
-        let Some(entry) = self.resolve(entry) else { return Ok(None) };
-        if matches!(entry.kind, FileKind::Binary | FileKind::Archive) || entry.bytes > MAX_TEXT_BYTES {
+        let Some(entry) = self.resolve(entry) else {
+            return Ok(None);
+        };
+        if matches!(entry.kind, FileKind::Binary | FileKind::Archive)
+            || entry.bytes > MAX_TEXT_BYTES
+        {
             return Ok(None);
         }
         if let Some(text) = self.cache.borrow().1.get(&entry.path) {
             return Ok(Some(text.clone()));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(entry.bytes).unwrap_or(0));
-        self.open(entry)?.take(MAX_TEXT_BYTES).read_to_end(&mut bytes)?;
+        self.open(entry)?
+            .take(MAX_TEXT_BYTES)
+            .read_to_end(&mut bytes)?;
         let text = Arc::new(Text::new(&bytes));
         let mut cache = self.cache.borrow_mut();
         if cache.0 + bytes.len() > CACHE_BYTES {
@@ -180,9 +227,18 @@ impl Tree {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn for_each_line(&self, entry: &Entry, mut each: impl FnMut(usize, &str) -> bool) -> io::Result<()> {
-        let Some(entry) = self.resolve(entry) else { return Ok(()) };
-        if matches!(entry.kind, FileKind::Binary | FileKind::Archive | FileKind::Empty) {
+    pub fn for_each_line(
+        &self,
+        entry: &Entry,
+        mut each: impl FnMut(usize, &str) -> bool,
+    ) -> io::Result<()> {
+        let Some(entry) = self.resolve(entry) else {
+            return Ok(());
+        };
+        if matches!(
+            entry.kind,
+            FileKind::Binary | FileKind::Archive | FileKind::Empty
+        ) {
             return Ok(());
         }
         let mut reader = BufReader::with_capacity(256 << 10, self.open(entry)?);
@@ -237,7 +293,13 @@ fn index_file(mut file: cap_std::fs::File, path: BundlePath) -> io::Result<Entry
         bytes += read as u64;
     }
     let kind = kind_of(&path, &head);
-    Ok(Entry { path, bytes, sha256: hex::encode(hash.finalize()), kind, link_to: None })
+    Ok(Entry {
+        path,
+        bytes,
+        sha256: hex::encode(hash.finalize()),
+        kind,
+        link_to: None,
+    })
 }
 
 #[cfg(test)]
@@ -248,7 +310,10 @@ mod tests {
     fn lines_count_from_one_and_split_at_newline() {
         let text = Text::new(b"one\r\ntwo\n\nfour");
         assert_eq!(text.len(), 4);
-        assert_eq!([1, 2, 3, 4].map(|n| text.line(n).unwrap()), ["one", "two", "", "four"]);
+        assert_eq!(
+            [1, 2, 3, 4].map(|n| text.line(n).unwrap()),
+            ["one", "two", "", "four"]
+        );
         assert_eq!((text.line(0), text.line(5)), (None, None));
         assert_eq!(Text::new(b"a\nb\n").len(), 2);
         assert_eq!(Text::new(b"").len(), 0);

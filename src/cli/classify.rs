@@ -11,7 +11,11 @@ pub struct Classify {}
 impl Classify {
     /// Runs it.
     pub fn run(self) -> Result<ExitCode> {
-        crate::verify::command::classify_lines(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()).or_fail(ExitCode::Usage, "failed to read or write commands")?;
+        crate::verify::command::classify_lines(
+            &mut std::io::stdin().lock(),
+            &mut std::io::stdout().lock(),
+        )
+        .or_fail(ExitCode::Usage, "failed to read or write commands")?;
         Ok(ExitCode::Done)
     }
 }

@@ -59,7 +59,9 @@ impl Man {
     /// Runs it.
     pub fn run(self) -> Result<ExitCode> {
         let mut text = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut text).or_fail(ExitCode::Bug, "failed to write the manual page")?;
+        clap_mangen::Man::new(Cli::command())
+            .render(&mut text)
+            .or_fail(ExitCode::Bug, "failed to write the manual page")?;
         print(&String::from_utf8_lossy(&text)).map(|()| ExitCode::Done)
     }
 }

@@ -53,10 +53,22 @@ impl Doctor {
         for zone in Zone::ALL {
             match block_on(trial(zone, &self.runs)) {
                 Ok(made) => proofs.extend(made),
-                Err(error) => problems.push(format!("{}{}", error.chain(), error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default())),
+                Err(error) => problems.push(format!(
+                    "{}{}",
+                    error.chain(),
+                    error
+                        .hint
+                        .map(|hint| format!(" ({hint})"))
+                        .unwrap_or_default()
+                )),
             }
         }
-        problems.extend(proofs.iter().flat_map(|proof| proof.failures().into_iter().map(|failure| format!("{} worker: {failure}", proof.zone))));
+        problems.extend(proofs.iter().flat_map(|proof| {
+            proof
+                .failures()
+                .into_iter()
+                .map(|failure| format!("{} worker: {failure}", proof.zone))
+        }));
         let scratch = Scratch::create(&self.runs.path(), &crate::record::new_id())?;
         let controls = seal::controls(scratch.path())?;
         drop(scratch);
@@ -70,14 +82,28 @@ impl Doctor {
             models: part(models()),
             problems,
         };
-        if self.json { print_json(&found)? } else { print(&text(&found, self.probes))? }
-        Ok(if found.problems.is_empty() { ExitCode::Done } else { ExitCode::Unsealed })
+        if self.json {
+            print_json(&found)?
+        } else {
+            print(&text(&found, self.probes))?
+        }
+        Ok(if found.problems.is_empty() {
+            ExitCode::Done
+        } else {
+            ExitCode::Unsealed
+        })
     }
 }
 
 async fn trial(zone: Zone, runs: &RunsDir) -> Result<Vec<SealProof>> {
     let scratch = Scratch::create(&runs.path(), &crate::record::new_id())?;
-    let boot = Boot { tree: scratch.path().to_owned(), model: None, library: None, limits: Limits::default(), allow_weaker: vec![] };
+    let boot = Boot {
+        tree: scratch.path().to_owned(),
+        model: None,
+        library: None,
+        limits: Limits::default(),
+        allow_weaker: vec![],
+    };
     let mut worker = Worker::trial(zone, &boot)?;
     worker.finish_input();
     let mut proofs = Vec::new();
@@ -95,31 +121,64 @@ async fn trial(zone: Zone, runs: &RunsDir) -> Result<Vec<SealProof>> {
 
 fn part(found: Result<String>) -> Part {
     match found {
-        Ok(detail) => Part { ok: true, detail, advice: None },
-        Err(error) => Part { ok: false, detail: error.chain(), advice: error.hint },
+        Ok(detail) => Part {
+            ok: true,
+            detail,
+            advice: None,
+        },
+        Err(error) => Part {
+            ok: false,
+            detail: error.chain(),
+            advice: error.hint,
+        },
     }
 }
 
 fn library() -> Result<String> {
     let path = Store::of_user()?.library()?;
     let runtime = Runtime::load(&path)?;
-    Ok(format!("{} {}, sha256 {}…", files::shown(&path), runtime.version().unwrap_or("(not a pinned build)"), &runtime.library_sha256[..16]))
+    Ok(format!(
+        "{} {}, sha256 {}…",
+        files::shown(&path),
+        runtime.version().unwrap_or("(not a pinned build)"),
+        &runtime.library_sha256[..16]
+    ))
 }
 
 fn models() -> Result<String> {
     let store = Store::of_user()?;
     let models = store.list()?;
     if models.is_empty() {
-        return Err(Error::usage("no model is imported").hint("run scripts/fetch.sh model qwen2.5-coder-0.5b, then narrowroom model import FILE"));
+        return Err(Error::usage("no model is imported").hint(
+            "run scripts/fetch.sh model qwen2.5-coder-0.5b, then narrowroom model import FILE",
+        ));
     }
-    Ok(models.iter().map(|(id, manifest)| format!("{} ({}, {}…)", escape::terminal(&manifest.name), manifest.file_quantisation, &id.as_str()[..8])).collect::<Vec<_>>().join("; "))
+    Ok(models
+        .iter()
+        .map(|(id, manifest)| {
+            format!(
+                "{} ({}, {}…)",
+                escape::terminal(&manifest.name),
+                manifest.file_quantisation,
+                &id.as_str()[..8]
+            )
+        })
+        .collect::<Vec<_>>()
+        .join("; "))
 }
 
 fn text(found: &Findings, all: bool) -> String {
-    let mut out = format!("narrowroom {} on kernel {}, Landlock ABI {}\n\nlayers of the seal\n", found.version, found.survey.kernel, found.survey.landlock_abi);
+    let mut out = format!(
+        "narrowroom {} on kernel {}, Landlock ABI {}\n\nlayers of the seal\n",
+        found.version, found.survey.kernel, found.survey.landlock_abi
+    );
     for layer in &found.survey.layers {
         let mark = if layer.available { "ok  " } else { "MISSING" };
-        out.push_str(&format!("  {mark} {:<18} {}\n", layer.layer.name(), escape::terminal(&layer.detail)));
+        out.push_str(&format!(
+            "  {mark} {:<18} {}\n",
+            layer.layer.name(),
+            escape::terminal(&layer.detail)
+        ));
         if let Some(advice) = &layer.advice {
             out.push_str(&format!("       mend: {}\n", escape::terminal(advice)));
         }
@@ -133,9 +192,16 @@ fn text(found: &Findings, all: bool) -> String {
         }
     }
     let open = found.controls.iter().filter(|control| control.open).count();
-    out.push_str(&format!("  controls: {open} of {} of the same attempts succeed outside the seal\n", found.controls.len()));
+    out.push_str(&format!(
+        "  controls: {open} of {} of the same attempts succeed outside the seal\n",
+        found.controls.len()
+    ));
     for (name, part) in [("library", &found.library), ("models", &found.models)] {
-        out.push_str(&format!("\n{name}\n  {} {}\n", if part.ok { "ok  " } else { "MISSING" }, escape::terminal(&part.detail)));
+        out.push_str(&format!(
+            "\n{name}\n  {} {}\n",
+            if part.ok { "ok  " } else { "MISSING" },
+            escape::terminal(&part.detail)
+        ));
         if let Some(advice) = &part.advice {
             out.push_str(&format!("       mend: {}\n", escape::terminal(advice)));
         }
@@ -152,11 +218,17 @@ fn text(found: &Findings, all: bool) -> String {
 }
 
 fn summary(proof: &SealProof) -> String {
-    let (layers, held) = (proof.layers.iter().filter(|layer| layer.enforced).count(), proof.probes.iter().filter(|probe| probe.held).count());
+    let (layers, held) = (
+        proof.layers.iter().filter(|layer| layer.enforced).count(),
+        proof.probes.iter().filter(|probe| probe.held).count(),
+    );
     format!(
         "  {:<7} {:<9} {layers} of {} layers, {held} of {} probes as expected, {:.1} ms\n",
         proof.zone.name(),
-        serde_json::to_value(proof.stage).ok().and_then(|stage| stage.as_str().map(str::to_owned)).unwrap_or_default(),
+        serde_json::to_value(proof.stage)
+            .ok()
+            .and_then(|stage| stage.as_str().map(str::to_owned))
+            .unwrap_or_default(),
         Layer::ALL.len(),
         proof.probes.len(),
         proof.elapsed_micros as f64 / 1_000.0
@@ -172,11 +244,24 @@ pub fn proof_text(proof: &SealProof) -> String {
             (false, true) => "MISSING, allowed by the user",
             (false, false) => "MISSING",
         };
-        out.push_str(&format!("    layer {:<18} {mark}: {}\n", layer.layer.name(), escape::terminal(&layer.detail)));
+        out.push_str(&format!(
+            "    layer {:<18} {mark}: {}\n",
+            layer.layer.name(),
+            escape::terminal(&layer.detail)
+        ));
     }
     for probe in &proof.probes {
-        let thread = if probe.thread == seal::ProbeThread::Second { " (second thread)" } else { "" };
-        out.push_str(&format!("    {} {:<28} {}{thread}\n", if probe.held { "ok " } else { "RED" }, escape::terminal(&probe.name), escape::terminal(&probe.got)));
+        let thread = if probe.thread == seal::ProbeThread::Second {
+            " (second thread)"
+        } else {
+            ""
+        };
+        out.push_str(&format!(
+            "    {} {:<28} {}{thread}\n",
+            if probe.held { "ok " } else { "RED" },
+            escape::terminal(&probe.name),
+            escape::terminal(&probe.got)
+        ));
     }
     out
 }

@@ -80,15 +80,23 @@ pub fn main() -> u8 {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::Usage.code() } else { ExitCode::Done.code() };
+            return if error.use_stderr() {
+                ExitCode::Usage.code()
+            } else {
+                ExitCode::Done.code()
+            };
         }
     };
     if let Command::Worker { zone } = &cli.command {
         return crate::room::worker_main(zone).code();
     }
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-        eprintln!("error: a bug in narrowroom{place}\n hint: please report it; the place is enough, it holds nothing of a bundle");
+        let place = panic
+            .location()
+            .map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        eprintln!(
+            "error: a bug in narrowroom{place}\n hint: please report it; the place is enough, it holds nothing of a bundle"
+        );
     }));
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(cli.command))) {
         Ok(Ok(exit)) => exit.code(),
@@ -119,7 +127,11 @@ fn dispatch(command: Command) -> Result<ExitCode> {
 
 /// Runs a future on the coordinator's single thread.
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::bug("failed to start").source(error))?.block_on(work)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::bug("failed to start").source(error))?
+        .block_on(work)
 }
 
 /// Prints to standard output; a closed pipe ends quietly.

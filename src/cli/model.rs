@@ -40,16 +40,29 @@ impl Model {
     pub fn run(self) -> Result<ExitCode> {
         let store = Store::of_user()?;
         match self {
-            Model::Import { file, existing, sha256 } => {
+            Model::Import {
+                file,
+                existing,
+                sha256,
+            } => {
                 let file = match (file, existing) {
                     (Some(file), _) => file,
                     (None, Some(name)) => existing_file(&name)?,
-                    (None, None) => return Err(Error::usage("give a GGUF file or --existing NAME")),
+                    (None, None) => {
+                        return Err(Error::usage("give a GGUF file or --existing NAME"));
+                    }
                 };
                 if let Some(wanted) = sha256 {
-                    let found = crate::files::sha256(&file).map_err(|error| Error::usage(format!("failed to read {}", crate::files::shown(&file))).source(error))?;
+                    let found = crate::files::sha256(&file).map_err(|error| {
+                        Error::usage(format!("failed to read {}", crate::files::shown(&file)))
+                            .source(error)
+                    })?;
                     if !found.eq_ignore_ascii_case(&wanted) {
-                        return Err(Error::refused(format!("{} is not the wanted file: its sha256 is {found}", crate::files::shown(&file))).hint("fetch it again; nothing was imported"));
+                        return Err(Error::refused(format!(
+                            "{} is not the wanted file: its sha256 is {found}",
+                            crate::files::shown(&file)
+                        ))
+                        .hint("fetch it again; nothing was imported"));
                     }
                 }
                 let runtime = Runtime::load(&store.library()?)?;
@@ -62,8 +75,17 @@ impl Model {
                 if live {
                     eprint!("\r\x1b[K");
                 }
-                let name = store.list()?.into_iter().find(|(known, _)| *known == id).map(|(_, manifest)| manifest.name).unwrap_or_default();
-                print(&format!("imported {} as {}\n", escape::terminal(&name), label(&id)))?;
+                let name = store
+                    .list()?
+                    .into_iter()
+                    .find(|(known, _)| *known == id)
+                    .map(|(_, manifest)| manifest.name)
+                    .unwrap_or_default();
+                print(&format!(
+                    "imported {} as {}\n",
+                    escape::terminal(&name),
+                    label(&id)
+                ))?;
             }
             Model::List { json, check } => {
                 let models = store.list()?;
@@ -76,9 +98,17 @@ impl Model {
                     let rows: Vec<_> = models.iter().map(|(id, manifest)| serde_json::json!({"alias": alias(id), "sha256": id.as_str(), "manifest": manifest})).collect();
                     print_json(&rows)?;
                 } else if models.is_empty() {
-                    print("no model is imported; known ones: scripts/fetch.sh model NAME, then narrowroom model import FILE\n")?;
+                    print(
+                        "no model is imported; known ones: scripts/fetch.sh model NAME, then narrowroom model import FILE\n",
+                    )?;
                     for known in CATALOGUE {
-                        print(&format!("  {:<20} {:>5} MB  {}  {}\n", known.alias, known.bytes / 1_000_000, known.licence, known.title))?;
+                        print(&format!(
+                            "  {:<20} {:>5} MB  {}  {}\n",
+                            known.alias,
+                            known.bytes / 1_000_000,
+                            known.licence,
+                            known.title
+                        ))?;
                     }
                 } else {
                     for (id, manifest) in &models {
@@ -100,15 +130,29 @@ impl Model {
 }
 
 fn existing_file(name: &str) -> Result<PathBuf> {
-    let known = CATALOGUE.iter().find(|known| known.alias == name).ok_or_else(|| {
-        Error::usage(format!("there is no pinned model {name:?}")).hint(format!("known: {}", CATALOGUE.map(|known| known.alias).join(", ")))
-    })?;
-    find_existing(known, &Places::of_user())
-        .ok_or_else(|| Error::usage(format!("no store of Ollama, LM Studio or Hugging Face here holds {name} (sha256 {}…)", &known.sha256[..16])).hint(format!("fetch it: scripts/fetch.sh model {name}")))
+    let known = CATALOGUE
+        .iter()
+        .find(|known| known.alias == name)
+        .ok_or_else(|| {
+            Error::usage(format!("there is no pinned model {name:?}")).hint(format!(
+                "known: {}",
+                CATALOGUE.map(|known| known.alias).join(", ")
+            ))
+        })?;
+    find_existing(known, &Places::of_user()).ok_or_else(|| {
+        Error::usage(format!(
+            "no store of Ollama, LM Studio or Hugging Face here holds {name} (sha256 {}…)",
+            &known.sha256[..16]
+        ))
+        .hint(format!("fetch it: scripts/fetch.sh model {name}"))
+    })
 }
 
 fn alias(id: &ModelId) -> Option<&'static str> {
-    CATALOGUE.iter().find(|known| known.sha256 == id.as_str()).map(|known| known.alias)
+    CATALOGUE
+        .iter()
+        .find(|known| known.sha256 == id.as_str())
+        .map(|known| known.alias)
 }
 
 fn label(id: &ModelId) -> String {
@@ -119,7 +163,9 @@ fn describe(progress: ImportProgress) -> String {
     let percent = |done: u64, all: u64| done * 100 / all.max(1);
     match progress {
         ImportProgress::Hashing(done, all) => format!("hashing {} %", percent(done, all)),
-        ImportProgress::Converting(done, all) => format!("converting the weights {} %", percent(done, all)),
+        ImportProgress::Converting(done, all) => {
+            format!("converting the weights {} %", percent(done, all))
+        }
         ImportProgress::Preparing => "preparing for this processor …".into(),
         ImportProgress::AlreadyThere => "already imported".into(),
     }

@@ -43,7 +43,12 @@ impl Playbook {
                     return print_json(&rows).map(|()| ExitCode::Done);
                 }
                 for row in rows {
-                    print(&format!("{:<14} {:<7} {}\n", row["id"].as_str().unwrap_or(""), row["version"].as_str().unwrap_or(""), row["description"].as_str().unwrap_or("")))?;
+                    print(&format!(
+                        "{:<14} {:<7} {}\n",
+                        row["id"].as_str().unwrap_or(""),
+                        row["version"].as_str().unwrap_or(""),
+                        row["description"].as_str().unwrap_or("")
+                    ))?;
                 }
             }
             Playbook::Show { playbook } => print(&load(&playbook)?.0.text)?,
@@ -58,7 +63,11 @@ impl Playbook {
                         print(&format!("{}: {}\n", problem.place, problem.message))?;
                     }
                 }
-                return Ok(if problems.is_empty() { ExitCode::Done } else { ExitCode::Usage });
+                return Ok(if problems.is_empty() {
+                    ExitCode::Done
+                } else {
+                    ExitCode::Usage
+                });
             }
         }
         Ok(ExitCode::Done)
@@ -69,6 +78,10 @@ impl Playbook {
 pub fn refuse_problems(bound: &Bound) -> Result<()> {
     match lint(bound)?.first() {
         None => Ok(()),
-        Some(problem) => Err(Error::usage(format!("the playbook may not run: {}: {}", problem.place, problem.message)).hint("see all problems with: narrowroom playbook lint FILE")),
+        Some(problem) => Err(Error::usage(format!(
+            "the playbook may not run: {}: {}",
+            problem.place, problem.message
+        ))
+        .hint("see all problems with: narrowroom playbook lint FILE")),
     }
 }

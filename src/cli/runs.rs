@@ -40,11 +40,23 @@ impl Runs {
             print("no runs yet; make one with: narrowroom triage BUNDLE\n")?;
             return Ok(ExitCode::Done);
         }
-        let mut out = format!("{:<11} {:<20} {:<22} {}\n", "RUN", "STARTED", "OUTCOME", "BUNDLE");
+        let mut out = format!(
+            "{:<11} {:<20} {:<22} {}\n",
+            "RUN", "STARTED", "OUTCOME", "BUNDLE"
+        );
         for row in rows {
-            let outcome = serde_json::to_value(row.outcome).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-            let name: String = escape::terminal(&row.bundle.name).chars().take(24).collect();
-            out.push_str(&format!("{:<11} {:<20} {:<22} {name}\n", row.id, row.started, outcome));
+            let outcome = serde_json::to_value(row.outcome)
+                .ok()
+                .and_then(|v| v.as_str().map(str::to_owned))
+                .unwrap_or_default();
+            let name: String = escape::terminal(&row.bundle.name)
+                .chars()
+                .take(24)
+                .collect();
+            out.push_str(&format!(
+                "{:<11} {:<20} {:<22} {name}\n",
+                row.id, row.started, outcome
+            ));
         }
         print(&out)?;
         Ok(ExitCode::Done)
@@ -114,7 +126,10 @@ impl Show {
             }
         } else {
             let mut view = crate::triage::view(&run);
-            view.files = vec![crate::report::view::OutputFile { what: "this report as a page".into(), path: dir.join("report.html").to_string_lossy().into_owned() }];
+            view.files = vec![crate::report::view::OutputFile {
+                what: "this report as a page".into(),
+                path: dir.join("report.html").to_string_lossy().into_owned(),
+            }];
             print(&crate::report::terminal::render(&view, terminal::colour()))?;
         }
         Ok(ExitCode::Done)
@@ -123,5 +138,8 @@ impl Show {
 
 /// Text of several lines made safe for a terminal, its line ends kept.
 fn block(text: &str) -> String {
-    text.split('\n').map(escape::terminal).collect::<Vec<_>>().join("\n")
+    text.split('\n')
+        .map(escape::terminal)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

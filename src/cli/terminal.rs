@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 /// Whether colour belongs on standard output.
 pub fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Prints an error with its causes and its hint.
@@ -37,14 +39,29 @@ impl Line {
     pub fn new(limit: u64, quiet: bool) -> Self {
         let live = !quiet && std::io::stderr().is_terminal();
         let now = Instant::now();
-        Self { live, shown: false, last: now.checked_sub(Duration::from_secs(1)).unwrap_or(now), started: now, limit, stage: String::new(), provisional: false }
+        Self {
+            live,
+            shown: false,
+            last: now.checked_sub(Duration::from_secs(1)).unwrap_or(now),
+            started: now,
+            limit,
+            stage: String::new(),
+            provisional: false,
+        }
     }
     fn show(&mut self, text: &str, always: bool) {
         if !self.live || (!always && self.last.elapsed() < Duration::from_millis(100)) {
             return;
         }
         let seconds = self.started.elapsed().as_secs();
-        let text: String = format!("{} · {seconds} s of {} s", escape::terminal(text), self.limit).chars().take(79).collect();
+        let text: String = format!(
+            "{} · {seconds} s of {} s",
+            escape::terminal(text),
+            self.limit
+        )
+        .chars()
+        .take(79)
+        .collect();
         let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
         let _ = std::io::stderr().flush();
         self.shown = true;
@@ -73,8 +90,14 @@ impl Watch for Line {
                 self.stage.clone_from(stage);
                 self.show(&format!("{stage} …"), true);
             }
-            Progress::Unpack { files, bytes } => self.show(&format!("unpacking: {files} files, {} MB", bytes / 1_000_000), false),
-            Progress::Tokens { step, tokens, rate } => self.show(&format!("model: {step}, {tokens} tokens, {rate:.0} tokens/s"), false),
+            Progress::Unpack { files, bytes } => self.show(
+                &format!("unpacking: {files} files, {} MB", bytes / 1_000_000),
+                false,
+            ),
+            Progress::Tokens { step, tokens, rate } => self.show(
+                &format!("model: {step}, {tokens} tokens, {rate:.0} tokens/s"),
+                false,
+            ),
         }
     }
     fn provisional(&mut self, report: &Report) {
@@ -84,7 +107,10 @@ impl Watch for Line {
         self.provisional = true;
         self.clear();
         let text = match report.findings.first() {
-            Some(first) => format!("signals, not yet checked: {}", escape::terminal(&first.title)),
+            Some(first) => format!(
+                "signals, not yet checked: {}",
+                escape::terminal(&first.title)
+            ),
             None => "signals, not yet checked: no fault stands out".to_owned(),
         };
         eprintln!("{}", text.chars().take(200).collect::<String>());

@@ -56,14 +56,23 @@ pub struct Triage {
 impl Triage {
     /// Runs it.
     pub fn run(self) -> Result<ExitCode> {
-        let playbook = self.playbook.as_deref().map(crate::playbook::load).transpose()?.map(|(bound, _)| bound);
+        let playbook = self
+            .playbook
+            .as_deref()
+            .map(crate::playbook::load)
+            .transpose()?
+            .map(|(bound, _)| bound);
         if let Some(bound) = &playbook {
             super::playbook::refuse_problems(bound)?;
         }
         let request = Request {
             bundle: self.bundle,
             playbook,
-            model: if self.no_model { None } else { Some(choose_model(self.model.as_deref())?) },
+            model: if self.no_model {
+                None
+            } else {
+                Some(choose_model(self.model.as_deref())?)
+            },
             ticket: self.ticket.as_deref().map(ticket).transpose()?,
             runs: self.runs.path(),
             seed: self.seed,
@@ -72,7 +81,9 @@ impl Triage {
             allow_weaker: self.allow_weaker_seal,
         };
         for layer in &request.allow_weaker {
-            eprintln!("warning: the seal may lack its layer {layer}; the report and the record will say so");
+            eprintln!(
+                "warning: the seal may lack its layer {layer}; the report and the record will say so"
+            );
         }
         let mut line = terminal::Line::new(request.limits.max_seconds, self.quiet || self.json);
         let finished = block_on(crate::triage::run(&request, &mut line))?;
@@ -86,14 +97,30 @@ impl Triage {
         } else {
             let mut shown = view.clone();
             shown.files = vec![
-                crate::report::view::OutputFile { what: "this report as a page".into(), path: finished.dir.join("report.html").to_string_lossy().into_owned() },
-                crate::report::view::OutputFile { what: "prompts, raw output, seal proof".into(), path: format!("narrowroom show {}", finished.run.record.id) },
+                crate::report::view::OutputFile {
+                    what: "this report as a page".into(),
+                    path: finished
+                        .dir
+                        .join("report.html")
+                        .to_string_lossy()
+                        .into_owned(),
+                },
+                crate::report::view::OutputFile {
+                    what: "prompts, raw output, seal proof".into(),
+                    path: format!("narrowroom show {}", finished.run.record.id),
+                },
             ];
             print(&terminal_report::render(&shown, terminal::colour()))?;
         }
         if finished.run.verdict.is_rejected() {
-            return Err(Error::new(ExitCode::Rejected, "the verifier rejected the output; the run is kept")
-                .hint(format!("see what it refused and why: narrowroom show {} --verdict", finished.run.record.id)));
+            return Err(Error::new(
+                ExitCode::Rejected,
+                "the verifier rejected the output; the run is kept",
+            )
+            .hint(format!(
+                "see what it refused and why: narrowroom show {} --verdict",
+                finished.run.record.id
+            )));
         }
         Ok(ExitCode::Done)
     }
@@ -101,13 +128,18 @@ impl Triage {
 
 /// Threads of the machine.
 pub fn threads() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)).min(64)
+    std::thread::available_parallelism()
+        .map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
+        .min(64)
 }
 
 fn ticket(text: &str) -> Result<String> {
     let path = Path::new(text);
     if !text.contains('\n') && files::exists(path) {
-        return files::read_text(path).or_fail(ExitCode::Usage, format!("failed to read the ticket {}", files::shown(path)));
+        return files::read_text(path).or_fail(
+            ExitCode::Usage,
+            format!("failed to read the ticket {}", files::shown(path)),
+        );
     }
     Ok(text.to_owned())
 }
@@ -119,13 +151,19 @@ fn choose_model(name: Option<&str>) -> Result<ModelChoice> {
         Some(name) => store.resolve(name)?,
         None => default_model(&store)?,
     };
-    Ok(ModelChoice { dir: store.model_dir(&id), sha256: id.as_str().to_owned(), library })
+    Ok(ModelChoice {
+        dir: store.model_dir(&id),
+        sha256: id.as_str().to_owned(),
+        library,
+    })
 }
 
 /// The best of the pinned models that is imported, else the first of the others.
 fn default_model(store: &Store) -> Result<ModelId> {
     let models = store.list()?;
-    let pinned = CATALOGUE.iter().find_map(|known| models.iter().find(|(id, _)| id.as_str() == known.sha256));
+    let pinned = CATALOGUE
+        .iter()
+        .find_map(|known| models.iter().find(|(id, _)| id.as_str() == known.sha256));
     pinned
         .or(models.first())
         .map(|(id, _)| id.clone())
@@ -143,6 +181,10 @@ fn write_out(out: &Path, view: &crate::report::view::View) -> Result<()> {
         Some("html" | "htm") => files::write_whole(out, html::render(view).as_bytes()),
         Some("md" | "markdown") => files::write_whole(out, markdown::render(view).as_bytes()),
         Some("json") => files::write_whole(out, &json()?),
-        _ => Err(Error::usage(format!("failed to write {}: its ending is not .html, .md or .json", files::shown(out))).hint("name a file with one of these endings, or an existing directory")),
+        _ => Err(Error::usage(format!(
+            "failed to write {}: its ending is not .html, .md or .json",
+            files::shown(out)
+        ))
+        .hint("name a file with one of these endings, or an existing directory")),
     }
 }

@@ -34,7 +34,10 @@ pub struct Verify {
 impl Verify {
     /// Runs it.
     pub fn run(self) -> Result<ExitCode> {
-        let report = files::read_text(&self.report).or_fail(ExitCode::InputRefused, format!("failed to read the report {}", files::shown(&self.report)))?;
+        let report = files::read_text(&self.report).or_fail(
+            ExitCode::InputRefused,
+            format!("failed to read the report {}", files::shown(&self.report)),
+        )?;
         let request = Request {
             bundle: self.bundle,
             playbook: None,
@@ -49,24 +52,52 @@ impl Verify {
         let mut line = terminal::Line::new(request.limits.max_seconds, self.json);
         let (verdict, _) = block_on(crate::triage::verify(report, &request, &mut line))?;
         line.clear();
-        if self.json { print_json(&verdict)? } else { print(&text(&verdict))? }
-        Ok(if verdict.is_rejected() { ExitCode::Rejected } else { ExitCode::Done })
+        if self.json {
+            print_json(&verdict)?
+        } else {
+            print(&text(&verdict))?
+        }
+        Ok(if verdict.is_rejected() {
+            ExitCode::Rejected
+        } else {
+            ExitCode::Done
+        })
     }
 }
 
 /// The verdict for a person: what failed first, then the count of what held.
 pub fn text(verdict: &Verdict) -> String {
     let mut out = String::new();
-    let held = verdict.claims.iter().filter(|claim| claim.status == Status::Ok).count();
-    for claim in verdict.claims.iter().filter(|claim| claim.status != Status::Ok) {
+    let held = verdict
+        .claims
+        .iter()
+        .filter(|claim| claim.status == Status::Ok)
+        .count();
+    for claim in verdict
+        .claims
+        .iter()
+        .filter(|claim| claim.status != Status::Ok)
+    {
         let word = match claim.status {
             Status::Flagged => "flagged ",
             Status::Dropped => "dropped ",
             _ => "REJECTED",
         };
-        out.push_str(&format!("{word}  {}  {}\n          {}\n", claim.place, claim.rule, escape::terminal(&claim.reason)));
+        out.push_str(&format!(
+            "{word}  {}  {}\n          {}\n",
+            claim.place,
+            claim.rule,
+            escape::terminal(&claim.reason)
+        ));
     }
-    let end = if verdict.is_rejected() { "rejected" } else { "accepted" };
-    out.push_str(&format!("{end}: {held} of {} claims hold\n", verdict.claims.len()));
+    let end = if verdict.is_rejected() {
+        "rejected"
+    } else {
+        "accepted"
+    };
+    out.push_str(&format!(
+        "{end}: {held} of {} claims hold\n",
+        verdict.claims.len()
+    ));
     out
 }

@@ -52,7 +52,11 @@ impl Cause {
     /// Takes over the signals and what is explained of the same cause in another catalogue; words and
     /// commands stay, commands are taken over where there are none.
     pub(super) fn absorb(&mut self, other: Cause) {
-        for (own, more) in [(&mut self.signals_for, other.signals_for), (&mut self.signals_against, other.signals_against), (&mut self.explains, other.explains)] {
+        for (own, more) in [
+            (&mut self.signals_for, other.signals_for),
+            (&mut self.signals_against, other.signals_against),
+            (&mut self.explains, other.explains),
+        ] {
             for item in more {
                 if !own.contains(&item) {
                     own.push(item);

@@ -24,8 +24,19 @@ pub struct Problem {
 pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
     let (playbook, causes) = bound.parse()?;
     let mut problems = Vec::new();
-    let mut flag = |place: &str, message: String| problems.push(Problem { place: place.to_owned(), message });
-    if playbook.version.split('.').filter(|part| part.parse::<u32>().is_ok()).count() != 3 {
+    let mut flag = |place: &str, message: String| {
+        problems.push(Problem {
+            place: place.to_owned(),
+            message,
+        })
+    };
+    if playbook
+        .version
+        .split('.')
+        .filter(|part| part.parse::<u32>().is_ok())
+        .count()
+        != 3
+    {
         flag("version", "is not major.minor.patch".into());
     }
     if !matches!(playbook.steps.first(), Some(Step::Select { .. })) {
@@ -38,26 +49,56 @@ pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
             flag(step.id(), "two steps have this id".into());
         }
         let (prompts, allowed): (Vec<&str>, &[&str]) = match step {
-            Step::Select { max_candidates, max_lines, .. } => {
+            Step::Select {
+                max_candidates,
+                max_lines,
+                ..
+            } => {
                 if !(1..=20).contains(max_candidates) || !(1..=12).contains(max_lines) {
-                    flag(step.id(), "max_candidates must be 1 to 20 and max_lines 1 to 12".into());
+                    flag(
+                        step.id(),
+                        "max_candidates must be 1 to 20 and max_lines 1 to 12".into(),
+                    );
                 }
                 (vec![], &[])
             }
-            Step::Rank { system, prompt, permutations, weight, .. } => {
+            Step::Rank {
+                system,
+                prompt,
+                permutations,
+                weight,
+                ..
+            } => {
                 if !(1..=8).contains(permutations) || !(0.0..=4.0).contains(weight) {
-                    flag(step.id(), "permutations must be 1 to 8 and weight 0 to 4".into());
+                    flag(
+                        step.id(),
+                        "permutations must be 1 to 8 and weight 0 to 4".into(),
+                    );
                 }
                 (vec![system, prompt], &["ticket", "candidates"])
             }
-            Step::Draft { system, prompt, max_tokens, .. } => {
+            Step::Draft {
+                system,
+                prompt,
+                max_tokens,
+                ..
+            } => {
                 drafted = true;
                 if *max_tokens > 1024 {
-                    flag(step.id(), "max_tokens is over 1024: a draft is short".into());
+                    flag(
+                        step.id(),
+                        "max_tokens is over 1024: a draft is short".into(),
+                    );
                 }
                 (vec![system, prompt], &["ticket", "fault", "lines"])
             }
-            Step::Write { system, prompt, max_chars, max_tokens, .. } => {
+            Step::Write {
+                system,
+                prompt,
+                max_chars,
+                max_tokens,
+                ..
+            } => {
                 if *max_chars > 600 || *max_tokens > 1024 {
                     flag(step.id(), "an unbounded string: max_chars must be at most 600 and max_tokens at most 1024".into());
                 }
@@ -68,12 +109,25 @@ pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
             }
         };
         for prompt in prompts {
-            if prompt.lines().count() > MAX_PROMPT_LINES || prompt.chars().count() > MAX_PROMPT_CHARS {
-                flag(step.id(), format!("a prompt is over one screen ({MAX_PROMPT_LINES} lines, {MAX_PROMPT_CHARS} characters)"));
+            if prompt.lines().count() > MAX_PROMPT_LINES
+                || prompt.chars().count() > MAX_PROMPT_CHARS
+            {
+                flag(
+                    step.id(),
+                    format!(
+                        "a prompt is over one screen ({MAX_PROMPT_LINES} lines, {MAX_PROMPT_CHARS} characters)"
+                    ),
+                );
             }
             for slot in slots(prompt) {
                 if !allowed.contains(&slot) {
-                    flag(step.id(), format!("a prompt uses {{{slot}}}; this step knows {}", allowed.join(", ")));
+                    flag(
+                        step.id(),
+                        format!(
+                            "a prompt uses {{{slot}}}; this step knows {}",
+                            allowed.join(", ")
+                        ),
+                    );
                 }
             }
             if prompt.contains("<|") {
@@ -84,27 +138,49 @@ pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
     let slugs: BTreeSet<_> = causes.iter().map(|cause| cause.slug.as_str()).collect();
     for cause in &causes {
         if cause.about.lines().count() != 1 || cause.about.len() > 200 {
-            flag(&cause.slug, "about must be one line of at most 200 characters".into());
+            flag(
+                &cause.slug,
+                "about must be one line of at most 200 characters".into(),
+            );
         }
         if cause.signals_for.is_empty() {
-            flag(&cause.slug, "no signal speaks for it, so it could only be guessed".into());
+            flag(
+                &cause.slug,
+                "no signal speaks for it, so it could only be guessed".into(),
+            );
         }
         if cause.commands.len() > 5 {
             flag(&cause.slug, "more than five commands".into());
         }
         for other in &cause.explains {
             if !slugs.contains(other.as_str()) {
-                flag(&cause.slug, format!("explains {other}, which is in none of the playbook's catalogues"));
+                flag(
+                    &cause.slug,
+                    format!("explains {other}, which is in none of the playbook's catalogues"),
+                );
             }
         }
         for template in &cause.commands {
             let sample = sample(&template.command);
             let class = crate::verify::command::classify(&sample);
             if class.class != crate::report::CommandClass::ReadOnly {
-                flag(&cause.slug, format!("the command {:?} is not read-only: {}", template.command, class.reasons.join("; ")));
+                flag(
+                    &cause.slug,
+                    format!(
+                        "the command {:?} is not read-only: {}",
+                        template.command,
+                        class.reasons.join("; ")
+                    ),
+                );
             }
             if template.why.trim().is_empty() {
-                flag(&cause.slug, format!("the command {:?} does not say what its answer would decide", template.command));
+                flag(
+                    &cause.slug,
+                    format!(
+                        "the command {:?} does not say what its answer would decide",
+                        template.command
+                    ),
+                );
             }
         }
     }
@@ -113,7 +189,11 @@ pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
 
 /// The template with a plain word in each slot.
 fn sample(template: &str) -> String {
-    slots(template).into_iter().fold(template.to_owned(), |text, slot| text.replace(&format!("{{{slot}}}"), "example"))
+    slots(template)
+        .into_iter()
+        .fold(template.to_owned(), |text, slot| {
+            text.replace(&format!("{{{slot}}}"), "example")
+        })
 }
 
 #[cfg(test)]
@@ -131,13 +211,22 @@ mod tests {
     #[test]
     fn finds_a_long_prompt_an_unknown_slot_and_a_destructive_command() {
         let mut bound = super::super::shipped("kubernetes").unwrap();
-        bound.text = bound.text.replacen("{candidates}", &format!("{{secrets}}{}", "line\n".repeat(60)), 1);
+        bound.text = bound.text.replacen(
+            "{candidates}",
+            &format!("{{secrets}}{}", "line\n".repeat(60)),
+            1,
+        );
         bound.catalogues[0].1.push_str(
             "\n[[causes]]\nslug = \"bad\"\nabout = \"Bad.\"\nsignals_for = [\"x\"]\n[[causes.commands]]\ncommand = \"kubectl delete pod {pod}\"\nwhy = \"no\"\n",
         );
         let problems = lint(&bound).unwrap();
         for needle in ["over one screen", "{secrets}", "not read-only"] {
-            assert!(problems.iter().any(|problem| problem.message.contains(needle)), "{needle}: {problems:#?}");
+            assert!(
+                problems
+                    .iter()
+                    .any(|problem| problem.message.contains(needle)),
+                "{needle}: {problems:#?}"
+            );
         }
     }
 }

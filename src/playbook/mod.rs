@@ -140,7 +140,10 @@ impl Step {
     /// Name in the transcript.
     pub fn id(&self) -> &str {
         match self {
-            Step::Select { id, .. } | Step::Rank { id, .. } | Step::Draft { id, .. } | Step::Write { id, .. } => id,
+            Step::Select { id, .. }
+            | Step::Rank { id, .. }
+            | Step::Draft { id, .. }
+            | Step::Write { id, .. } => id,
         }
     }
     /// Whether the step needs a model.
@@ -162,7 +165,8 @@ impl Bound {
     /// SHA-256 over the playbook and its catalogues, each preceded by its length; lower-case hex.
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();
-        for text in std::iter::once(&self.text).chain(self.catalogues.iter().map(|(_, text)| text)) {
+        for text in std::iter::once(&self.text).chain(self.catalogues.iter().map(|(_, text)| text))
+        {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text);
         }
@@ -176,16 +180,27 @@ impl Bound {
         let playbook = parse(&self.text)?;
         let mut causes: Vec<Cause> = Vec::new();
         for (family, text) in &self.catalogues {
-            let catalogue: Catalogue = toml::from_str(text).or_fail(ExitCode::Usage, format!("failed to read the catalogue {family}"))?;
+            let catalogue: Catalogue = toml::from_str(text).or_fail(
+                ExitCode::Usage,
+                format!("failed to read the catalogue {family}"),
+            )?;
             if catalogue.schema != catalogue::SCHEMA {
-                return Err(Error::usage(format!("failed to read the catalogue {family}: its schema is not {}", catalogue::SCHEMA)));
+                return Err(Error::usage(format!(
+                    "failed to read the catalogue {family}: its schema is not {}",
+                    catalogue::SCHEMA
+                )));
             }
             let start = causes.len();
             for cause in catalogue.causes {
                 match causes.iter().position(|known| known.slug == cause.slug) {
                     // Two families may speak for one cause: the kernel's log and a service's log both see an MTU mismatch.
                     Some(at) if at < start => causes[at].absorb(cause),
-                    Some(_) => return Err(Error::usage(format!("failed to read the catalogue {family}: the cause {} is there twice", cause.slug))),
+                    Some(_) => {
+                        return Err(Error::usage(format!(
+                            "failed to read the catalogue {family}: the cause {} is there twice",
+                            cause.slug
+                        )));
+                    }
                     None => causes.push(cause),
                 }
             }
@@ -199,9 +214,13 @@ impl Bound {
 /// # Errors
 /// A usage error with the place and what is wrong.
 pub fn parse(text: &str) -> Result<Playbook> {
-    let playbook: Playbook = toml::from_str(text).or_fail(ExitCode::Usage, "failed to read the playbook")?;
+    let playbook: Playbook =
+        toml::from_str(text).or_fail(ExitCode::Usage, "failed to read the playbook")?;
     if playbook.schema != SCHEMA {
-        return Err(Error::usage(format!("failed to read the playbook {}: its schema is not {SCHEMA}", playbook.id)));
+        return Err(Error::usage(format!(
+            "failed to read the playbook {}: its schema is not {SCHEMA}",
+            playbook.id
+        )));
     }
     Ok(playbook)
 }

@@ -6,15 +6,27 @@ use std::path::Path;
 
 /// The shipped playbooks: id and text.
 pub const SHIPPED: &[(&str, &str)] = &[
-    ("kubernetes", include_str!("../../playbooks/kubernetes.toml")),
-    ("linux-host", include_str!("../../playbooks/linux-host.toml")),
+    (
+        "kubernetes",
+        include_str!("../../playbooks/kubernetes.toml"),
+    ),
+    (
+        "linux-host",
+        include_str!("../../playbooks/linux-host.toml"),
+    ),
 ];
 
 /// The shipped catalogues: family and text.
 const CATALOGUES: &[(&str, &str)] = &[
-    ("kubernetes", include_str!("../../playbooks/causes/kubernetes.toml")),
+    (
+        "kubernetes",
+        include_str!("../../playbooks/causes/kubernetes.toml"),
+    ),
     ("host", include_str!("../../playbooks/causes/host.toml")),
-    ("services", include_str!("../../playbooks/causes/services.toml")),
+    (
+        "services",
+        include_str!("../../playbooks/causes/services.toml"),
+    ),
     ("logs", include_str!("../../playbooks/causes/logs.toml")),
 ];
 
@@ -32,10 +44,16 @@ pub enum Source {
 /// # Errors
 /// A usage error that names the known ones.
 pub fn shipped(id: &str) -> Result<Bound> {
-    let (_, text) = SHIPPED.iter().find(|(known, _)| *known == id).ok_or_else(|| {
-        let known: Vec<_> = SHIPPED.iter().map(|(id, _)| *id).collect();
-        Error::usage(format!("there is no playbook {id:?}")).hint(format!("known: {}; or give the path of a .toml file", known.join(", ")))
-    })?;
+    let (_, text) = SHIPPED
+        .iter()
+        .find(|(known, _)| *known == id)
+        .ok_or_else(|| {
+            let known: Vec<_> = SHIPPED.iter().map(|(id, _)| *id).collect();
+            Error::usage(format!("there is no playbook {id:?}")).hint(format!(
+                "known: {}; or give the path of a .toml file",
+                known.join(", ")
+            ))
+        })?;
     bind(text)
 }
 
@@ -49,11 +67,18 @@ pub fn load(name: &str) -> Result<(Bound, Source)> {
         return Ok((shipped(name)?, Source::Shipped));
     }
     let path = Path::new(name);
-    let text = crate::files::read_text(path).or_fail(ExitCode::Usage, format!("failed to read the playbook {name}"))?;
+    let text = crate::files::read_text(path).or_fail(
+        ExitCode::Usage,
+        format!("failed to read the playbook {name}"),
+    )?;
     let playbook = parse(&text)?;
     let mut catalogues = Vec::new();
     for family in &playbook.catalogues {
-        let beside = path.parent().unwrap_or(Path::new(".")).join("causes").join(format!("{family}.toml"));
+        let beside = path
+            .parent()
+            .unwrap_or(Path::new("."))
+            .join("causes")
+            .join(format!("{family}.toml"));
         let text = match crate::files::read_text(&beside) {
             Ok(text) => text,
             Err(_) => catalogue(family)?.to_owned(),
@@ -67,7 +92,9 @@ pub fn load(name: &str) -> Result<(Bound, Source)> {
 pub fn for_profile(profile: &str) -> &'static str {
     SHIPPED
         .iter()
-        .find(|(_, text)| parse(text).is_ok_and(|playbook| playbook.profiles.iter().any(|known| known == profile)))
+        .find(|(_, text)| {
+            parse(text).is_ok_and(|playbook| playbook.profiles.iter().any(|known| known == profile))
+        })
         .map_or("linux-host", |(id, _)| id)
 }
 
@@ -77,12 +104,20 @@ fn bind(text: &str) -> Result<Bound> {
     for family in &playbook.catalogues {
         catalogues.push((family.clone(), catalogue(family)?.to_owned()));
     }
-    Ok(Bound { text: text.to_owned(), catalogues })
+    Ok(Bound {
+        text: text.to_owned(),
+        catalogues,
+    })
 }
 
 fn catalogue(family: &str) -> Result<&'static str> {
-    CATALOGUES.iter().find(|(known, _)| *known == family).map(|(_, text)| *text).ok_or_else(|| {
-        let known: Vec<_> = CATALOGUES.iter().map(|(family, _)| *family).collect();
-        Error::usage(format!("there is no catalogue of causes {family:?}")).hint(format!("known: {}", known.join(", ")))
-    })
+    CATALOGUES
+        .iter()
+        .find(|(known, _)| *known == family)
+        .map(|(_, text)| *text)
+        .ok_or_else(|| {
+            let known: Vec<_> = CATALOGUES.iter().map(|(family, _)| *family).collect();
+            Error::usage(format!("there is no catalogue of causes {family:?}"))
+                .hint(format!("known: {}", known.join(", ")))
+        })
 }

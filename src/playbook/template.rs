@@ -31,7 +31,9 @@ pub fn fill(template: &str, entities: &BTreeMap<String, String>) -> Option<Strin
         let plain = !value.is_empty()
             && value.len() <= 253
             && !value.starts_with('-')
-            && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/@=,+%".contains(c));
+            && value
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.:/@=,+%".contains(c));
         if !plain {
             return None;
         }
@@ -50,21 +52,44 @@ mod tests {
     use super::*;
 
     fn entities(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     #[test]
     fn fills_whole_words_only_from_entities() {
         let known = entities(&[("namespace", "shop"), ("pod", "cart-5f9c")]);
-        assert_eq!(fill("kubectl -n {namespace} logs {pod} --previous", &known).as_deref(), Some("kubectl -n shop logs cart-5f9c --previous"));
+        assert_eq!(
+            fill("kubectl -n {namespace} logs {pod} --previous", &known).as_deref(),
+            Some("kubectl -n shop logs cart-5f9c --previous")
+        );
         assert_eq!(fill("kubectl get {node}", &known), None);
-        assert_eq!(fill("kubectl get pods -o jsonpath='{.items[0]}'", &known).as_deref(), Some("kubectl get pods -o jsonpath='{.items[0]}'"));
+        assert_eq!(
+            fill("kubectl get pods -o jsonpath='{.items[0]}'", &known).as_deref(),
+            Some("kubectl get pods -o jsonpath='{.items[0]}'")
+        );
     }
 
     #[test]
     fn a_hostile_name_cannot_become_a_command() {
-        for value in ["a; rm -rf /", "$(id)", "-rf", "a b", "a\nb", "`id`", "a|b", "", "ａ"] {
-            assert_eq!(fill("kubectl get pod {pod}", &entities(&[("pod", value)])), None, "{value:?}");
+        for value in [
+            "a; rm -rf /",
+            "$(id)",
+            "-rf",
+            "a b",
+            "a\nb",
+            "`id`",
+            "a|b",
+            "",
+            "ａ",
+        ] {
+            assert_eq!(
+                fill("kubectl get pod {pod}", &entities(&[("pod", value)])),
+                None,
+                "{value:?}"
+            );
         }
     }
 }

@@ -148,19 +148,29 @@ pub struct Run {
 pub fn new_id() -> String {
     const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut hash = Sha256::new();
-    hash.update(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos()).to_le_bytes());
+    hash.update(
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| d.as_nanos())
+            .to_le_bytes(),
+    );
     hash.update(std::process::id().to_le_bytes());
     let mut random = [0_u8; 16];
     let mut filled = 0;
     // Without the kernel's randomness the id is still unique by time and process.
     while filled < random.len() {
-        match rustix::rand::getrandom(&mut random[filled..], rustix::rand::GetRandomFlags::empty()) {
+        match rustix::rand::getrandom(&mut random[filled..], rustix::rand::GetRandomFlags::empty())
+        {
             Ok(read) if read > 0 => filled += read,
             _ => break,
         }
     }
     hash.update(random);
-    hash.finalize().iter().take(10).map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
+    hash.finalize()
+        .iter()
+        .take(10)
+        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+        .collect()
 }
 
 /// Digest of all that decides the report.
@@ -177,18 +187,28 @@ pub fn key(parts: &[&str]) -> String {
 ///
 /// # Errors
 /// As [`files::write_error`].
-pub fn commit(scratch: Scratch, runs: &Path, run: &Run, html: &str, markdown: &str) -> Result<PathBuf> {
+pub fn commit(
+    scratch: Scratch,
+    runs: &Path,
+    run: &Run,
+    html: &str,
+    markdown: &str,
+) -> Result<PathBuf> {
     let at = scratch.path();
     files::write_whole(&at.join("record.json"), &pretty(&run.record)?)?;
     files::write_whole(&at.join("report.json"), &pretty(&run.report)?)?;
     files::write_whole(&at.join("verdict.json"), &pretty(&run.verdict)?)?;
     let mut lines = Vec::new();
     for exchange in &run.transcript {
-        serde_json::to_writer(&mut lines, exchange).or_fail(ExitCode::Bug, "failed to write the transcript")?;
+        serde_json::to_writer(&mut lines, exchange)
+            .or_fail(ExitCode::Bug, "failed to write the transcript")?;
         lines.push(b'\n');
     }
     files::write_whole(&at.join("transcript.jsonl"), &lines)?;
-    files::write_whole(&at.join("review.json"), b"{\n  \"schema\": \"narrowroom.review/v1\",\n  \"state\": \"pending\"\n}\n")?;
+    files::write_whole(
+        &at.join("review.json"),
+        b"{\n  \"schema\": \"narrowroom.review/v1\",\n  \"state\": \"pending\"\n}\n",
+    )?;
     files::write_whole(&at.join("report.html"), html.as_bytes())?;
     files::write_whole(&at.join("report.md"), markdown.as_bytes())?;
     let to = runs.join(&run.record.id);
@@ -201,7 +221,8 @@ pub fn commit(scratch: Scratch, runs: &Path, run: &Run, html: &str, markdown: &s
 /// # Errors
 /// Only a bug.
 pub fn pretty<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value).or_fail(ExitCode::Bug, "failed to write JSON")?;
+    let mut bytes =
+        serde_json::to_vec_pretty(value).or_fail(ExitCode::Bug, "failed to write JSON")?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -211,8 +232,14 @@ pub fn pretty<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 /// # Errors
 /// When the directory cannot be read.
 pub fn ids(runs: &Path) -> Result<Vec<String>> {
-    let names = files::names(runs).or_fail(ExitCode::Usage, format!("failed to read the runs directory {}", files::shown(runs)))?;
-    Ok(names.into_iter().filter(|name| !name.starts_with('.')).collect())
+    let names = files::names(runs).or_fail(
+        ExitCode::Usage,
+        format!("failed to read the runs directory {}", files::shown(runs)),
+    )?;
+    Ok(names
+        .into_iter()
+        .filter(|name| !name.starts_with('.'))
+        .collect())
 }
 
 /// The only run whose id begins with `prefix`.
@@ -224,8 +251,15 @@ pub fn find(runs: &Path, prefix: &str) -> Result<PathBuf> {
     let matching: Vec<_> = all.iter().filter(|id| id.starts_with(prefix)).collect();
     match matching.as_slice() {
         [one] => Ok(runs.join(one)),
-        [] => Err(Error::usage(format!("there is no run {prefix:?} in {}", files::shown(runs))).hint("list them with: narrowroom runs")),
-        many => Err(Error::usage(format!("{} runs begin with {prefix:?}", many.len())).hint("give more characters of the id")),
+        [] => Err(Error::usage(format!(
+            "there is no run {prefix:?} in {}",
+            files::shown(runs)
+        ))
+        .hint("list them with: narrowroom runs")),
+        many => Err(
+            Error::usage(format!("{} runs begin with {prefix:?}", many.len()))
+                .hint("give more characters of the id"),
+        ),
     }
 }
 
@@ -234,14 +268,28 @@ pub fn find(runs: &Path, prefix: &str) -> Result<PathBuf> {
 /// # Errors
 /// A usage error that names the file that is damaged or from another version.
 pub fn load(dir: &Path) -> Result<Run> {
-    let transcript = files::read_text(&dir.join("transcript.jsonl")).or_fail(ExitCode::Usage, format!("failed to read {}", files::shown(&dir.join("transcript.jsonl"))))?;
+    let transcript = files::read_text(&dir.join("transcript.jsonl")).or_fail(
+        ExitCode::Usage,
+        format!(
+            "failed to read {}",
+            files::shown(&dir.join("transcript.jsonl"))
+        ),
+    )?;
     Ok(Run {
         record: load_record(dir)?,
         report: json(&dir.join("report.json"))?,
         verdict: json(&dir.join("verdict.json"))?,
         transcript: transcript
             .lines()
-            .map(|line| serde_json::from_str(line).or_fail(ExitCode::Usage, format!("failed to read {}: a line is damaged", files::shown(&dir.join("transcript.jsonl")))))
+            .map(|line| {
+                serde_json::from_str(line).or_fail(
+                    ExitCode::Usage,
+                    format!(
+                        "failed to read {}: a line is damaged",
+                        files::shown(&dir.join("transcript.jsonl"))
+                    ),
+                )
+            })
             .collect::<Result<_>>()?,
     })
 }
@@ -253,29 +301,52 @@ pub fn load(dir: &Path) -> Result<Run> {
 pub fn load_record(dir: &Path) -> Result<Record> {
     let record: Record = json(&dir.join("record.json"))?;
     if record.schema != SCHEMA {
-        return Err(Error::usage(format!("{} is of the form {:?}, this version reads {SCHEMA}", files::shown(&dir.join("record.json")), record.schema)));
+        return Err(Error::usage(format!(
+            "{} is of the form {:?}, this version reads {SCHEMA}",
+            files::shown(&dir.join("record.json")),
+            record.schema
+        )));
     }
     Ok(record)
 }
 
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = files::read_text(path).or_fail(ExitCode::Usage, format!("failed to read {}", files::shown(path)))?;
-    serde_json::from_str(&text).or_fail(ExitCode::Usage, format!("failed to read {}: it is damaged or of another version", files::shown(path)))
+    let text = files::read_text(path).or_fail(
+        ExitCode::Usage,
+        format!("failed to read {}", files::shown(path)),
+    )?;
+    serde_json::from_str(&text).or_fail(
+        ExitCode::Usage,
+        format!(
+            "failed to read {}: it is damaged or of another version",
+            files::shown(path)
+        ),
+    )
 }
 
 /// Makes the facts that a report carries about its bundle.
 pub fn bundle_facts(record: &Record) -> BundleFacts {
-    BundleFacts { sha256: record.bundle.sha256.clone(), profile: record.bundle.profile.clone(), files: record.bundle.files }
+    BundleFacts {
+        sha256: record.bundle.sha256.clone(),
+        profile: record.bundle.profile.clone(),
+        files: record.bundle.files,
+    }
 }
 
 /// What the room said about itself, kept for [`Record`].
 pub fn playbook_record(summary: &RoomSummary) -> PlaybookRecord {
-    PlaybookRecord { id: summary.playbook_id.clone(), version: summary.playbook_version.clone(), sha256: summary.playbook_sha256.clone() }
+    PlaybookRecord {
+        id: summary.playbook_id.clone(),
+        version: summary.playbook_version.clone(),
+        sha256: summary.playbook_sha256.clone(),
+    }
 }
 
 /// The current time, RFC 3339, UTC, to the second.
 pub fn now() -> String {
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let seconds = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
     rfc3339(seconds)
 }
 
@@ -289,9 +360,17 @@ fn rfc3339(seconds: u64) -> String {
     let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
-    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    let (day, month) = (
+        doy - (153 * mp + 2) / 5 + 1,
+        if mp < 10 { mp + 3 } else { mp - 9 },
+    );
     let year = yoe + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
 }
 
 #[cfg(test)]

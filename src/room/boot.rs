@@ -23,7 +23,8 @@ impl Out {
     /// # Errors
     /// When the coordinator is gone.
     pub fn send(&mut self, message: &FromWorker) -> Result<()> {
-        frame::write(&mut self.0.lock(), message).or_fail(ExitCode::Bug, "failed to talk to the coordinator")
+        frame::write(&mut self.0.lock(), message)
+            .or_fail(ExitCode::Bug, "failed to talk to the coordinator")
     }
     /// Sends a stage name; a lost coordinator ends the worker soon enough by itself.
     pub fn stage(&mut self, name: &str) {
@@ -36,20 +37,40 @@ pub fn main(zone: &str) -> ExitCode {
     let mut out = Out(io::stdout());
     // A panic message can hold the bundle's text; only its place leaves the room.
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
-        let failed = FromWorker::Failed { exit: ExitCode::Bug, message: format!("an internal error{place}"), hint: Some("please report it; the place is enough, it holds nothing of the bundle".into()) };
+        let place = panic
+            .location()
+            .map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        let failed = FromWorker::Failed {
+            exit: ExitCode::Bug,
+            message: format!("an internal error{place}"),
+            hint: Some(
+                "please report it; the place is enough, it holds nothing of the bundle".into(),
+            ),
+        };
         let _ = frame::write(&mut io::stdout().lock(), &failed);
     }));
-    let (name, trial) = zone.strip_prefix(super::TRIAL).map_or((zone, false), |name| (name, true));
-    let done = name.parse().map_err(|_| Error::usage(format!("there is no zone {name:?}"))).and_then(|zone| run(zone, trial, &mut out));
+    let (name, trial) = zone
+        .strip_prefix(super::TRIAL)
+        .map_or((zone, false), |name| (name, true));
+    let done = name
+        .parse()
+        .map_err(|_| Error::usage(format!("there is no zone {name:?}")))
+        .and_then(|zone| run(zone, trial, &mut out));
     match done {
         Ok(()) => {
             let usage = usage();
-            let _ = out.send(&FromWorker::Finished { peak_kib: usage.0, cpu_millis: usage.1 });
+            let _ = out.send(&FromWorker::Finished {
+                peak_kib: usage.0,
+                cpu_millis: usage.1,
+            });
             ExitCode::Done
         }
         Err(error) => {
-            let _ = out.send(&FromWorker::Failed { exit: error.exit, message: error.chain(), hint: error.hint.clone() });
+            let _ = out.send(&FromWorker::Failed {
+                exit: error.exit,
+                message: error.chain(),
+                hint: error.hint.clone(),
+            });
             let _ = io::stdout().flush();
             // The frame tells; the status only says that the worker itself came to its end.
             ExitCode::Done
@@ -58,8 +79,12 @@ pub fn main(zone: &str) -> ExitCode {
 }
 
 fn run(zone: Zone, trial: bool, out: &mut Out) -> Result<()> {
-    let boot = std::env::var(BOOT_VARIABLE).or_fail(ExitCode::Usage, "a worker is started by narrowroom itself, not by hand")?;
-    let boot: Boot = serde_json::from_str(&boot).or_fail(ExitCode::Bug, "failed to read the worker's description")?;
+    let boot = std::env::var(BOOT_VARIABLE).or_fail(
+        ExitCode::Usage,
+        "a worker is started by narrowroom itself, not by hand",
+    )?;
+    let boot: Boot = serde_json::from_str(&boot)
+        .or_fail(ExitCode::Bug, "failed to read the worker's description")?;
     if trial {
         for proof in seal::trial(zone, &boot.tree, &boot.allow_weaker)? {
             out.send(&FromWorker::Sealed(Box::new(proof)))?;
@@ -77,12 +102,20 @@ fn run(zone: Zone, trial: bool, out: &mut Out) -> Result<()> {
 pub fn plan(zone: Zone, boot: &Boot) -> SealPlan {
     let mut plan = SealPlan::new(zone);
     let tree = Mount::new(boot.tree.clone(), TREE);
-    if zone == Zone::Unpack { plan.write_dirs.push(tree) } else { plan.read_dirs.push(tree) }
+    if zone == Zone::Unpack {
+        plan.write_dirs.push(tree)
+    } else {
+        plan.read_dirs.push(tree)
+    }
     if let Some(model) = &boot.model {
         plan.read_dirs.push(Mount::new(model.clone(), MODEL));
     }
     plan.limits.memory_bytes = plan.limits.memory_bytes.min(boot.limits.max_memory);
-    plan.limits.cpu_seconds = boot.limits.max_seconds.saturating_mul(u64::from(super::MAX_THREADS)).max(60);
+    plan.limits.cpu_seconds = boot
+        .limits
+        .max_seconds
+        .saturating_mul(u64::from(super::MAX_THREADS))
+        .max(60);
     if zone == Zone::Unpack {
         plan.limits.file_bytes = boot.limits.max_file_bytes;
     }
@@ -95,8 +128,11 @@ pub fn plan(zone: Zone, boot: &Boot) -> SealPlan {
 /// # Errors
 /// When it is not there.
 pub fn open_tree(sealed: &Sealed) -> Result<cap_std::fs::Dir> {
-    let path = sealed.path(TREE).ok_or_else(|| Error::bug("the tree was not granted"))?;
-    cap_std::fs::Dir::open_ambient_dir(path, cap_std::ambient_authority()).or_fail(ExitCode::Bug, "failed to open the tree")
+    let path = sealed
+        .path(TREE)
+        .ok_or_else(|| Error::bug("the tree was not granted"))?;
+    cap_std::fs::Dir::open_ambient_dir(path, cap_std::ambient_authority())
+        .or_fail(ExitCode::Bug, "failed to open the tree")
 }
 
 /// Reads the frames of the task: the index, then the job.
@@ -107,7 +143,9 @@ pub fn read_job() -> Result<(Vec<crate::bundle::Entry>, ToWorker)> {
     let mut from = io::BufReader::with_capacity(256 << 10, io::stdin().lock());
     let mut entries = Vec::new();
     loop {
-        match frame::read::<ToWorker>(&mut from).or_fail(ExitCode::Bug, "failed to read the task")? {
+        match frame::read::<ToWorker>(&mut from)
+            .or_fail(ExitCode::Bug, "failed to read the task")?
+        {
             Some(ToWorker::Entries(part)) => entries.extend(part),
             Some(job) => return Ok((entries, job)),
             None => return Err(Error::bug("the task is missing")),
@@ -121,9 +159,15 @@ pub fn read_job() -> Result<(Vec<crate::bundle::Entry>, ToWorker)> {
 /// When a file cannot be read.
 pub fn learn(tree: &Tree) -> Result<Masker> {
     let mut masker = Masker::new();
-    let learned = masker.learn_tree(tree, LearnLimits::default()).or_fail(ExitCode::Bug, "failed to look for secrets in the tree")?;
+    let learned = masker
+        .learn_tree(tree, LearnLimits::default())
+        .or_fail(ExitCode::Bug, "failed to look for secrets in the tree")?;
     if learned.limited {
-        return Err(Error::limit("the bundle holds more text or more secrets than can be masked").hint("split the bundle: up to 8 GiB of text and 50,000 secret values are searched"));
+        return Err(
+            Error::limit("the bundle holds more text or more secrets than can be masked").hint(
+                "split the bundle: up to 8 GiB of text and 50,000 secret values are searched",
+            ),
+        );
     }
     Ok(masker)
 }
@@ -138,6 +182,11 @@ fn usage() -> (u64, u64) {
         }
         used
     };
-    let millis = |time: libc::timeval| u64::try_from(time.tv_sec * 1_000 + time.tv_usec / 1_000).unwrap_or(0);
-    (u64::try_from(used.ru_maxrss).unwrap_or(0), millis(used.ru_utime) + millis(used.ru_stime))
+    let millis = |time: libc::timeval| {
+        u64::try_from(time.tv_sec * 1_000 + time.tv_usec / 1_000).unwrap_or(0)
+    };
+    (
+        u64::try_from(used.ru_maxrss).unwrap_or(0),
+        millis(used.ru_utime) + millis(used.ru_stime),
+    )
 }

@@ -30,7 +30,10 @@ pub enum FrameError {
 /// The stream's error; `InvalidData` when the value is over [`MAX_FRAME_BYTES`].
 pub fn write<T: Serialize>(to: &mut impl Write, value: &T) -> io::Result<()> {
     let bytes = serde_json::to_vec(value)?;
-    let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= MAX_FRAME_BYTES).ok_or(io::ErrorKind::InvalidData)?;
+    let length = u32::try_from(bytes.len())
+        .ok()
+        .filter(|length| *length <= MAX_FRAME_BYTES)
+        .ok_or(io::ErrorKind::InvalidData)?;
     to.write_all(&length.to_le_bytes())?;
     to.write_all(&bytes)?;
     to.flush()
@@ -42,7 +45,11 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
 
 fn check(length: [u8; 4]) -> Result<usize, FrameError> {
     let length = u32::from_le_bytes(length);
-    if length > MAX_FRAME_BYTES { Err(FrameError::TooLong(length)) } else { Ok(length as usize) }
+    if length > MAX_FRAME_BYTES {
+        Err(FrameError::TooLong(length))
+    } else {
+        Ok(length as usize)
+    }
 }
 
 /// Reads one frame; `None` at the end of the stream.
@@ -64,7 +71,9 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<T>, Fram
 ///
 /// # Errors
 /// Any [`FrameError`].
-pub async fn read_async<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin)) -> Result<Option<T>, FrameError> {
+pub async fn read_async<T: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+) -> Result<Option<T>, FrameError> {
     let mut length = [0; 4];
     if from.read(&mut length[..1]).await? == 0 {
         return Ok(None);
@@ -76,7 +85,11 @@ pub async fn read_async<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin)
 }
 
 fn cut(error: io::Error) -> FrameError {
-    if error.kind() == io::ErrorKind::UnexpectedEof { FrameError::Cut } else { FrameError::Io(error) }
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        FrameError::Cut
+    } else {
+        FrameError::Io(error)
+    }
 }
 
 #[cfg(test)]
@@ -95,8 +108,14 @@ mod tests {
 
     #[test]
     fn a_lying_length_is_refused_before_it_is_allocated() {
-        assert!(matches!(read::<u8>(&mut [0xff_u8, 0xff, 0xff, 0xff, 1].as_slice()), Err(FrameError::TooLong(_))));
-        assert!(matches!(read::<u8>(&mut [9_u8, 0, 0, 0, 1].as_slice()), Err(FrameError::Cut)));
+        assert!(matches!(
+            read::<u8>(&mut [0xff_u8, 0xff, 0xff, 0xff, 1].as_slice()),
+            Err(FrameError::TooLong(_))
+        ));
+        assert!(matches!(
+            read::<u8>(&mut [9_u8, 0, 0, 0, 1].as_slice()),
+            Err(FrameError::Cut)
+        ));
     }
 
     proptest! {

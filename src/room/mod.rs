@@ -4,11 +4,11 @@
 //! workers' own main functions ([`zone1`], [`zone2`], [`zone3`]). Touches: processes (zone 0); in the
 //! workers only inherited descriptors and the directories of the seal.
 
+mod boot;
+mod chain;
 pub mod frame;
 pub mod protocol;
 pub mod worker;
-mod boot;
-mod chain;
 mod zone1;
 mod zone2;
 mod zone3;

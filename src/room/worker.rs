@@ -31,11 +31,17 @@ impl Worker {
     /// # Errors
     /// As [`Self::spawn`].
     pub fn trial(zone: Zone, boot: &Boot) -> Result<Self> {
-        Self::start(zone, &format!("{}{}", super::TRIAL, zone.name()), boot, None)
+        Self::start(
+            zone,
+            &format!("{}{}", super::TRIAL, zone.name()),
+            boot,
+            None,
+        )
     }
 
     fn start(zone: Zone, task: &str, boot: &Boot, input: Option<std::fs::File>) -> Result<Self> {
-        let boot = serde_json::to_string(boot).or_fail(ExitCode::Bug, "failed to describe a worker")?;
+        let boot =
+            serde_json::to_string(boot).or_fail(ExitCode::Bug, "failed to describe a worker")?;
         let stdin = input.map_or_else(Stdio::piped, Stdio::from);
         let mut command = Command::new("/proc/self/exe");
         command
@@ -55,10 +61,21 @@ impl Worker {
         if let Some(layer) = std::env::var_os("NARROWROOM_TEST_DROP_LAYER") {
             command.env("NARROWROOM_TEST_DROP_LAYER", layer);
         }
-        let mut child = command.spawn().or_fail(ExitCode::Bug, format!("failed to start the {} worker", zone.name()))?;
+        let mut child = command.spawn().or_fail(
+            ExitCode::Bug,
+            format!("failed to start the {} worker", zone.name()),
+        )?;
         let stdin = child.stdin.take();
-        let stdout = child.stdout.take().ok_or_else(|| Error::bug("a worker has no output"))?;
-        Ok(Self { zone, child, stdin, stdout })
+        let stdout = child
+            .stdout
+            .take()
+            .ok_or_else(|| Error::bug("a worker has no output"))?;
+        Ok(Self {
+            zone,
+            child,
+            stdin,
+            stdout,
+        })
     }
 
     /// Sends one frame.
@@ -69,8 +86,14 @@ impl Worker {
         use tokio::io::AsyncWriteExt;
         let mut bytes = Vec::new();
         frame::write(&mut bytes, message).or_fail(ExitCode::Bug, "failed to write a frame")?;
-        let stdin = self.stdin.as_mut().ok_or_else(|| Error::bug("a worker's input is closed"))?;
-        stdin.write_all(&bytes).await.or_fail(ExitCode::Bug, format!("failed to talk to the {} worker", self.zone.name()))
+        let stdin = self
+            .stdin
+            .as_mut()
+            .ok_or_else(|| Error::bug("a worker's input is closed"))?;
+        stdin.write_all(&bytes).await.or_fail(
+            ExitCode::Bug,
+            format!("failed to talk to the {} worker", self.zone.name()),
+        )
     }
 
     /// Says that nothing more will be sent.
@@ -84,7 +107,11 @@ impl Worker {
     /// The worker's own failure, a broken frame, or a limit.
     pub async fn next(&mut self) -> Result<Option<FromWorker>> {
         match frame::read_async(&mut self.stdout).await {
-            Ok(Some(FromWorker::Failed { exit, message, hint })) => {
+            Ok(Some(FromWorker::Failed {
+                exit,
+                message,
+                hint,
+            })) => {
                 let mut error = Error::new(exit, clean(&message));
                 error.hint = hint.map(|hint| clean(&hint));
                 Err(error)
@@ -94,7 +121,11 @@ impl Worker {
                 let status = self.child.wait().await.ok();
                 Err(match status.and_then(|status| self.death(status)) {
                     Some(death) => death,
-                    None => Error::bug(format!("the {} worker broke the protocol", self.zone.name())).source(error),
+                    None => Error::bug(format!(
+                        "the {} worker broke the protocol",
+                        self.zone.name()
+                    ))
+                    .source(error),
                 })
             }
         }
@@ -106,7 +137,11 @@ impl Worker {
     /// When it did not end well.
     pub async fn end(mut self) -> Result<()> {
         self.stdin = None;
-        let status = self.child.wait().await.or_fail(ExitCode::Bug, "failed to wait for a worker")?;
+        let status = self
+            .child
+            .wait()
+            .await
+            .or_fail(ExitCode::Bug, "failed to wait for a worker")?;
         self.death(status).map_or(Ok(()), Err)
     }
 
@@ -121,7 +156,12 @@ impl Worker {
         }
         let zone = self.zone.name();
         // The outer process repeats a signal of the sealed one as 128 + signal.
-        let signal = status.signal().or_else(|| status.code().filter(|code| (129..=192).contains(code)).map(|code| code - 128));
+        let signal = status.signal().or_else(|| {
+            status
+                .code()
+                .filter(|code| (129..=192).contains(code))
+                .map(|code| code - 128)
+        });
         Some(match signal {
             Some(libc::SIGXCPU) => Error::limit(format!("the {zone} worker used up its processor time")).hint("raise --max-seconds"),
             Some(libc::SIGKILL) => Error::limit(format!("the {zone} worker was killed, most likely because memory ran out"))

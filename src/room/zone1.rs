@@ -24,9 +24,15 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     out.send(&FromWorker::Sealed(Box::new(proof.clone())))?;
     proof.demand()?;
     let dir = open_tree(&sealed)?;
-    let input = std::io::stdin().as_fd().try_clone_to_owned().or_fail(ExitCode::Bug, "failed to take over the bundle")?;
+    let input = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .or_fail(ExitCode::Bug, "failed to take over the bundle")?;
     let unpacked = unpacker.run(input.into(), dir, &mut |progress| {
-        let _ = out.send(&FromWorker::Progress(Progress::Unpack { files: progress.files, bytes: progress.bytes_out }));
+        let _ = out.send(&FromWorker::Progress(Progress::Unpack {
+            files: progress.files,
+            bytes: progress.bytes_out,
+        }));
     })?;
     for part in unpacked.index.entries.chunks(BATCH) {
         out.send(&FromWorker::Entries(part.to_vec()))?;
@@ -34,5 +40,8 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     for part in unpacked.index.skipped.chunks(BATCH) {
         out.send(&FromWorker::Skipped(part.to_vec()))?;
     }
-    out.send(&FromWorker::Unpacked { sha256: unpacked.archive_sha256, bytes: unpacked.archive_bytes })
+    out.send(&FromWorker::Unpacked {
+        sha256: unpacked.archive_sha256,
+        bytes: unpacked.archive_bytes,
+    })
 }

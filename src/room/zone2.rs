@@ -7,7 +7,10 @@ use crate::bundle::{FileKind, Index, Tree};
 use crate::error::{Error, Result};
 use crate::model::{Model, RunOptions, Runtime};
 use crate::playbook::{self, Cause, Playbook, Step};
-use crate::report::{BundleFacts, Command, CommandClass, Finding, Missing, NotExamined, Outcome, Report, SCHEMA, SubjectField};
+use crate::report::{
+    BundleFacts, Command, CommandClass, Finding, Missing, NotExamined, Outcome, Report, SCHEMA,
+    SubjectField,
+};
 use crate::seal::{self, Zone};
 use crate::secrets::{self, Masker};
 use crate::signals::{self, Analysis, Role, Signal};
@@ -28,7 +31,10 @@ struct Clock(Vec<(String, u64)>, Instant);
 
 impl Clock {
     fn lap(&mut self, name: &str) {
-        self.0.push((name.to_owned(), u64::try_from(self.1.elapsed().as_millis()).unwrap_or(u64::MAX)));
+        self.0.push((
+            name.to_owned(),
+            u64::try_from(self.1.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ));
         self.1 = Instant::now();
     }
 }
@@ -50,7 +56,13 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     let (entries, ToWorker::Room(job)) = read_job()? else {
         return Err(Error::bug("the room was given another zone's task"));
     };
-    let tree = Tree::new(dir, Index { entries, skipped: vec![] });
+    let tree = Tree::new(
+        dir,
+        Index {
+            entries,
+            skipped: vec![],
+        },
+    );
     out.stage("looking for secrets");
     let masker = super::boot::learn(&tree)?;
     clock.lap("secrets");
@@ -66,7 +78,11 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     let analysis = signals::analyse(&tree, &profile, &causes, ticket.as_deref());
     clock.lap("signals");
 
-    let facts = BundleFacts { sha256: job.bundle_sha256.clone(), profile: profile.name.as_str().to_owned(), files: tree.files().count() as u64 };
+    let facts = BundleFacts {
+        sha256: job.bundle_sha256.clone(),
+        profile: profile.name.as_str().to_owned(),
+        files: tree.files().count() as u64,
+    };
     let mut summary = RoomSummary {
         profile_why: profile.why.clone(),
         playbook_id: playbook.id.clone(),
@@ -77,52 +93,98 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         ..RoomSummary::default()
     };
     let mut candidates = candidates(&analysis, &playbook, &causes, &masker);
-    let mut report = masked(assemble(&job, facts, &candidates, &analysis, &tree), &masker);
+    let mut report = masked(
+        assemble(&job, facts, &candidates, &analysis, &tree),
+        &masker,
+    );
     out.send(&FromWorker::Provisional(Box::new(report.clone())))?;
 
     let wanted = job.use_model && playbook.steps.iter().any(Step::uses_model);
-    if let (Some(runtime), Some(model_dir), true) = (&runtime, &model_dir, wanted && !candidates.is_empty()) {
+    if let (Some(runtime), Some(model_dir), true) =
+        (&runtime, &model_dir, wanted && !candidates.is_empty())
+    {
         out.stage("loading the model");
-        let options = RunOptions { context_tokens: boot.limits.context, threads: job.threads, seed: job.seed };
+        let options = RunOptions {
+            context_tokens: boot.limits.context,
+            threads: job.threads,
+            seed: job.seed,
+        };
         let model = Model::open(runtime, model_dir, &options)?;
         clock.lap("model load");
         out.send(&FromWorker::Narrowed(Box::new(sealed.narrow()?)))?;
         clock.lap("second seal");
-        let mut chain = Chain::new(model, &playbook, out, &masker, ticket.as_deref(), boot.limits.max_tokens);
+        let mut chain = Chain::new(
+            model,
+            &playbook,
+            out,
+            &masker,
+            ticket.as_deref(),
+            boot.limits.max_tokens,
+        );
         chain.run(&mut candidates)?;
         let (model, notes) = chain.finish();
         clock.lap("model steps");
         summary.model = Some(model_use(&model));
         summary.notes = notes;
-        report = masked(assemble(&job, report.bundle.clone(), &candidates, &analysis, &tree), &masker);
+        report = masked(
+            assemble(&job, report.bundle.clone(), &candidates, &analysis, &tree),
+            &masker,
+        );
     } else if wanted {
-        summary.notes.push("the model was not asked: there was no candidate to rank or to word".into());
+        summary
+            .notes
+            .push("the model was not asked: there was no candidate to rank or to word".into());
     } else {
-        summary.notes.push("the model was switched off; this is the answer of the signals alone".into());
+        summary
+            .notes
+            .push("the model was switched off; this is the answer of the signals alone".into());
     }
     for evidence in &mut summary.injections {
         evidence.quote = masker.mask(&evidence.quote);
     }
     summary.origins = candidates.iter().map(Candidate::origin).collect();
-    summary.secrets = masker.counts().iter().map(|(kind, count)| ((*kind).to_owned(), *count as u64)).collect();
+    summary.secrets = masker
+        .counts()
+        .iter()
+        .map(|(kind, count)| ((*kind).to_owned(), *count as u64))
+        .collect();
     summary.timings = clock.0;
     out.send(&FromWorker::Draft(Box::new((report, summary))))
 }
 
 /// The customer's words: from the command line and from a `ticket.txt` at the top of the bundle.
 fn ticket(job: &RoomJob, tree: &Tree) -> Option<String> {
-    let inside = tree.get("ticket.txt").and_then(|entry| tree.text(entry).ok().flatten()).map(|text| text.as_str().to_owned());
-    let words: Vec<String> = job.ticket.iter().cloned().chain(inside).map(|text| text.trim().chars().take(MAX_TICKET).collect::<String>()).filter(|text| !text.is_empty()).collect();
+    let inside = tree
+        .get("ticket.txt")
+        .and_then(|entry| tree.text(entry).ok().flatten())
+        .map(|text| text.as_str().to_owned());
+    let words: Vec<String> = job
+        .ticket
+        .iter()
+        .cloned()
+        .chain(inside)
+        .map(|text| text.trim().chars().take(MAX_TICKET).collect::<String>())
+        .filter(|text| !text.is_empty())
+        .collect();
     (!words.is_empty()).then(|| words.join("\n"))
 }
 
 /// The playbook's selection: strongest first, evidence cut to what the step allows, masked.
-fn candidates(analysis: &Analysis, playbook: &Playbook, causes: &[Cause], masker: &Masker) -> Vec<Candidate> {
+fn candidates(
+    analysis: &Analysis,
+    playbook: &Playbook,
+    causes: &[Cause],
+    masker: &Masker,
+) -> Vec<Candidate> {
     let (most, lines) = playbook
         .steps
         .iter()
         .find_map(|step| match step {
-            Step::Select { max_candidates, max_lines, .. } => Some((*max_candidates, *max_lines)),
+            Step::Select {
+                max_candidates,
+                max_lines,
+                ..
+            } => Some((*max_candidates, *max_lines)),
             _ => None,
         })
         .unwrap_or((6, 3));
@@ -132,19 +194,45 @@ fn candidates(analysis: &Analysis, playbook: &Playbook, causes: &[Cause], masker
         if chosen.len() == most {
             break;
         }
-        let strength = if signal.role == Role::Symptom { signal.strength.min(SYMPTOM_CEILING) } else { signal.strength };
+        let strength = if signal.role == Role::Symptom {
+            signal.strength.min(SYMPTOM_CEILING)
+        } else {
+            signal.strength
+        };
         if strength < LISTED_FROM {
             continue;
         }
-        let mut signal = Signal { strength, ..signal.clone() };
+        let mut signal = Signal {
+            strength,
+            ..signal.clone()
+        };
         signal.title = masker.mask(&signal.title);
         signal.statement = masker.mask(&signal.statement);
-        let shown: Vec<_> = signal.evidence.iter().filter(|evidence| allowed.admits(&evidence.path)).take(lines).cloned().map(|mut evidence| {
-            evidence.quote = unmasked(&masker.mask(&evidence.quote));
-            evidence
-        }).collect();
-        let commands = causes.iter().find(|cause| cause.slug == signal.cause).map(|cause| commands(cause, &signal)).unwrap_or_default();
-        chosen.push(Candidate { before: strength, ranked: false, signal, shown, commands, wording: None, extra: vec![] });
+        let shown: Vec<_> = signal
+            .evidence
+            .iter()
+            .filter(|evidence| allowed.admits(&evidence.path))
+            .take(lines)
+            .cloned()
+            .map(|mut evidence| {
+                evidence.quote = unmasked(&masker.mask(&evidence.quote));
+                evidence
+            })
+            .collect();
+        let commands = causes
+            .iter()
+            .find(|cause| cause.slug == signal.cause)
+            .map(|cause| commands(cause, &signal))
+            .unwrap_or_default();
+        chosen.push(Candidate {
+            before: strength,
+            ranked: false,
+            signal,
+            shown,
+            commands,
+            wording: None,
+            extra: vec![],
+        });
     }
     chosen.sort_by(|a, b| b.signal.strength.total_cmp(&a.signal.strength));
     chosen
@@ -153,7 +241,11 @@ fn candidates(analysis: &Analysis, playbook: &Playbook, causes: &[Cause], masker
 /// The report as it may leave the room.
 fn masked(mut report: Report, masker: &Masker) -> Report {
     masker.mask_report(&mut report);
-    for evidence in report.findings.iter_mut().flat_map(|finding| &mut finding.evidence) {
+    for evidence in report
+        .findings
+        .iter_mut()
+        .flat_map(|finding| &mut finding.evidence)
+    {
         evidence.quote = unmasked(&evidence.quote);
     }
     report
@@ -170,8 +262,16 @@ fn unmasked(quote: &str) -> String {
         rest = &rest[mark.end..];
     }
     stretches.push(rest);
-    let longest = stretches.iter().map(|part| part.trim()).max_by_key(|part| part.chars().count()).unwrap_or(quote);
-    if longest.chars().count() >= ENOUGH { longest.to_owned() } else { quote.to_owned() }
+    let longest = stretches
+        .iter()
+        .map(|part| part.trim())
+        .max_by_key(|part| part.chars().count())
+        .unwrap_or(quote);
+    if longest.chars().count() >= ENOUGH {
+        longest.to_owned()
+    } else {
+        quote.to_owned()
+    }
 }
 
 fn commands(cause: &Cause, signal: &Signal) -> Vec<Command> {
@@ -180,20 +280,33 @@ fn commands(cause: &Cause, signal: &Signal) -> Vec<Command> {
         .iter()
         .filter_map(|template| {
             let command = playbook::fill(&template.command, &signal.entities)?;
-            Some(Command { command, why: template.why.clone(), class: Some(CommandClass::ReadOnly) })
+            Some(Command {
+                command,
+                why: template.why.clone(),
+                class: Some(CommandClass::ReadOnly),
+            })
         })
         .take(5)
         .collect()
 }
 
-fn assemble(job: &RoomJob, bundle: BundleFacts, candidates: &[Candidate], analysis: &Analysis, tree: &Tree) -> Report {
+fn assemble(
+    job: &RoomJob,
+    bundle: BundleFacts,
+    candidates: &[Candidate],
+    analysis: &Analysis,
+    tree: &Tree,
+) -> Report {
     let mut findings: Vec<Finding> = candidates
         .iter()
         .map(|candidate| {
             let signal = &candidate.signal;
             let mut evidence = signal.evidence.clone();
             for extra in &candidate.extra {
-                if !evidence.iter().any(|known| known.path == extra.path && known.line_start == extra.line_start) {
+                if !evidence
+                    .iter()
+                    .any(|known| known.path == extra.path && known.line_start == extra.line_start)
+                {
                     evidence.push(extra.clone());
                 }
             }
@@ -201,7 +314,10 @@ fn assemble(job: &RoomJob, bundle: BundleFacts, candidates: &[Candidate], analys
                 rank: 0,
                 cause: signal.cause.clone(),
                 title: signal.title.clone(),
-                root_cause: candidate.wording.clone().unwrap_or_else(|| signal.statement.clone()),
+                root_cause: candidate
+                    .wording
+                    .clone()
+                    .unwrap_or_else(|| signal.statement.clone()),
                 subject: Some(SubjectField::Subject(signal.subject.clone())),
                 confidence: (signal.strength * 100.0).round() / 100.0,
                 evidence,
@@ -215,8 +331,14 @@ fn assemble(job: &RoomJob, bundle: BundleFacts, candidates: &[Candidate], analys
         finding.commands.truncate(if at == 0 { 4 } else { 1 });
         finding.rank = u32::try_from(at + 1).unwrap_or(u32::MAX);
     }
-    let symptom = analysis.signals.iter().any(|signal| signal.role == Role::Symptom && signal.strength >= LISTED_FROM);
-    let outcome = if findings.iter().any(|finding| finding.confidence >= FINDING_FROM) {
+    let symptom = analysis
+        .signals
+        .iter()
+        .any(|signal| signal.role == Role::Symptom && signal.strength >= LISTED_FROM);
+    let outcome = if findings
+        .iter()
+        .any(|finding| finding.confidence >= FINDING_FROM)
+    {
         Outcome::Findings
     } else if symptom || !analysis.missing.is_empty() {
         Outcome::InsufficientEvidence
@@ -224,18 +346,42 @@ fn assemble(job: &RoomJob, bundle: BundleFacts, candidates: &[Candidate], analys
         Outcome::Healthy
     };
     let mut missing: Vec<Missing> = analysis.missing.clone();
-    for entry in tree.files().filter(|entry| entry.kind == FileKind::Empty).take(200) {
+    for entry in tree
+        .files()
+        .filter(|entry| entry.kind == FileKind::Empty)
+        .take(200)
+    {
         let name = entry.path.name().to_ascii_lowercase();
-        if ["events", "log", "describe", "pods"].iter().any(|word| name.contains(word)) && missing.len() < 30 {
-            missing.push(Missing { what: format!("the content of {}", entry.path.name()), why: "the file is there but empty: that is not the same as nothing having happened".into(), path: Some(entry.path.to_string()) });
+        if ["events", "log", "describe", "pods"]
+            .iter()
+            .any(|word| name.contains(word))
+            && missing.len() < 30
+        {
+            missing.push(Missing {
+                what: format!("the content of {}", entry.path.name()),
+                why: "the file is there but empty: that is not the same as nothing having happened"
+                    .into(),
+                path: Some(entry.path.to_string()),
+            });
         }
     }
     missing.truncate(30);
     let mut not_examined = analysis.not_examined.clone();
     if !job.skipped.is_empty() {
-        not_examined.push(NotExamined { what: format!("{} archive entries", job.skipped.len()), why: "the unpacker left them out; the record lists each with its reason".into() });
+        not_examined.push(NotExamined {
+            what: format!("{} archive entries", job.skipped.len()),
+            why: "the unpacker left them out; the record lists each with its reason".into(),
+        });
     }
-    Report { schema: SCHEMA.into(), run: job.key.clone(), outcome, bundle, findings, missing, not_examined }
+    Report {
+        schema: SCHEMA.into(),
+        run: job.key.clone(),
+        outcome,
+        bundle,
+        findings,
+        missing,
+        not_examined,
+    }
 }
 
 fn model_use(model: &Model) -> ModelUse {
@@ -262,5 +408,9 @@ fn model_use(model: &Model) -> ModelUse {
 }
 
 fn rate(tokens: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { (tokens as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 }
+    if seconds > 0.0 {
+        (tokens as f64 / seconds * 10.0).round() / 10.0
+    } else {
+        0.0
+    }
 }

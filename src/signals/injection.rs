@@ -11,11 +11,32 @@ const MAX_LISTED: usize = 20;
 
 /// Words that cheaply rule out nearly every line.
 const HINTS: &[&str] = &[
-    "ignore", "disregard", "forget", "override", "instruction", "system prompt", "<|", "[inst]", "### system", "### instruction", "you are now", "as an ai", "assistant:", "system:",
-    "tool_call", "function_call", "language model", "llm",
+    "ignore",
+    "disregard",
+    "forget",
+    "override",
+    "instruction",
+    "system prompt",
+    "<|",
+    "[inst]",
+    "### system",
+    "### instruction",
+    "you are now",
+    "as an ai",
+    "assistant:",
+    "system:",
+    "tool_call",
+    "function_call",
+    "language model",
+    "llm",
 ];
 
-static PREFILTER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(HINTS).ok());
+static PREFILTER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(HINTS)
+        .ok()
+});
 
 /// Forms that no ordinary program logs: they speak to a reader that follows instructions.
 static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -43,18 +64,32 @@ pub fn is_attempt(line: &str) -> bool {
 
 /// Tag characters (U+E0000…) carry text that no screen shows: nothing but a smuggled message uses them.
 fn has_hidden_text(line: &str) -> bool {
-    line.chars().filter(|c| matches!(c, '\u{E0020}'..='\u{E007F}')).count() >= 4
+    line.chars()
+        .filter(|c| matches!(c, '\u{E0020}'..='\u{E007F}'))
+        .count()
+        >= 4
 }
 
 /// Every attempt in the bundle's text, at most twenty.
 pub fn find(tree: &Tree) -> Vec<Evidence> {
     let mut found = Vec::new();
-    for entry in tree.files().filter(|entry| !matches!(entry.kind, FileKind::Binary | FileKind::Archive | FileKind::Empty)) {
+    for entry in tree.files().filter(|entry| {
+        !matches!(
+            entry.kind,
+            FileKind::Binary | FileKind::Archive | FileKind::Empty
+        )
+    }) {
         let done = tree.for_each_line(entry, |number, line| {
-            let suspicious = PREFILTER.as_ref().is_none_or(|words| words.is_match(line)) || line.contains('\u{E0020}');
+            let suspicious = PREFILTER.as_ref().is_none_or(|words| words.is_match(line))
+                || line.contains('\u{E0020}');
             if suspicious && is_attempt(line) {
                 let quote: String = line.trim().chars().take(300).collect();
-                found.push(Evidence { path: entry.path.to_string(), line_start: number as u64, line_end: number as u64, quote });
+                found.push(Evidence {
+                    path: entry.path.to_string(),
+                    line_start: number as u64,
+                    line_end: number as u64,
+                    quote,
+                });
             }
             found.len() < MAX_LISTED
         });

@@ -40,8 +40,10 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
     let mut general = logs::detect(tree, ticket);
     logs::drop_explained(&mut general.signals, &all.signals);
     all.merge(general);
-    let (mut known, unknown): (Vec<Signal>, Vec<Signal>) =
-        all.signals.into_iter().partition(|signal| causes.iter().any(|cause| cause.slug == signal.cause));
+    let (mut known, unknown): (Vec<Signal>, Vec<Signal>) = all
+        .signals
+        .into_iter()
+        .partition(|signal| causes.iter().any(|cause| cause.slug == signal.cause));
     for signal in &mut known {
         signal.strength = signal.strength.clamp(0.01, 0.97);
     }
@@ -52,15 +54,37 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
             why: "their causes are in no catalogue of this playbook".into(),
         });
     }
-    for (kind, why) in [(FileKind::Binary, "binary content is not read"), (FileKind::Archive, "compressed files inside the bundle are not opened")] {
-        let paths: Vec<_> = tree.files().filter(|entry| entry.kind == kind).map(|entry| entry.path.as_str()).collect();
+    for (kind, why) in [
+        (FileKind::Binary, "binary content is not read"),
+        (
+            FileKind::Archive,
+            "compressed files inside the bundle are not opened",
+        ),
+    ] {
+        let paths: Vec<_> = tree
+            .files()
+            .filter(|entry| entry.kind == kind)
+            .map(|entry| entry.path.as_str())
+            .collect();
         if let Some(first) = paths.first() {
-            let what = if paths.len() == 1 { (*first).to_owned() } else { format!("{} files such as {first}", paths.len()) };
-            not_examined.push(NotExamined { what, why: why.into() });
+            let what = if paths.len() == 1 {
+                (*first).to_owned()
+            } else {
+                format!("{} files such as {first}", paths.len())
+            };
+            not_examined.push(NotExamined {
+                what,
+                why: why.into(),
+            });
         }
     }
     let mut missing = all.missing;
     let mut seen = std::collections::HashSet::new();
     missing.retain(|item| seen.insert((item.what.clone(), item.path.clone())));
-    Analysis { signals: rank(known, causes), missing, not_examined, injections: injection::find(tree) }
+    Analysis {
+        signals: rank(known, causes),
+        missing,
+        not_examined,
+        injections: injection::find(tree),
+    }
 }

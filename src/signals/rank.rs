@@ -17,13 +17,21 @@ const BELOW_ROOT: f64 = 0.12;
 pub fn rank(signals: Vec<Signal>, causes: &[Cause]) -> Vec<Signal> {
     let mut merged: BTreeMap<(String, String, String), Signal> = BTreeMap::new();
     for signal in signals {
-        let key = (signal.cause.clone(), signal.subject.namespace.clone().unwrap_or_default(), format!("{}/{}", signal.subject.kind, signal.subject.name));
+        let key = (
+            signal.cause.clone(),
+            signal.subject.namespace.clone().unwrap_or_default(),
+            format!("{}/{}", signal.subject.kind, signal.subject.name),
+        );
         match merged.entry(key) {
             std::collections::btree_map::Entry::Vacant(free) => {
                 free.insert(signal);
             }
             std::collections::btree_map::Entry::Occupied(mut taken) => {
-                let (best, other) = if better(&signal, taken.get()) { (signal, taken.get().clone()) } else { (taken.get().clone(), signal) };
+                let (best, other) = if better(&signal, taken.get()) {
+                    (signal, taken.get().clone())
+                } else {
+                    (taken.get().clone(), signal)
+                };
                 taken.insert(absorb(best, other));
             }
         }
@@ -31,14 +39,25 @@ pub fn rank(signals: Vec<Signal>, causes: &[Cause]) -> Vec<Signal> {
     let mut signals: Vec<Signal> = merged.into_values().collect();
     signals.sort_by(order);
     let mut signals = drop_retold(signals);
-    let by_slug: BTreeMap<&str, &Cause> = causes.iter().map(|cause| (cause.slug.as_str(), cause)).collect();
+    let by_slug: BTreeMap<&str, &Cause> = causes
+        .iter()
+        .map(|cause| (cause.slug.as_str(), cause))
+        .collect();
     for root in 0..signals.len() {
         if signals[root].strength < EXPLAINS_FROM || signals[root].role != Role::Cause {
             continue;
         }
-        let Some(explains) = by_slug.get(signals[root].cause.as_str()).map(|cause| &cause.explains) else { continue };
+        let Some(explains) = by_slug
+            .get(signals[root].cause.as_str())
+            .map(|cause| &cause.explains)
+        else {
+            continue;
+        };
         for symptom in 0..signals.len() {
-            if symptom != root && explains.contains(&signals[symptom].cause) && related(&signals[root], &signals[symptom]) {
+            if symptom != root
+                && explains.contains(&signals[symptom].cause)
+                && related(&signals[root], &signals[symptom])
+            {
                 let ceiling = (signals[root].strength - BELOW_ROOT).max(0.05);
                 let below = &mut signals[symptom].strength;
                 *below = below.min(ceiling);
@@ -52,13 +71,28 @@ pub fn rank(signals: Vec<Signal>, causes: &[Cause]) -> Vec<Signal> {
 /// Two families may read the same line: the stronger one keeps it, and a weaker one of another family
 /// that cites nothing else would only say it again.
 fn drop_retold(signals: Vec<Signal>) -> Vec<Signal> {
-    let family = |signal: &Signal| signal.detector.split('.').next().unwrap_or_default().to_owned();
+    let family = |signal: &Signal| {
+        signal
+            .detector
+            .split('.')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let mut told: BTreeMap<(String, u64), String> = BTreeMap::new();
     let mut kept = Vec::new();
     for signal in signals {
         let own = family(&signal);
-        let lines: Vec<_> = signal.evidence.iter().map(|evidence| (evidence.path.clone(), evidence.line_start)).collect();
-        if lines.is_empty() || !lines.iter().all(|line| told.get(line).is_some_and(|teller| *teller != own)) {
+        let lines: Vec<_> = signal
+            .evidence
+            .iter()
+            .map(|evidence| (evidence.path.clone(), evidence.line_start))
+            .collect();
+        if lines.is_empty()
+            || !lines
+                .iter()
+                .all(|line| told.get(line).is_some_and(|teller| *teller != own))
+        {
             for line in lines {
                 told.entry(line).or_insert_with(|| own.clone());
             }
@@ -80,12 +114,22 @@ fn order(a: &Signal, b: &Signal) -> std::cmp::Ordering {
         .then_with(|| a.cause.cmp(&b.cause))
         .then_with(|| a.subject.namespace.cmp(&b.subject.namespace))
         .then_with(|| a.subject.name.cmp(&b.subject.name))
-        .then_with(|| a.evidence.first().map(|e| (&e.path, e.line_start)).cmp(&b.evidence.first().map(|e| (&e.path, e.line_start))))
+        .then_with(|| {
+            a.evidence
+                .first()
+                .map(|e| (&e.path, e.line_start))
+                .cmp(&b.evidence.first().map(|e| (&e.path, e.line_start)))
+        })
 }
 
 fn absorb(mut best: Signal, other: Signal) -> Signal {
     for evidence in other.evidence {
-        if best.evidence.len() < MAX_EVIDENCE && !best.evidence.iter().any(|known| known.path == evidence.path && known.line_start == evidence.line_start) {
+        if best.evidence.len() < MAX_EVIDENCE
+            && !best
+                .evidence
+                .iter()
+                .any(|known| known.path == evidence.path && known.line_start == evidence.line_start)
+        {
             best.evidence.push(evidence);
         }
     }
@@ -97,14 +141,35 @@ fn absorb(mut best: Signal, other: Signal) -> Signal {
 
 /// Whether two signals speak about the same thing: a shared name, or either has none (the whole host).
 fn related(a: &Signal, b: &Signal) -> bool {
-    const NAMING: [&str; 12] =
-        ["pod", "workload", "deployment", "job", "service", "node", "unit", "device", "pvc", "container", "daemon", "host"];
+    const NAMING: [&str; 12] = [
+        "pod",
+        "workload",
+        "deployment",
+        "job",
+        "service",
+        "node",
+        "unit",
+        "device",
+        "pvc",
+        "container",
+        "daemon",
+        "host",
+    ];
     let names = |signal: &Signal| -> BTreeSet<String> {
         let own = (!signal.subject.name.is_empty()).then(|| signal.subject.name.clone());
-        own.into_iter().chain(NAMING.iter().filter_map(|slot| signal.entities.get(*slot).cloned())).collect()
+        own.into_iter()
+            .chain(
+                NAMING
+                    .iter()
+                    .filter_map(|slot| signal.entities.get(*slot).cloned()),
+            )
+            .collect()
     };
     let (a_names, b_names) = (names(a), names(b));
-    a_names.is_empty() || b_names.is_empty() || a_names.intersection(&b_names).next().is_some() || (a.subject.namespace.is_none() && b.subject.namespace.is_none())
+    a_names.is_empty()
+        || b_names.is_empty()
+        || a_names.intersection(&b_names).next().is_some()
+        || (a.subject.namespace.is_none() && b.subject.namespace.is_none())
 }
 
 #[cfg(test)]
@@ -118,8 +183,17 @@ mod tests {
             cause: cause.into(),
             title: cause.into(),
             statement: cause.into(),
-            subject: Subject { kind: "Pod".into(), namespace: Some("shop".into()), name: name.into() },
-            evidence: vec![Evidence { path: format!("{name}.log"), line_start: 1, line_end: 1, quote: "a line".into() }],
+            subject: Subject {
+                kind: "Pod".into(),
+                namespace: Some("shop".into()),
+                name: name.into(),
+            },
+            evidence: vec![Evidence {
+                path: format!("{name}.log"),
+                line_start: 1,
+                line_end: 1,
+                quote: "a line".into(),
+            }],
             strength,
             role,
             entities: BTreeMap::new(),
@@ -140,31 +214,71 @@ mod tests {
     #[test]
     fn a_root_stands_above_the_symptom_it_explains_and_only_for_the_same_thing() {
         let causes = [cause("oom", &["crash-loop"]), cause("crash-loop", &[])];
-        let ranked = rank(vec![signal("crash-loop", "a", 0.95, Role::Cause), signal("oom", "a", 0.9, Role::Cause), signal("crash-loop", "b", 0.93, Role::Cause)], &causes);
-        let order: Vec<_> = ranked.iter().map(|s| (s.cause.as_str(), s.subject.name.as_str())).collect();
-        assert_eq!(order, [("crash-loop", "b"), ("oom", "a"), ("crash-loop", "a")]);
+        let ranked = rank(
+            vec![
+                signal("crash-loop", "a", 0.95, Role::Cause),
+                signal("oom", "a", 0.9, Role::Cause),
+                signal("crash-loop", "b", 0.93, Role::Cause),
+            ],
+            &causes,
+        );
+        let order: Vec<_> = ranked
+            .iter()
+            .map(|s| (s.cause.as_str(), s.subject.name.as_str()))
+            .collect();
+        assert_eq!(
+            order,
+            [("crash-loop", "b"), ("oom", "a"), ("crash-loop", "a")]
+        );
     }
 
     #[test]
     fn a_line_is_told_once_by_the_stronger_signal() {
-        let weaker = Signal { subject: Subject { kind: "Service".into(), namespace: None, name: "other".into() }, strength: 0.5, cause: "x".into(), detector: "other.x".into(), ..signal("oom", "a", 0.9, Role::Cause) };
-        let ranked = rank(vec![weaker.clone(), signal("oom", "a", 0.9, Role::Cause)], &[]);
+        let weaker = Signal {
+            subject: Subject {
+                kind: "Service".into(),
+                namespace: None,
+                name: "other".into(),
+            },
+            strength: 0.5,
+            cause: "x".into(),
+            detector: "other.x".into(),
+            ..signal("oom", "a", 0.9, Role::Cause)
+        };
+        let ranked = rank(
+            vec![weaker.clone(), signal("oom", "a", 0.9, Role::Cause)],
+            &[],
+        );
         assert_eq!(ranked.len(), 1);
         assert_eq!(ranked[0].cause, "oom");
         let mut more = weaker;
         more.evidence[0].line_start = 2;
-        assert_eq!(rank(vec![more, signal("oom", "a", 0.9, Role::Cause)], &[]).len(), 2);
+        assert_eq!(
+            rank(vec![more, signal("oom", "a", 0.9, Role::Cause)], &[]).len(),
+            2
+        );
     }
 
     #[test]
     fn the_order_of_arrival_does_not_matter_and_duplicates_merge() {
         let mut one = signal("oom", "a", 0.9, Role::Cause);
         one.evidence[0].line_start = 7;
-        let list = vec![signal("oom", "a", 0.8, Role::Cause), one, signal("x", "b", 0.8, Role::Symptom)];
+        let list = vec![
+            signal("oom", "a", 0.8, Role::Cause),
+            one,
+            signal("x", "b", 0.8, Role::Symptom),
+        ];
         let forward = rank(list.clone(), &[]);
         let backward = rank(list.into_iter().rev().collect(), &[]);
         assert_eq!(forward, backward);
         assert_eq!(forward.len(), 2);
-        assert_eq!(forward[0].evidence.iter().map(|e| e.line_start).collect::<Vec<_>>(), [7, 1]);
+        assert_eq!(
+            forward[0]
+                .evidence
+                .iter()
+                .map(|e| e.line_start)
+                .collect::<Vec<_>>(),
+            [7, 1]
+        );
     }
 }

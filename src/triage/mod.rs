@@ -16,7 +16,9 @@ use crate::playbook::Bound;
 use crate::record::{self, BundleRecord, Record, Run, Settings, WorkerRecord};
 use crate::report::{BundleFacts, Report};
 use crate::room::Worker;
-use crate::room::protocol::{Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ToWorker, VerifyJob};
+use crate::room::protocol::{
+    Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ToWorker, VerifyJob,
+};
 use crate::seal::{Layer, SealProof, Zone};
 use crate::verify::Verdict;
 use std::path::{Path, PathBuf};
@@ -89,13 +91,23 @@ pub async fn run(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn verify(report: String, request: &Request, watch: &mut dyn Watch) -> Result<(Verdict, Report)> {
+pub async fn verify(
+    report: String,
+    request: &Request,
+    watch: &mut dyn Watch,
+) -> Result<(Verdict, Report)> {
     bounded(request.limits.max_seconds, async {
         let scratch = Scratch::create(&request.runs, &record::new_id())?;
         let mut session = Session::new(request, &scratch)?;
         let unpacked = session.unpack(watch).await?;
-        let facts = BundleFacts { sha256: unpacked.sha256.clone(), profile: String::new(), files: unpacked.index.entries.len() as u64 };
-        let (verdict, passed, _) = session.judge(&unpacked.index, report, true, Some(facts), watch).await?;
+        let facts = BundleFacts {
+            sha256: unpacked.sha256.clone(),
+            profile: String::new(),
+            files: unpacked.index.entries.len() as u64,
+        };
+        let (verdict, passed, _) = session
+            .judge(&unpacked.index, report, true, Some(facts), watch)
+            .await?;
         Ok((verdict, passed))
     })
     .await
@@ -107,7 +119,12 @@ async fn bounded<T>(max_seconds: u64, work: impl Future<Output = Result<T>>) -> 
     let mut interrupt = signal(SignalKind::interrupt()).or_fail(ExitCode::Bug, fail)?;
     let mut terminate = signal(SignalKind::terminate()).or_fail(ExitCode::Bug, fail)?;
     let mut hangup = signal(SignalKind::hangup()).or_fail(ExitCode::Bug, fail)?;
-    let stopped = || Error::new(ExitCode::Interrupted, "stopped by a signal; nothing was kept");
+    let stopped = || {
+        Error::new(
+            ExitCode::Interrupted,
+            "stopped by a signal; nothing was kept",
+        )
+    };
     tokio::select! {
         done = tokio::time::timeout(Duration::from_secs(max_seconds), work) => done.unwrap_or_else(|_| {
             Err(Error::limit(format!("the run took longer than its limit of {max_seconds} s; nothing was kept")).hint("raise --max-seconds, or use a smaller model or --no-model"))
@@ -128,18 +145,31 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
 
     let unpacked = session.unpack(watch).await?;
     let library_sha256 = match &request.model {
-        Some(model) => Some(files::sha256(&model.library).or_fail(ExitCode::Usage, format!("failed to read the library {}", files::shown(&model.library)))?),
+        Some(model) => Some(files::sha256(&model.library).or_fail(
+            ExitCode::Usage,
+            format!(
+                "failed to read the library {}",
+                files::shown(&model.library)
+            ),
+        )?),
         None => None,
     };
     let settings = Settings {
         seed: request.seed,
         threads: request.threads,
         use_model: request.model.is_some(),
-        ticket_sha256: request.ticket.as_deref().map(|ticket| record::key(&[ticket])),
+        ticket_sha256: request
+            .ticket
+            .as_deref()
+            .map(|ticket| record::key(&[ticket])),
         limits: request.limits.clone(),
     };
-    let playbook_hash = request.playbook.as_ref().map_or_else(|| "by layout".to_owned(), Bound::sha256);
-    let settings_text = serde_json::to_string(&settings).or_fail(ExitCode::Bug, "failed to write the settings")?;
+    let playbook_hash = request
+        .playbook
+        .as_ref()
+        .map_or_else(|| "by layout".to_owned(), Bound::sha256);
+    let settings_text =
+        serde_json::to_string(&settings).or_fail(ExitCode::Bug, "failed to write the settings")?;
     let key = record::key(&[
         &unpacked.sha256,
         &playbook_hash,
@@ -153,10 +183,21 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
     let (draft, summary, transcript) = session.room(&unpacked, &key, watch).await?;
     let facts = draft.bundle.clone();
     let text = serde_json::to_string(&draft).or_fail(ExitCode::Bug, "failed to write the draft")?;
-    let (verdict, report, contexts) = session.judge(&unpacked.index, text, false, Some(facts.clone()), watch).await?;
-    let exit = if verdict.is_rejected() { ExitCode::Rejected } else { ExitCode::Done };
+    let (verdict, report, contexts) = session
+        .judge(&unpacked.index, text, false, Some(facts.clone()), watch)
+        .await?;
+    let exit = if verdict.is_rejected() {
+        ExitCode::Rejected
+    } else {
+        ExitCode::Done
+    };
 
-    let Session { seals, timings, workers, .. } = session;
+    let Session {
+        seals,
+        timings,
+        workers,
+        ..
+    } = session;
     let record = Record {
         schema: record::SCHEMA.into(),
         id: id.clone(),
@@ -167,7 +208,11 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         guest_sha256,
         library_sha256,
         bundle: BundleRecord {
-            name: request.bundle.file_name().map(|name| crate::report::escape::terminal(&name.to_string_lossy())).unwrap_or_default(),
+            name: request
+                .bundle
+                .file_name()
+                .map(|name| crate::report::escape::terminal(&name.to_string_lossy()))
+                .unwrap_or_default(),
             sha256: unpacked.sha256,
             bytes: unpacked.bytes,
             files: unpacked.index.entries.len() as u64,
@@ -179,8 +224,20 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         model: summary.model.clone(),
         settings,
         seals,
-        weaker_seal: request.allow_weaker.iter().map(ToString::to_string).collect(),
-        timings: timings.into_iter().chain(summary.timings.iter().map(|(name, millis)| (format!("room: {name}"), *millis))).collect(),
+        weaker_seal: request
+            .allow_weaker
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        timings: timings
+            .into_iter()
+            .chain(
+                summary
+                    .timings
+                    .iter()
+                    .map(|(name, millis)| (format!("room: {name}"), *millis)),
+            )
+            .collect(),
         workers,
         notes: summary.notes,
         origins: summary.origins,
@@ -192,10 +249,18 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         outcome: report.outcome,
         exit: exit.code(),
     };
-    let run = Run { record, report, verdict, transcript };
+    let run = Run {
+        record,
+        report,
+        verdict,
+        transcript,
+    };
     let mut view = view(&run);
     view.files = view::files_beside();
-    let (html, markdown) = (crate::report::html::render(&view), crate::report::markdown::render(&view));
+    let (html, markdown) = (
+        crate::report::html::render(&view),
+        crate::report::markdown::render(&view),
+    );
     scratch.remove("tree");
     let dir = record::commit(scratch, &request.runs, &run, &html, &markdown)?;
     Ok(Finished { dir, run, view })
@@ -222,10 +287,20 @@ impl<'a> Session<'a> {
         files::make_dir(&tree)?;
         if let Some((uid, gid)) = crate::seal::worker_owner() {
             // The worker gives up root before it touches the bundle and must still own its one directory.
-            rustix::fs::chown(&tree, Some(rustix::fs::Uid::from_raw(uid)), Some(rustix::fs::Gid::from_raw(gid)))
-                .map_err(|error| files::write_error(error.into(), "the directory", &tree))?;
+            rustix::fs::chown(
+                &tree,
+                Some(rustix::fs::Uid::from_raw(uid)),
+                Some(rustix::fs::Gid::from_raw(gid)),
+            )
+            .map_err(|error| files::write_error(error.into(), "the directory", &tree))?;
         }
-        Ok(Self { request, tree, seals: vec![], timings: vec![], workers: vec![] })
+        Ok(Self {
+            request,
+            tree,
+            seals: vec![],
+            timings: vec![],
+            workers: vec![],
+        })
     }
 
     fn boot(&self, zone: Zone) -> Boot {
@@ -240,7 +315,12 @@ impl<'a> Session<'a> {
     }
 
     /// Frames that mean the same in every zone; gives back the others.
-    fn common(&mut self, zone: Zone, frame: FromWorker, watch: &mut dyn Watch) -> Result<Option<FromWorker>> {
+    fn common(
+        &mut self,
+        zone: Zone,
+        frame: FromWorker,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<FromWorker>> {
         match frame {
             FromWorker::Sealed(proof) | FromWorker::Narrowed(proof) => {
                 if !proof.holds() {
@@ -253,8 +333,15 @@ impl<'a> Session<'a> {
                 watch.progress(&progress);
                 Ok(None)
             }
-            FromWorker::Finished { peak_kib, cpu_millis } => {
-                self.workers.push(WorkerRecord { zone: zone.to_string(), peak_kib, cpu_millis });
+            FromWorker::Finished {
+                peak_kib,
+                cpu_millis,
+            } => {
+                self.workers.push(WorkerRecord {
+                    zone: zone.to_string(),
+                    peak_kib,
+                    cpu_millis,
+                });
                 Ok(None)
             }
             other => Ok(Some(other)),
@@ -262,21 +349,34 @@ impl<'a> Session<'a> {
     }
 
     /// The first frame of a worker must be its proof; without it nothing is sent.
-    async fn sealed(&mut self, zone: Zone, input: Option<std::fs::File>, watch: &mut dyn Watch) -> Result<Worker> {
+    async fn sealed(
+        &mut self,
+        zone: Zone,
+        input: Option<std::fs::File>,
+        watch: &mut dyn Watch,
+    ) -> Result<Worker> {
         let started = Instant::now();
         let mut worker = Worker::spawn(zone, &self.boot(zone), input)?;
         match worker.next().await? {
             Some(frame @ FromWorker::Sealed(_)) => {
                 self.common(zone, frame, watch)?;
             }
-            _ => return Err(Error::unsealed(format!("the {zone} worker did not prove its seal")).hint("run: narrowroom doctor")),
+            _ => {
+                return Err(
+                    Error::unsealed(format!("the {zone} worker did not prove its seal"))
+                        .hint("run: narrowroom doctor"),
+                );
+            }
         }
         self.lap(&format!("{zone}: start and seal"), started);
         Ok(worker)
     }
 
     fn lap(&mut self, name: &str, since: Instant) {
-        self.timings.push((name.to_owned(), u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)));
+        self.timings.push((
+            name.to_owned(),
+            u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        ));
     }
 
     async fn unpack(&mut self, watch: &mut dyn Watch) -> Result<Unpacked> {
@@ -288,29 +388,53 @@ impl<'a> Session<'a> {
         while let Some(frame) = worker.next().await? {
             match self.common(Zone::Unpack, frame, watch)? {
                 None => {}
-                Some(FromWorker::Entries(entries)) => extend(&mut index.entries, entries, self.request.limits.max_files)?,
-                Some(FromWorker::Skipped(skipped)) => extend(&mut index.skipped, skipped, self.request.limits.max_files)?,
+                Some(FromWorker::Entries(entries)) => {
+                    extend(&mut index.entries, entries, self.request.limits.max_files)?
+                }
+                Some(FromWorker::Skipped(skipped)) => {
+                    extend(&mut index.skipped, skipped, self.request.limits.max_files)?
+                }
                 Some(FromWorker::Unpacked { sha256, bytes }) => seen = Some((sha256, bytes)),
                 Some(_) => return Err(out_of_turn(Zone::Unpack)),
             }
         }
         worker.end().await?;
         self.lap("unpack", started);
-        let (sha256, bytes) = seen.ok_or_else(|| Error::bug("the unpack worker ended without a result"))?;
+        let (sha256, bytes) =
+            seen.ok_or_else(|| Error::bug("the unpack worker ended without a result"))?;
         if index.entries.is_empty() {
-            return Err(Error::refused(format!("the bundle {} holds no file", files::shown(&self.request.bundle))).hint("was the collection cut short? list it with: tar tf BUNDLE"));
+            return Err(Error::refused(format!(
+                "the bundle {} holds no file",
+                files::shown(&self.request.bundle)
+            ))
+            .hint("was the collection cut short? list it with: tar tf BUNDLE"));
         }
-        Ok(Unpacked { index, sha256, bytes })
+        Ok(Unpacked {
+            index,
+            sha256,
+            bytes,
+        })
     }
 
-    async fn room(&mut self, unpacked: &Unpacked, key: &str, watch: &mut dyn Watch) -> Result<(Report, RoomSummary, Vec<Exchange>)> {
+    async fn room(
+        &mut self,
+        unpacked: &Unpacked,
+        key: &str,
+        watch: &mut dyn Watch,
+    ) -> Result<(Report, RoomSummary, Vec<Exchange>)> {
         let mut worker = self.sealed(Zone::Room, None, watch).await?;
         let started = Instant::now();
         send_entries(&mut worker, &unpacked.index.entries).await?;
         let job = RoomJob {
             key: key.to_owned(),
             bundle_sha256: unpacked.sha256.clone(),
-            skipped: unpacked.index.skipped.iter().take(BATCH).cloned().collect::<Vec<Skipped>>(),
+            skipped: unpacked
+                .index
+                .skipped
+                .iter()
+                .take(BATCH)
+                .cloned()
+                .collect::<Vec<Skipped>>(),
             playbook: self.request.playbook.clone(),
             ticket: self.request.ticket.clone(),
             use_model: self.request.model.is_some(),
@@ -324,23 +448,39 @@ impl<'a> Session<'a> {
             match self.common(Zone::Room, frame, watch)? {
                 None => {}
                 Some(FromWorker::Provisional(report)) => watch.provisional(&report),
-                Some(FromWorker::Exchange(exchange)) => extend(&mut transcript, vec![*exchange], 1_000)?,
+                Some(FromWorker::Exchange(exchange)) => {
+                    extend(&mut transcript, vec![*exchange], 1_000)?
+                }
                 Some(FromWorker::Draft(made)) => draft = Some(*made),
                 Some(_) => return Err(out_of_turn(Zone::Room)),
             }
         }
         worker.end().await?;
         self.lap("room", started);
-        let (report, summary) = draft.ok_or_else(|| Error::bug("the room ended without a report"))?;
+        let (report, summary) =
+            draft.ok_or_else(|| Error::bug("the room ended without a report"))?;
         Ok((report, summary, transcript))
     }
 
-    async fn judge(&mut self, index: &Index, report: String, strict: bool, bundle: Option<BundleFacts>, watch: &mut dyn Watch) -> Result<(Verdict, Report, Vec<EvidenceLines>)> {
+    async fn judge(
+        &mut self,
+        index: &Index,
+        report: String,
+        strict: bool,
+        bundle: Option<BundleFacts>,
+        watch: &mut dyn Watch,
+    ) -> Result<(Verdict, Report, Vec<EvidenceLines>)> {
         watch.progress(&Progress::Stage("verifying".into()));
         let mut worker = self.sealed(Zone::Verify, None, watch).await?;
         let started = Instant::now();
         send_entries(&mut worker, &index.entries).await?;
-        worker.send(&ToWorker::Verify(Box::new(VerifyJob { report, strict, bundle }))).await?;
+        worker
+            .send(&ToWorker::Verify(Box::new(VerifyJob {
+                report,
+                strict,
+                bundle,
+            })))
+            .await?;
         worker.finish_input();
         let mut judged = None;
         while let Some(frame) = worker.next().await? {
@@ -381,7 +521,11 @@ fn out_of_turn(zone: Zone) -> Error {
 fn unproved(proof: &SealProof) -> Error {
     let mut failures = proof.failures();
     failures.truncate(4);
-    let error = Error::unsealed(format!("the seal of the {} worker does not hold: {}", proof.zone, failures.join("; ")));
+    let error = Error::unsealed(format!(
+        "the seal of the {} worker does not hold: {}",
+        proof.zone,
+        failures.join("; ")
+    ));
     match proof.advice().first() {
         Some(advice) => error.hint((*advice).to_owned()),
         None => error.hint("run: narrowroom doctor"),
@@ -389,5 +533,6 @@ fn unproved(proof: &SealProof) -> Error {
 }
 
 fn own_hash() -> Result<String> {
-    files::sha256(Path::new("/proc/self/exe")).or_fail(ExitCode::Bug, "failed to read the program's own file")
+    files::sha256(Path::new("/proc/self/exe"))
+        .or_fail(ExitCode::Bug, "failed to read the program's own file")
 }

@@ -2,8 +2,9 @@
 
 use crate::record::Run;
 use crate::report::view::{
-    About, DroppedFinding, EvidenceContext, FindingVerdict, MaskedSecrets, ModelFacts, OutputFile, PlaybookFacts, ReviewState, RunFacts, SealFacts, Share, StageTime, Tick, TickStatus, VerdictFacts,
-    View, WeakerLayer,
+    About, DroppedFinding, EvidenceContext, FindingVerdict, MaskedSecrets, ModelFacts, OutputFile,
+    PlaybookFacts, ReviewState, RunFacts, SealFacts, Share, StageTime, Tick, TickStatus,
+    VerdictFacts, View, WeakerLayer,
 };
 use crate::verify::{ClaimVerdict, Rule, Status};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,11 @@ pub fn view(run: &Run) -> View {
             bundle_bytes: record.bundle.bytes,
             bundle_files: record.bundle.files,
             profile: record.bundle.profile.clone(),
-            playbook: PlaybookFacts { id: record.playbook.id.clone(), version: record.playbook.version.clone(), sha256: record.playbook.sha256.clone() },
+            playbook: PlaybookFacts {
+                id: record.playbook.id.clone(),
+                version: record.playbook.version.clone(),
+                sha256: record.playbook.sha256.clone(),
+            },
             model: record.model.as_ref().map(|model| ModelFacts {
                 name: model.name.clone(),
                 quantisation: format!("{}, runs as {}", model.quantisation, model.run_quantisation),
@@ -34,16 +39,36 @@ pub fn view(run: &Run) -> View {
                 prefill_per_second: model.prefill_rate,
                 decode_per_second: model.decode_rate,
             }),
-            stages: record.timings.iter().map(|(stage, millis)| StageTime { stage: stage.clone(), millis: *millis }).collect(),
+            stages: record
+                .timings
+                .iter()
+                .map(|(stage, millis)| StageTime {
+                    stage: stage.clone(),
+                    millis: *millis,
+                })
+                .collect(),
         },
         seal: seal(run),
         contexts: record
             .contexts
             .iter()
-            .map(|lines| EvidenceContext { path: lines.path.clone(), first_line: lines.first_line, lines: lines.lines.clone(), marked_first: lines.marked.0, marked_last: lines.marked.1 })
+            .map(|lines| EvidenceContext {
+                path: lines.path.clone(),
+                first_line: lines.first_line,
+                lines: lines.lines.clone(),
+                marked_first: lines.marked.0,
+                marked_last: lines.marked.1,
+            })
             .collect(),
         injections: record.injections.clone(),
-        masked: record.secrets_masked.iter().map(|(kind, count)| MaskedSecrets { kind: kind.clone(), count: *count }).collect(),
+        masked: record
+            .secrets_masked
+            .iter()
+            .map(|(kind, count)| MaskedSecrets {
+                kind: kind.clone(),
+                count: *count,
+            })
+            .collect(),
         skipped: record.skipped.clone(),
         review: ReviewState::Pending,
         files: vec![],
@@ -55,28 +80,53 @@ pub fn files_beside() -> Vec<OutputFile> {
     [
         ("the report as data", "report.json"),
         ("the verifier's verdict, claim by claim", "verdict.json"),
-        ("exact prompts and raw output of every step, masked", "transcript.jsonl"),
-        ("what was run on what, with the proof of the seal", "record.json"),
+        (
+            "exact prompts and raw output of every step, masked",
+            "transcript.jsonl",
+        ),
+        (
+            "what was run on what, with the proof of the seal",
+            "record.json",
+        ),
     ]
-    .map(|(what, path)| OutputFile { what: what.into(), path: path.into() })
+    .map(|(what, path)| OutputFile {
+        what: what.into(),
+        path: path.into(),
+    })
     .to_vec()
 }
 
 fn seal(run: &Run) -> SealFacts {
     let seals = &run.record.seals;
-    let layers = seals.iter().map(|proof| proof.layers.iter().filter(|layer| layer.enforced).count()).min().unwrap_or(0);
+    let layers = seals
+        .iter()
+        .map(|proof| proof.layers.iter().filter(|layer| layer.enforced).count())
+        .min()
+        .unwrap_or(0);
     let probes: usize = seals.iter().map(|proof| proof.probes.len()).sum();
-    let held: usize = seals.iter().map(|proof| proof.probes.iter().filter(|probe| probe.held).count()).sum();
+    let held: usize = seals
+        .iter()
+        .map(|proof| proof.probes.iter().filter(|probe| probe.held).count())
+        .sum();
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let mut weaker: BTreeMap<String, String> = BTreeMap::new();
-    for layer in seals.iter().flat_map(|proof| &proof.layers).filter(|layer| !layer.enforced) {
-        weaker.entry(layer.layer.to_string()).or_insert_with(|| layer.detail.clone());
+    for layer in seals
+        .iter()
+        .flat_map(|proof| &proof.layers)
+        .filter(|layer| !layer.enforced)
+    {
+        weaker
+            .entry(layer.layer.to_string())
+            .or_insert_with(|| layer.detail.clone());
     }
     SealFacts {
         layers: number(layers),
         probes: number(probes),
         probes_denied: number(held),
-        weaker: weaker.into_iter().map(|(layer, consequence)| WeakerLayer { layer, consequence }).collect(),
+        weaker: weaker
+            .into_iter()
+            .map(|(layer, consequence)| WeakerLayer { layer, consequence })
+            .collect(),
     }
 }
 
@@ -84,18 +134,36 @@ fn verdict(run: &Run) -> VerdictFacts {
     let verdict = &run.verdict;
     let mut findings: BTreeMap<u32, FindingVerdict> = BTreeMap::new();
     for finding in &run.report.findings {
-        let origin = run.record.origins.iter().find(|origin| origin.cause == finding.cause && origin.title == finding.title);
+        let origin = run
+            .record
+            .origins
+            .iter()
+            .find(|origin| origin.cause == finding.cause && origin.title == finding.title);
         let share = origin.map_or_else(Share::default, |origin| Share {
             detectors: vec![origin.detector.clone()],
             signals: Some(origin.signals),
             model: origin.model,
             worded_by_model: origin.worded_by_model,
         });
-        findings.insert(finding.rank, FindingVerdict { rank: finding.rank, ticks: vec![], share });
+        findings.insert(
+            finding.rank,
+            FindingVerdict {
+                rank: finding.rank,
+                ticks: vec![],
+                share,
+            },
+        );
     }
     // The verdict speaks of the draft's ranks; what was taken out closed the rest up.
-    let out: BTreeSet<u32> = verdict.claims.iter().filter(|claim| claim.rule == Rule::Finding && claim.status == Status::Dropped).filter_map(|claim| claim.finding).collect();
-    let new_rank = |rank: u32| (!out.contains(&rank)).then(|| rank - u32::try_from(out.range(..rank).count()).unwrap_or(0));
+    let out: BTreeSet<u32> = verdict
+        .claims
+        .iter()
+        .filter(|claim| claim.rule == Rule::Finding && claim.status == Status::Dropped)
+        .filter_map(|claim| claim.finding)
+        .collect();
+    let new_rank = |rank: u32| {
+        (!out.contains(&rank)).then(|| rank - u32::try_from(out.range(..rank).count()).unwrap_or(0))
+    };
     let mut dropped: BTreeMap<u32, DroppedFinding> = BTreeMap::new();
     for claim in &verdict.claims {
         let Some(rank) = claim.finding else { continue };
@@ -104,8 +172,18 @@ fn verdict(run: &Run) -> VerdictFacts {
             None if matches!(claim.status, Status::Dropped | Status::Rejected) => dropped
                 .entry(rank)
                 .or_insert_with(|| {
-                    let title = run.record.origins.get((rank as usize).saturating_sub(1)).map_or_else(|| format!("candidate {rank} of the draft"), |origin| origin.title.clone());
-                    DroppedFinding { title, reasons: vec![] }
+                    let title = run
+                        .record
+                        .origins
+                        .get((rank as usize).saturating_sub(1))
+                        .map_or_else(
+                            || format!("candidate {rank} of the draft"),
+                            |origin| origin.title.clone(),
+                        );
+                    DroppedFinding {
+                        title,
+                        reasons: vec![],
+                    }
                 })
                 .reasons
                 .push(claim.reason.clone()),
@@ -116,14 +194,26 @@ fn verdict(run: &Run) -> VerdictFacts {
         findings: findings.into_values().collect(),
         dropped: dropped.into_values().collect(),
         checked: verdict.claims.len() as u64,
-        failed: verdict.claims.iter().filter(|claim| claim.status != Status::Ok).count() as u64,
+        failed: verdict
+            .claims
+            .iter()
+            .filter(|claim| claim.status != Status::Ok)
+            .count() as u64,
         rejected: verdict.is_rejected(),
     }
 }
 
 fn tick(claim: &ClaimVerdict) -> Tick {
-    let part = |name: &str| claim.place.split_once(&format!("/{name}/")).and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
-    let about = part("evidence").map(About::Evidence).or_else(|| part("commands").map(About::Command)).unwrap_or(About::Claim);
+    let part = |name: &str| {
+        claim
+            .place
+            .split_once(&format!("/{name}/"))
+            .and_then(|(_, rest)| rest.split('/').next()?.parse().ok())
+    };
+    let about = part("evidence")
+        .map(About::Evidence)
+        .or_else(|| part("commands").map(About::Command))
+        .unwrap_or(About::Claim);
     Tick {
         about,
         what: asked(claim.rule).to_owned(),

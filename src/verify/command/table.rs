@@ -75,7 +75,7 @@ struct When {
     /// Only under this sub-command.
     #[serde(default)]
     sub: String,
-    /// Any of these flags, `-x` or `--flag` or `--flag=value`.
+    /// Any of these flags, `-x` or `--flag` or `--flag=value`; `--flag=` is the flag without a value.
     #[serde(default)]
     flags: String,
     /// Any word that matches one of these, `*` stands for anything.
@@ -221,7 +221,7 @@ const PREVIEWS: &[&str] = &[
 fn has_flag(parsed: &Parsed, wanted: &str, worse: bool) -> bool {
     parsed.flags.iter().any(|flag| {
         if let Some((name, value)) = wanted.split_once('=') {
-            return flag.name == name && flag.value.as_deref() == Some(value);
+            return flag.name == name && flag.value.as_deref().unwrap_or_default() == value;
         }
         // GNU programs take any unambiguous beginning of a long flag; to be safe, so do the flags that make things worse.
         flag.name == wanted
@@ -238,7 +238,9 @@ impl Judge {
     pub(super) fn by_table(&mut self, name: &str, args: &[Arg]) -> bool {
         let Some(tool) = tool(name) else { return false };
         let parsed = tool.parse(args);
-        let words = parsed.texts();
+        // What stands after `--` counts as well: `hostname -- web2`.
+        let all_words = parsed.all_words();
+        let words: Vec<&str> = all_words.iter().map(|word| word.text.as_str()).collect();
         let sub = tool.by_sub(&words);
         let mut class = match &sub {
             Some((class, _)) => *class,
@@ -252,30 +254,9 @@ impl Judge {
         // What decides is not known: a placeholder where the sub-command stands.
         if sub.is_none()
             && !tool.subs.is_empty()
-            && parsed.words.first().is_some_and(|word| !word.known())
+            && all_words.first().is_some_and(|word| !word.known())
         {
             class = class.max(CommandClass::Unknown);
-        }
-        if let Some(only) = &tool.only {
-            let known: Vec<&str> = only
-                .split_whitespace()
-                .chain(tool.value_list.iter().map(String::as_str))
-                .collect();
-            let excepted = |name: &str| {
-                tool.when.iter().any(|when| {
-                    when.flags
-                        .split_whitespace()
-                        .any(|known| known.split('=').next() == Some(name))
-                })
-            };
-            let other = parsed
-                .flags
-                .iter()
-                .find(|flag| !known.contains(&flag.name.as_str()) && !excepted(&flag.name));
-            if let Some(flag) = other.filter(|_| tool.other_flags > class) {
-                class = tool.other_flags;
-                reason = format!("{name} {}", flag.name);
-            }
         }
         if tool.words.is_some_and(|most| words.len() > most) && tool.more_words > class {
             class = tool.more_words;
@@ -344,6 +325,28 @@ impl Judge {
             }
             if !when.why.is_empty() {
                 reason = format!("{reason}: {}", when.why);
+            }
+        }
+        // Last, so that no exception excuses a flag that is not known.
+        if let Some(only) = &tool.only {
+            let known: Vec<&str> = only
+                .split_whitespace()
+                .chain(tool.value_list.iter().map(String::as_str))
+                .collect();
+            let excepted = |name: &str| {
+                tool.when.iter().any(|when| {
+                    when.flags
+                        .split_whitespace()
+                        .any(|known| known.split('=').next() == Some(name))
+                })
+            };
+            let other = parsed
+                .flags
+                .iter()
+                .find(|flag| !known.contains(&flag.name.as_str()) && !excepted(&flag.name));
+            if let Some(flag) = other.filter(|_| tool.other_flags > class) {
+                class = tool.other_flags;
+                reason = format!("{name} {}", flag.name);
             }
         }
         let what = match class {
