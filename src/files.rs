@@ -141,7 +141,9 @@ pub fn write_error(error: io::Error, what: &str, path: &Path) -> Error {
                 .source(error)
                 .hint("choose a directory that you may write with --runs DIR (or --out)")
         }
-        _ => Error::usage(format!("failed to write {what} {name}")).source(error),
+        _ => Error::usage(format!("failed to write {what} {name}"))
+            .source(error)
+            .hint("choose another place with --runs DIR (or --out)"),
     }
 }
 

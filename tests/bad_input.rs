@@ -56,7 +56,7 @@ fn a_truncated_archive_is_refused() {
         noise.push((state >> 24) as u8);
     }
     let whole = pack(&[("b/noise.bin", &noise), ("b/end.txt", b"end\n")]);
-    refused("cut.tar.gz", &whole[..whole.len() / 2], "ends before");
+    refused("cut.tar.gz", &whole[..whole.len() / 2], "cut off");
 }
 
 #[test]

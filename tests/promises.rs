@@ -149,15 +149,20 @@ fn every_command_of_the_readme_is_one_that_the_program_knows() {
     let readme = read("README.md");
     let place = Place::new();
     let mut seen = 0;
-    for line in readme
-        .lines()
-        .filter(|line| line.starts_with("narrowroom ") || line.contains("| narrowroom "))
-    {
+    let mut fenced = false;
+    for line in readme.lines() {
+        fenced ^= line.starts_with("```");
+        if !fenced || !(line.starts_with("narrowroom ") || line.contains("| narrowroom ")) {
+            continue;
+        }
         let words: Vec<&str> = line
             .split("narrowroom ")
             .nth(1)
             .unwrap()
             .split('#')
+            .next()
+            .unwrap()
+            .split('|')
             .next()
             .unwrap()
             .split_whitespace()

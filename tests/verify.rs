@@ -87,7 +87,7 @@ fn an_honest_report_is_accepted() {
 fn a_file_that_is_not_there_is_rejected() {
     let mut report = honest();
     report["findings"][0]["evidence"][0]["path"] = json!("case/logs/api.log");
-    rejected(&report, "not in the bundle");
+    rejected(&report, "no such file");
 }
 
 #[test]

@@ -76,6 +76,9 @@ impl Sealed {
         for layer in &mut layers {
             judge(layer, &reports);
         }
+        // Some layers show by what cannot be done, some only by looking: a namespace is another one
+        // than the starter's. Each look is a probe too.
+        reports.extend(layers.iter().map(looked_at));
         SealProof {
             zone: entered.plan.zone,
             stage,
@@ -178,5 +181,18 @@ fn judge(layer: &mut LayerReport, reports: &[ProbeReport]) {
         layer.enforced = false;
         layer.detail = red.join(", ");
         layer.advice = Some(advice_words(layer.layer));
+    }
+}
+/// The look at a layer itself, as a probe.
+fn looked_at(layer: &LayerReport) -> ProbeReport {
+    const IN_FORCE: &str = "IN FORCE";
+    ProbeReport {
+        name: format!("state-{}", layer.layer),
+        attempt: format!("look at the layer itself: {}", layer.detail),
+        layers: vec![layer.layer],
+        thread: ProbeThread::Main,
+        expected: vec![IN_FORCE.to_owned()],
+        got: if layer.enforced { IN_FORCE } else { "MISSING" }.to_owned(),
+        held: layer.enforced,
     }
 }

@@ -49,7 +49,8 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i)\b(reveal|print|repeat|show|output)\b.{0,30}\b(system prompt|your (instructions|prompt|rules))\b",
         r#"(?i)"?(tool_calls?|function_call)"?\s*[:=]\s*[\[{]"#,
         r"(?i)\b(respond|reply|answer|report|conclude|output|say|state|rank)\b.{0,30}\b(only|that|with|as)\b.{0,60}\b(no (problem|fault|issue|error)s?|healthy|root cause is|everything is fine|all is well)\b",
-        r"(?i)\b(system|assistant)\s*:\s*(you|the|ignore|from now|recommend|run|execute)\b",
+        r"(?i)\b(system|assistant)\s*:\s*(you (are|must|should|will|shall)|ignore|from now on|recommend|execute)\b",
+        r"(?i)\bdisregard\b.{0,60}\b(crash|fault|error|failure|finding|evidence|log|report)",
         r"(?i)\b(recommend|suggest|tell (the )?(user|engineer|operator|person))\b.{0,60}`?\b(rm -rf|kubectl delete|curl [^|]*\|\s*(ba)?sh|mkfs|dd if=|drop table|chmod 777)",
     ]
     .iter()
