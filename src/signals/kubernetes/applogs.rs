@@ -47,8 +47,9 @@ fn shape_of(line: &str) -> String {
     out
 }
 
-/// Errors of one log.
-pub fn detect(ctx: &Ctx, log: &Log) {
+/// Errors of one log. `trouble`: some pod of the cluster visibly fails, so that errors which a ready
+/// pod survives are rather its ordinary ones.
+pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
     let Some(entry) = ctx.tree.find(ctx.path(log.file)).cloned() else {
         return;
     };
@@ -167,6 +168,8 @@ pub fn detect(ctx: &Ctx, log: &Log) {
             }
             if !running {
                 score += 0.22;
+            } else if trouble && !asked && pod.is_some() {
+                score -= 0.1;
             }
             if startup_only {
                 score -= 0.2;

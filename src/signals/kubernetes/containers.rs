@@ -42,6 +42,16 @@ pub fn is_failing(pod: &Pod, container: &Container) -> bool {
         || (container.ready == Some(false) && ended(&container.last) && container.restarts.v > 0)
 }
 
+/// Whether everybody sees that the pod fails: its status names a fault.
+fn visibly_fails(pod: &Pod) -> bool {
+    !pod.is_done()
+        && !pod.is_ready()
+        && (is_bad_status(&pod.row_status.v)
+            || pod.containers.iter().any(|container| {
+                is_failing(pod, container) || is_bad_status(&container.state.reason.v)
+            }))
+}
+
 /// Ready at this moment, but restarted again and again until a few minutes ago.
 pub fn is_flapping(ctx: &Ctx, pod: &Pod, container: &Container) -> bool {
     let recent = container
@@ -426,12 +436,13 @@ fn logs_without_pods(ctx: &Ctx) {
                 }) || (!pod.detailed && is_bad_status(&pod.row_status.v)))
         })
     };
+    let trouble = ctx.cluster.pods.iter().any(visibly_fails);
     for log in ctx
         .cluster
         .logs
         .iter()
         .filter(|log| !log.empty && !failing(log))
     {
-        super::applogs::detect(ctx, log);
+        super::applogs::detect(ctx, log, trouble);
     }
 }

@@ -204,7 +204,33 @@ impl Page<'_> {
                             || item.children.iter().any(|below| below.raw.contains(words))
                     })
                 };
+                let egress = spec
+                    .children
+                    .iter()
+                    .find(|item| item.raw.starts_with("Allowing egress traffic"));
                 cluster.netpols.push(NetPol {
+                    limits_egress: egress.is_some(),
+                    // Peers are shown in many ways here; a rule for port 53 or any port may reach the DNS.
+                    admits_dns: egress.is_some_and(|egress| {
+                        egress.children.iter().any(|item| {
+                            let port = item.raw.strip_prefix("To Port:").map(str::trim);
+                            port.is_some_and(|port| {
+                                port.starts_with("53/")
+                                    || port.starts_with("<any>")
+                                    || port.contains("dns")
+                            })
+                        })
+                    }),
+                    has_expressions: spec.children.iter().any(|item| {
+                        item.key == "PodSelector"
+                            && [" in (", " notin (", "!"]
+                                .iter()
+                                .any(|sign| item.value.contains(sign))
+                    }),
+                    egress_src: egress.map_or_else(Src::default, |egress| Src {
+                        line: egress.line,
+                        ..self.name_src()
+                    }),
                     ns: self.ns.clone(),
                     name: self.name.clone(),
                     src: self.name_src(),

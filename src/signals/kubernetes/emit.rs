@@ -263,14 +263,27 @@ pub fn one_line(text: &str) -> String {
         .join(" ")
 }
 
-/// The first `max` characters, with an ellipsis when cut.
+/// At most `max` characters, with an ellipsis when cut. The cut is made between words: half a name is
+/// a name that stands nowhere in the bundle, and would be taken for an invented one.
 pub fn cut(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(max.saturating_sub(1)).collect();
-    short.push('…');
-    short
+    let short: String = text.chars().take(max.saturating_sub(1)).collect();
+    let next_is_space = text[short.len()..].starts_with(char::is_whitespace);
+    let end = if next_is_space {
+        short.len()
+    } else {
+        // A text without a space in its second half has to be cut anywhere.
+        short
+            .rfind(char::is_whitespace)
+            .filter(|at| *at >= short.len() / 2)
+            .unwrap_or(short.len())
+    };
+    format!(
+        "{}…",
+        short[..end].trim_end_matches([' ', ',', ';', ':', '(', '"', '='])
+    )
 }
 
 /// `pod shop/web container main`.
@@ -333,6 +346,20 @@ mod tests {
         assert!(contains_word("pod web in shop", "web"));
         assert!(!contains_word("pod web-2 in shop", "web"));
         assert!(contains_word("web-2 and web.", "web"));
+    }
+
+    #[test]
+    fn texts_are_cut_between_words() {
+        assert_eq!(
+            cut("pull registry.example.com/shop/web:5.1.0", 20),
+            "pull registry.examp…"
+        );
+        assert_eq!(
+            cut("cannot pull registry.example.com/shop/web", 20),
+            "cannot pull…"
+        );
+        assert_eq!(cut("cannot pull the image now", 16), "cannot pull the…");
+        assert_eq!(cut("short", 16), "short");
     }
 
     #[test]

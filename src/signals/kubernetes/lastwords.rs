@@ -149,8 +149,7 @@ pub fn judge(line: &str) -> Option<Judged> {
     }
     let text = clean(line);
     let level = words::level(&text);
-    let is_frame = is_stack_frame(&text);
-    if is_frame {
+    if is_stack_frame(&text) || words::is_client_leaving(&text) {
         return None;
     }
     match words::classify(&text) {

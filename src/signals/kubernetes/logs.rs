@@ -3,7 +3,7 @@
 
 use super::model::*;
 use super::read::is_refusal;
-use crate::bundle::{FileKind, Tree};
+use crate::bundle::{Entry, FileKind, Tree};
 
 /// Whether a path is one where collectors keep logs of containers.
 pub fn is_log_path(rel: &str) -> bool {
@@ -69,7 +69,16 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
                 continue;
             }
         }
-        let mut log = place(cluster, *id, rel);
+        let not_collected = error_file(cluster, rel);
+        let mut log = place(cluster, *id, not_collected.as_deref().unwrap_or(rel));
+        if let Some(instead) = not_collected {
+            let of_bundle = path.strip_suffix(rel.as_str()).unwrap_or_default();
+            log.empty = true;
+            log.instead_of = Some(format!("{of_bundle}{instead}"));
+            log.collection_error = first_words(tree, entry, *id);
+            cluster.logs.push(log);
+            continue;
+        }
         let is_container_place =
             rel.contains("var/log/pods/") || rel.contains("var/log/containers/");
         if host_report && !is_container_place && cluster.pod(&log.ns, &log.pod).is_none() {
@@ -100,6 +109,48 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
         }
         cluster.logs.push(log);
     }
+}
+
+/// The path of the log that a collector could not fetch, when `rel` is the file in which it says so:
+/// `…/web-logs-errors.log`, `…/web-errors.json`. A container may be called `web-errors`, too.
+fn error_file(cluster: &Cluster, rel: &str) -> Option<String> {
+    let (folder, file) = rel.rsplit_once('/').unwrap_or_default();
+    let (stem, _) = [".log", ".json", ".txt"]
+        .iter()
+        .find_map(|end| Some((file.strip_suffix(end)?, end)))?;
+    let is_container = cluster.pods.iter().any(|pod| {
+        rel.contains(pod.name.as_str()) && pod.containers.iter().any(|c| c.name == stem)
+    });
+    if is_container {
+        return None;
+    }
+    let container = stem
+        .strip_suffix("-logs-errors")
+        .or_else(|| stem.strip_suffix("-errors"))
+        .filter(|name| !name.is_empty())?;
+    Some(format!("{folder}/{container}.log"))
+}
+
+/// The first line that says something; of a JSON list of messages, the first message.
+fn first_words(tree: &Tree, entry: &Entry, file: u32) -> Option<Loc<String>> {
+    let mut found = None;
+    let _ = tree.for_each_line(entry, |number, line| {
+        if has_content(line) {
+            let words = line.trim().trim_matches(['[', ']', ',', ' ']);
+            let words = words
+                .strip_prefix('"')
+                .and_then(|words| words.strip_suffix('"'))
+                .map_or_else(|| words.to_owned(), |words| words.replace("\\\"", "\""));
+            let src = Src {
+                file,
+                line: u32::try_from(number).unwrap_or(0),
+                column: 0,
+            };
+            found = Some(Loc::new(words, src));
+        }
+        found.is_none() && number < 2_000
+    });
+    found
 }
 
 /// A line with at least one letter or digit.

@@ -560,6 +560,14 @@ pub struct NetPol {
     pub denies_ingress: bool,
     /// It forbids every outgoing connection.
     pub denies_egress: bool,
+    /// It lets only listed outgoing connections pass, perhaps none.
+    pub limits_egress: bool,
+    /// Its rules may let questions to the cluster's DNS pass.
+    pub admits_dns: bool,
+    /// It selects pods by expressions, which are not read.
+    pub has_expressions: bool,
+    /// Place where it says that it is about outgoing connections.
+    pub egress_src: Src,
 }
 
 /// An admission webhook or aggregated API that needs a service.
@@ -598,6 +606,8 @@ pub struct Log {
     pub previous: bool,
     /// The only thing in it is an error of the collecting command: its line.
     pub collection_error: Option<Loc<String>>,
+    /// Where the log would have been, for a file in which the collector says why it is not there.
+    pub instead_of: Option<String>,
     /// No line with content.
     pub empty: bool,
     /// A filtered excerpt, by its name.

@@ -1,7 +1,18 @@
 //! Services without endpoints, wrong ports, ingresses without backends, policies that block.
 
-use super::emit::{Ctx, Draft};
+use super::emit::{Ctx, Draft, one_line, pod_words, with_pod};
+use super::lastwords;
 use super::model::*;
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Pods whose logs are searched for unanswered DNS questions, at most.
+const MAX_DNS_PODS: usize = 60;
+
+/// A question to the DNS that nobody answers. A name that does not exist is answered, and is another fault.
+static DNS_SILENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\blookup [\w.-]+.{0,160}i/o timeout|:53\b.{0,60}(?:i/o timeout|timed? ?out|operation not permitted)|EAI_AGAIN|temporary failure in name resolution|resolving timed out|no servers could be reached|DNS.{0,40}(?:timed? ?out|timeout)|(?:name )?resol(?:ve|ver|ving|ution).{0,60}(?:timed? ?out|timeout|try again)").ok()
+});
 
 /// Services, ingresses and policies.
 pub fn detect(ctx: &Ctx) {
@@ -294,14 +305,135 @@ fn backends(ctx: &Ctx, ingress: &Ingress) {
     }
 }
 
+/// Whether the policy selects the pod; `None` when the bundle does not say.
+fn selects_pod(policy: &NetPol, pod: &Pod) -> Option<bool> {
+    if policy.ns != pod.ns {
+        return Some(false);
+    }
+    if !policy.selector.is_empty()
+        && !pod.labels.is_empty()
+        && !selects(&policy.selector, &pod.labels)
+    {
+        return Some(false);
+    }
+    if policy.has_expressions || (!policy.selector.is_empty() && pod.labels.is_empty()) {
+        return None;
+    }
+    Some(true)
+}
+
+/// Lines of the pod's logs that show DNS questions without an answer: the first and the last.
+fn silent_dns(ctx: &Ctx, pod: &Pod) -> Vec<(Src, String)> {
+    let Some(regex) = DNS_SILENT.as_ref() else {
+        return Vec::new();
+    };
+    let mut found: Vec<(Src, String)> = Vec::new();
+    for log in &ctx.cluster.logs {
+        if log.empty || !lastwords::belongs(log, pod, "") {
+            continue;
+        }
+        let hits = lastwords::tail(ctx, log)
+            .into_iter()
+            .filter_map(|(line, text)| {
+                let what = regex.find(&text)?.as_str().to_owned();
+                let src = Src {
+                    file: log.file,
+                    line,
+                    column: 0,
+                };
+                Some((src, what))
+            });
+        found.extend(hits);
+    }
+    if found.len() > 2 {
+        found.swap_remove(1);
+        found.truncate(2);
+    }
+    found
+}
+
+/// Pods that a policy cuts off from the cluster's DNS and whose logs show that nobody answers them.
+/// Policies add up: one that lets DNS pass is enough for the pods it selects.
+fn dns_blocked(ctx: &Ctx) -> Vec<Src> {
+    let mut told = Vec::new();
+    let limits = |policy: &&NetPol| policy.limits_egress && !policy.admits_dns;
+    if !ctx.cluster.netpols.iter().any(|policy| limits(&policy)) {
+        return told;
+    }
+    let cut_off = ctx.cluster.pods.iter().filter(|pod| {
+        !pod.is_done()
+            && ctx
+                .cluster
+                .netpols
+                .iter()
+                .filter(|policy| policy.admits_dns)
+                .all(|policy| selects_pod(policy, pod) == Some(false))
+    });
+    for pod in cut_off.take(MAX_DNS_PODS) {
+        let mut policies: Vec<&NetPol> = ctx
+            .cluster
+            .netpols
+            .iter()
+            .filter(limits)
+            .filter(|policy| selects_pod(policy, pod) == Some(true))
+            .collect();
+        // The one that denies everything is the one that takes DNS away.
+        policies.sort_by_key(|policy| !policy.denies_egress);
+        let Some(policy) = policies.first() else {
+            continue;
+        };
+        let lines = silent_dns(ctx, pod);
+        let Some((_, words)) = lines.first() else {
+            continue;
+        };
+        told.extend(policies.iter().map(|policy| policy.src));
+        let name = full_name(&policy.ns, &policy.name);
+        let others: Vec<&str> = policies[1..].iter().map(|p| p.name.as_str()).collect();
+        let also = if others.is_empty() {
+            String::new()
+        } else {
+            format!(" (nor does {})", others.join(", "))
+        };
+        let of = if policy.selector.is_empty() {
+            format!("all pods of namespace {}", policy.ns)
+        } else {
+            format!("pods with {}", pairs(&policy.selector))
+        };
+        let who = pod_words(pod, "");
+        let ready = if pod.is_ready() { 0.86 } else { 0.93 };
+        let mut draft = Draft::cause(
+            "networkpolicy-blocks-dns",
+            "NetworkPolicy",
+            &policy.ns,
+            &policy.name,
+            ready,
+        )
+        .says(
+            format!("network policy {name} blocks DNS of {who}: no egress rule allows port 53, so its lookups time out"),
+            format!(
+                "Network policy {name} isolates {of} for egress and does not allow DNS (port 53 of the cluster DNS){also}, so the DNS lookups of {who} get no answer: {}",
+                one_line(words)
+            ),
+        )
+        .show(ctx.quote(policy.src, &policy.name))
+        .show(ctx.quote(policy.egress_src, ""));
+        for (src, words) in &lines {
+            draft = draft.show(ctx.quote(*src, words));
+        }
+        for other in &policies[1..] {
+            draft = draft.show(ctx.quote(other.src, &other.name));
+        }
+        ctx.emit(with_pod(draft, pod, ""));
+    }
+    told
+}
+
 /// Policies that isolate pods whose traffic is in trouble.
 fn policies(ctx: &Ctx) {
-    for policy in ctx
-        .cluster
-        .netpols
-        .iter()
-        .filter(|policy| policy.denies_ingress || policy.denies_egress)
-    {
+    let told = dns_blocked(ctx);
+    for policy in ctx.cluster.netpols.iter().filter(|policy| {
+        (policy.denies_ingress || policy.denies_egress) && !told.contains(&policy.src)
+    }) {
         let asked = ctx.in_ticket(&policy.name)
             || [
                 "timeout",

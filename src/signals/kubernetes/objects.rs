@@ -220,6 +220,41 @@ impl Obj<'_> {
     }
 }
 
+/// Whether an egress rule of a policy in `ns` may let questions to the cluster's DNS pass: port 53 or
+/// any port, to anybody or to peers that may be outside the namespace. In doubt it may.
+fn rule_admits_dns(rule: &Val, ns: &str) -> bool {
+    const DNS: i64 = 53;
+    let ports = rule.get("ports").items();
+    let by_port = ports.is_empty()
+        || ports.iter().any(|port| {
+            let first = port.get("port");
+            if first.is_null() {
+                return true;
+            }
+            let number = first.int().or_else(|| first.scalar().parse().ok());
+            match (number, port.get("endPort").int()) {
+                (Some(number), Some(end)) => (number..=end).contains(&DNS),
+                (Some(number), None) => number == DNS,
+                (None, _) => first.text().contains("dns"),
+            }
+        });
+    let peers = rule.get("to").items();
+    let by_peer = peers.is_empty()
+        || peers.iter().any(|peer| {
+            let namespaces = peer.get("namespaceSelector");
+            if !peer.get("ipBlock").is_null() {
+                return true;
+            }
+            if namespaces.is_null() {
+                // Without a namespace selector the peers are pods of the policy's own namespace.
+                return ns == "kube-system" || ns.ends_with("-dns");
+            }
+            let name = namespaces.at_path(&["matchLabels", "kubernetes.io/metadata.name"]);
+            name.is_null() || name.text() == "kube-system" || name.text().ends_with("-dns")
+        });
+    by_port && by_peer
+}
+
 /// Label pairs of a map.
 fn labels(val: &Val) -> Labels {
     val.members()
@@ -415,7 +450,21 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
                 .map(Val::text)
                 .collect();
             let has_ingress = types.is_empty() || types.contains(&"Ingress");
+            let egress = spec.get("egress");
+            let egress_type = spec
+                .get("policyTypes")
+                .items()
+                .iter()
+                .find(|item| item.text() == "Egress");
             cluster.netpols.push(NetPol {
+                limits_egress: egress_type.is_some()
+                    || (types.is_empty() && !egress.items().is_empty()),
+                admits_dns: egress.items().iter().any(|rule| rule_admits_dns(rule, &ns)),
+                has_expressions: !spec
+                    .at_path(&["podSelector", "matchExpressions"])
+                    .items()
+                    .is_empty(),
+                egress_src: obj.src(egress_type.unwrap_or(egress).at),
                 ns,
                 name,
                 src: obj.name_src(),

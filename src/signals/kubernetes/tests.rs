@@ -1247,3 +1247,136 @@ fn hostile_text_does_not_panic() {
         ]);
     }
 }
+
+/// A database that runs and is ready, with the resets of its clients.
+const READY_DB: &str = r#"{"apiVersion":"v1","kind":"List","items":[
+{"apiVersion":"v1","kind":"Pod","metadata":{"name":"db-0","namespace":"shop"},"spec":{"containers":[{"name":"db","image":"postgres:16"}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"containerStatuses":[{"name":"db","ready":true,"restartCount":0,"state":{"running":{}},"lastState":{}}]}},
+{"apiVersion":"v1","kind":"Pod","metadata":{"name":"bills-58d47c9b7f-xw6tp","namespace":"shop"},"spec":{"containers":[{"name":"bills","image":"registry.example.com/a-team-with-a-long-name/another-part-of-the-name/bills:2.31"}]},"status":{"phase":"Pending","conditions":[{"type":"Ready","status":"False"}],"containerStatuses":[{"name":"bills","ready":false,"restartCount":0,"lastState":{},"state":{"waiting":{"reason":"ImagePullBackOff","message":"Back-off pulling image \"registry.example.com/a-team-with-a-long-name/another-part-of-the-name/bills:2.31\": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image \"registry.example.com/a-team-with-a-long-name/another-part-of-the-name/bills:2.31\": failed to resolve reference \"registry.example.com/a-team-with-a-long-name/another-part-of-the-name/bills:2.31\": not found"}}}]}}]}"#;
+
+#[test]
+fn clients_that_hang_up_are_no_fault_of_a_ready_database() {
+    let resets: String = (10..40)
+        .map(|n| format!("2026-01-27 07:{n}:00 UTC [{n}] LOG:  could not receive data from client: Connection reset by peer\n"))
+        .collect();
+    let log = format!(
+        "==== START logs for container db of pod shop/db-0 ====\n{resets}==== END logs for container db of pod shop/db-0 ====\n"
+    );
+    let files = [
+        ("shop/pods.json", READY_DB),
+        ("shop/db-0/logs.txt", log.as_str()),
+    ];
+    finds(&files, "image-not-found", "bills:2.31");
+    let partial = run(&files);
+    assert!(
+        partial
+            .signals
+            .iter()
+            .all(|signal| signal.subject.name != "db-0"),
+        "{:?}",
+        partial.signals
+    );
+    // No name is cut in the middle: half a name would stand nowhere in the bundle.
+    let said = &first(&partial).statement;
+    for word in said
+        .split_whitespace()
+        .filter(|word| word.contains("registry.example"))
+    {
+        assert!(word.contains("bills:2.31"), "{word:?} is cut");
+    }
+}
+
+const LOOPING: &str = r#"{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"orders-7f6b9d5c84-hk2lw","namespace":"shop"},"spec":{"containers":[{"name":"orders","image":"o:1"}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"False"}],"containerStatuses":[{"name":"orders","ready":false,"restartCount":27,"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1,"reason":"Error"}}}]}}]}"#;
+
+#[test]
+fn the_collector_s_errors_say_why_a_log_is_missing() {
+    const REFUSED: &str = "failed to get log stream: pods \"orders-7f6b9d5c84-hk2lw\" is forbidden: User \"system:serviceaccount:x:y\" cannot get resource \"pods/log\" in API group \"\" in the namespace \"shop\"";
+    let folder = "cluster-resources/pods/logs/shop/orders-7f6b9d5c84-hk2lw";
+    let list = format!("[\n  {}\n]\n", serde_json::to_string(REFUSED).unwrap());
+    for (name, text) in [
+        ("orders-logs-errors.log", REFUSED),
+        ("orders-errors.json", list.as_str()),
+    ] {
+        let path = format!("{folder}/{name}");
+        let partial = run(&[("cluster-resources/pods/shop.json", LOOPING), (&path, text)]);
+        assert!(loudest(&partial) < 0.5, "{:?}", partial.signals);
+        let symptom = |signal: &Signal| {
+            signal.role == Role::Symptom
+                && signal.cause == "pod-crash-loop"
+                && signal.strength >= 0.4
+        };
+        assert!(partial.signals.iter().any(symptom));
+        let log = partial
+            .missing
+            .iter()
+            .find(|item| item.what.starts_with("container logs"))
+            .unwrap();
+        assert!(
+            log.why.contains("is forbidden: User \"system"),
+            "{}",
+            log.why
+        );
+        assert_eq!(
+            log.path.as_deref(),
+            Some(format!("bundle/{folder}/orders.log").as_str())
+        );
+    }
+    // A container may have such a name: then it is a log like others.
+    let named = LOOPING.replace("\"name\":\"orders\"", "\"name\":\"orders-errors\"");
+    finds(
+        &[
+            ("cluster-resources/pods/shop.json", &named),
+            (
+                &format!("{folder}/orders-errors.log"),
+                "FATAL: environment variable DB_HOST is not set\n",
+            ),
+        ],
+        "container-missing-env-variable",
+        "DB_HOST",
+    );
+}
+
+const DENY_EGRESS: &str = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: deny-out\n  namespace: pay\nspec:\n  podSelector: {}\n  policyTypes:\n  - Egress\n";
+const LOOKUPS: &str = "{\"level\":\"info\",\"msg\":\"starting\"}\n{\"level\":\"error\",\"msg\":\"no database\",\"error\":\"lookup db.pay.svc on 10.43.0.10:53: read udp 10.42.2.61:40100->10.43.0.10:53: i/o timeout\"}\n{\"level\":\"error\",\"msg\":\"no database\",\"error\":\"lookup db.pay.svc on 10.43.0.10:53: read udp 10.42.2.61:40137->10.43.0.10:53: i/o timeout\"}\n";
+const GATEWAY: &str = "NAMESPACE   NAME                       READY   STATUS    RESTARTS   AGE\npay         gateway-6f7d8c5b9-ptz4m    0/1     Running   0          19m\n";
+
+#[test]
+fn a_policy_without_dns_explains_unanswered_lookups() {
+    let log = (
+        "kubectl/logs/pay_gateway-6f7d8c5b9-ptz4m_gateway.log",
+        LOOKUPS,
+    );
+    let pods = ("kubectl/get-pods-A.txt", GATEWAY);
+    let database = DENY_EGRESS.replace("deny-out", "to-db")
+        + "  egress:\n  - to:\n    - podSelector: {}\n    ports:\n    - port: 5432\n";
+    finds(
+        &[
+            pods,
+            log,
+            ("kubectl/netpol.yaml", DENY_EGRESS),
+            ("kubectl/netpol-db.yaml", &database),
+        ],
+        "networkpolicy-blocks-dns",
+        "10.43.0.10:53",
+    );
+    // One policy that allows DNS is enough, and pods of another namespace are not selected.
+    let dns = DENY_EGRESS.replace("deny-out", "to-dns")
+        + "  egress:\n  - ports:\n    - port: 53\n      protocol: UDP\n";
+    let elsewhere = DENY_EGRESS.replace("namespace: pay", "namespace: other");
+    for other in [
+        vec![
+            ("kubectl/netpol.yaml", DENY_EGRESS),
+            ("kubectl/dns.yaml", dns.as_str()),
+        ],
+        vec![("kubectl/netpol.yaml", elsewhere.as_str())],
+    ] {
+        let partial = run(&[vec![pods, log], other].concat());
+        assert!(
+            partial
+                .signals
+                .iter()
+                .all(|signal| signal.cause != "networkpolicy-blocks-dns"),
+            "{:?}",
+            partial.signals
+        );
+    }
+}

@@ -207,7 +207,8 @@ fn ask_for(ctx: &Ctx, pod: &Pod, container: &str, slug: &str) {
         .collect();
     let has_events = ctx.cluster.notes.iter().any(|note| note.name == pod.name);
     if matches!(slug, "pod-crash-loop" | "pod-not-ready" | "pod-failed") {
-        let current: Vec<&&Log> = logs.iter().filter(|log| !log.previous).collect();
+        let mut current: Vec<&&Log> = logs.iter().filter(|log| !log.previous).collect();
+        current.sort_by_key(|log| log.collection_error.is_some());
         let why = match current.first() {
             None => "no log of it is in the bundle".to_owned(),
             Some(log) if log.collection_error.is_some() => format!(
@@ -219,7 +220,12 @@ fn ask_for(ctx: &Ctx, pod: &Pod, container: &str, slug: &str) {
             Some(log) if log.empty => "its log in the bundle is empty".to_owned(),
             Some(_) => "the collected log does not say why it ended".to_owned(),
         };
-        let path = current.first().map(|log| ctx.path(log.file).to_owned());
+        let path_of = |log: &Log| {
+            log.instead_of
+                .clone()
+                .unwrap_or_else(|| ctx.path(log.file).to_owned())
+        };
+        let path = current.first().map(|log| path_of(log));
         ctx.ask(
             format!(
                 "container logs of pod {full}{of} (kubectl {ns}logs {}{of})",
@@ -231,6 +237,7 @@ fn ask_for(ctx: &Ctx, pod: &Pod, container: &str, slug: &str) {
         let previous = logs.iter().find(|log| log.previous);
         let why = match previous {
             None => "the log of the run before the last restart holds the last words; it was not collected".to_owned(),
+            Some(log) if log.collection_error.is_some() => "the log of the run before the last restart could not be collected".to_owned(),
             Some(log) if log.empty => "the log of the run before the last restart is empty in the bundle".to_owned(),
             Some(_) => "the log of the run before the last restart is silent about the reason".to_owned(),
         };
@@ -240,7 +247,7 @@ fn ask_for(ctx: &Ctx, pod: &Pod, container: &str, slug: &str) {
                 pod.name
             ),
             why,
-            previous.map(|log| ctx.path(log.file).to_owned()),
+            previous.map(|log| path_of(log)),
         );
     }
     if !pod.detailed {

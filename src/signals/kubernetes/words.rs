@@ -73,6 +73,19 @@ pub fn may_matter(line: &str) -> bool {
         .is_none_or(|needles| needles.is_match(line))
 }
 
+/// A server that says its client went away: programs end, browsers close tabs, health checks hang up.
+/// It says nothing about the server.
+static CLIENT_LEAVES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)could not (?:receive data from|send data to) client\b|unexpected EOF on client connection|incomplete startup packet|connection to client lost|\bclient\b.{0,30}\b(?:prematurely closed|closed (?:the |its |keepalive )?connection|disconnected|hung up|went away)|(?:reset by peer|broken pipe).{0,40}(?:while (?:reading client|sending (?:response )?to client)|(?:from|to|by) (?:the )?client\b)|\bAborted connection \d+ to db:.{0,200}communication packets").ok()
+});
+
+/// Whether a server only says that a client of its ended the connection.
+pub fn is_client_leaving(line: &str) -> bool {
+    CLIENT_LEAVES
+        .as_ref()
+        .is_some_and(|regex| regex.is_match(clip(line)))
+}
+
 /// The host, address or service that a line names; "" if none.
 pub fn endpoint_in(line: &str) -> String {
     ENDPOINT
@@ -491,6 +504,23 @@ mod tests {
         ] {
             assert_eq!(classify(line), None, "{line}");
             assert!(!is_trouble(line), "{line}");
+        }
+        for line in [
+            "2026-01-27 07:10:35 UTC [813] LOG:  could not receive data from client: Connection reset by peer",
+            "LOG:  unexpected EOF on client connection with an open transaction",
+            "[info] 7#7: *12 client 10.0.0.9 closed keepalive connection",
+            "[info] 7#7: *9 recv() failed (104: Connection reset by peer) while reading client request headers",
+            "[Note] Aborted connection 12 to db: 'shop' user: 'app' host: '10.0.0.7' (Got an error reading communication packets)",
+        ] {
+            assert!(is_client_leaving(line), "{line}");
+        }
+        for line in [
+            "ERROR could not receive data from WAL stream: Connection reset by peer",
+            "upstream prematurely closed connection while reading response header from upstream, client: 10.0.0.9",
+            "recv() failed (104: Connection reset by peer) while reading response header from upstream",
+            "redis client: lost connection to redis:6379",
+        ] {
+            assert!(!is_client_leaving(line), "{line}");
         }
         assert!(!is_trouble("done: 0 errors, 12 warnings"));
         assert!(!is_trouble("sync finished error=<nil>"));
