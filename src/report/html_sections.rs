@@ -240,7 +240,7 @@ impl Page {
                         "Compare with what the customer sees: a fault may have left no trace here."
                     }
                 };
-                self.add(format!("<ol class=\"todo\">\n<li>{check}</li>\n{consent}<li>Sign or reject: <code>narrowroom review {run}</code></li>\n</ol>\n"));
+                self.add(format!("<ol class=\"todo\">\n<li>{check}</li>\n{consent}<li>Sign or reject it with your own name; the run is <code>{run}</code>, its record names every input</li>\n</ol>\n"));
             }
             ReviewState::Signed { note, .. } | ReviewState::Rejected { note, .. } => {
                 let note = if note.is_empty() {
