@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 tool=cargo-deny
 if ! command -v "$tool" >/dev/null 2>&1; then
   tool=target/tools/bin/cargo-deny
-  [ -x "$tool" ] || cargo install --quiet --locked --root target/tools cargo-deny@0.20
+  [ -x "$tool" ] || cargo install --quiet --locked --root target/tools cargo-deny@0.20.2
 fi
 "$tool" --log-level error check licenses bans sources
 if "$tool" --log-level error check advisories 2>target/advisories.log; then
