@@ -30,6 +30,16 @@ use crate::playbook::Cause;
 use crate::profile::Profile;
 use crate::report::NotExamined;
 
+/// Whether a signal of a host family was read from a pod's log.
+fn in_a_pod(signal: &Signal) -> bool {
+    !signal.detector.starts_with("k8s.")
+        && signal.evidence.iter().any(|evidence| {
+            ["/pods/", "/podlogs/", "/kubectl/", "/containers/"]
+                .iter()
+                .any(|folder| evidence.path.contains(folder))
+        })
+}
+
 /// Runs every family of detectors over the tree. Signals whose cause is not in `causes` are left
 /// out, and `not_examined` says so.
 pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<&str>) -> Analysis {
@@ -46,6 +56,12 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
         .partition(|signal| causes.iter().any(|cause| cause.slug == signal.cause));
     for signal in &mut known {
         signal.strength = signal.strength.clamp(0.01, 0.97);
+        if in_a_pod(signal) {
+            // What runs in a pod is no unit of the host: its commands must not ask systemd.
+            for slot in ["unit", "daemon", "service_unit"] {
+                signal.entities.remove(slot);
+            }
+        }
     }
     let mut not_examined = all.not_examined;
     if !unknown.is_empty() {
