@@ -248,3 +248,29 @@ fn ctrl_c_leaves_nothing() {
         );
     }
 }
+
+#[test]
+fn a_relative_runs_directory_and_bundle_are_those_of_the_caller() {
+    let place = Place::new();
+    place.write("b.tar.gz", pack(&[("b/a.log", b"a line\n")]));
+    let args = [
+        "triage",
+        "b.tar.gz",
+        "--no-model",
+        "--json",
+        "--runs",
+        "here",
+    ];
+    let output = place
+        .program()
+        .args(args)
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    support::Ended::of(output).ends(0);
+    assert_eq!(
+        std::fs::read_dir(place.join("here")).unwrap().count(),
+        1,
+        "the run is kept there"
+    );
+}

@@ -70,7 +70,9 @@ pub struct RunsDir {
 
 impl RunsDir {
     fn path(&self) -> PathBuf {
-        self.runs.clone().unwrap_or_else(crate::files::runs_dir)
+        let path = self.runs.clone().unwrap_or_else(crate::files::runs_dir);
+        // Workers start in another directory.
+        std::path::absolute(&path).unwrap_or(path)
     }
 }
 
