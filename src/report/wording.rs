@@ -137,10 +137,10 @@ pub fn seal(seal: &SealFacts) -> String {
     match (seal.probes, seal.probes_denied) {
         (0, _) => format!("{layers} enforced, but not one probe ran: nothing proves it."),
         (all, denied) if all == denied => {
-            format!("{layers} enforced; {all} of {all} forbidden acts were tried and denied.")
+            format!("{layers} enforced; {all} of {all} probes as expected.")
         }
         (all, denied) => {
-            format!("{layers} enforced; only {denied} of {all} forbidden acts were denied.")
+            format!("{layers} enforced; only {denied} of {all} probes as expected.")
         }
     }
 }
