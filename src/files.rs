@@ -7,6 +7,8 @@
     reason = "the one place of zone 0 where the host's files are named"
 )]
 
+pub mod private;
+
 use crate::error::{Context, Error, ExitCode, Result};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
