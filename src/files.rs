@@ -7,6 +7,7 @@
     reason = "the one place of zone 0 where the host's files are named"
 )]
 
+pub mod append;
 pub mod private;
 
 use crate::error::{Context, Error, ExitCode, Result};

@@ -12,6 +12,7 @@ pub enum Kind {
     Record,
     Playbook,
     Catalogue,
+    Audit,
 }
 
 /// Print a JSON Schema.
@@ -29,6 +30,7 @@ impl Schema {
             Kind::Verdict => schemars::schema_for!(crate::verify::Verdict),
             Kind::Record => schemars::schema_for!(crate::record::Record),
             Kind::Playbook => schemars::schema_for!(crate::playbook::Playbook),
+            Kind::Audit => schemars::schema_for!(crate::audit::Entry),
             Kind::Catalogue => schemars::schema_for!(crate::playbook::Catalogue),
         };
         print_json(&schema).map(|()| ExitCode::Done)

@@ -3,11 +3,15 @@
 //! Owns: arguments, what is printed where, exit codes. Data goes to standard output only; progress,
 //! warnings and errors to standard error. Touches: the terminal. Zone: 0.
 
+mod attest;
+mod audit;
 mod classify;
+mod diff;
 mod docs;
 mod doctor;
 mod model;
 mod playbook;
+mod rerun;
 mod runs;
 mod terminal;
 mod triage;
@@ -42,6 +46,16 @@ enum Command {
     Runs(runs::Runs),
     /// Show a run: report, record, exact prompts and raw outputs
     Show(runs::Show),
+    /// Repeat a run with the same inputs and say whether the result is the same
+    Rerun(rerun::Rerun),
+    /// Show what differs between two runs, by claim
+    Diff(diff::Diff),
+    /// The append-only log over all runs: list, verify, prove, export
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// The signed statements about a run: show, verify
+    #[command(subcommand)]
+    Attest(attest::Attest),
     /// Import and list local models
     #[command(subcommand)]
     Model(model::Model),
@@ -117,6 +131,10 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Doctor(args) => args.run(),
         Command::Runs(args) => args.run(),
         Command::Show(args) => args.run(),
+        Command::Rerun(args) => args.run(),
+        Command::Diff(args) => args.run(),
+        Command::Audit(args) => args.run(),
+        Command::Attest(args) => args.run(),
         Command::Model(args) => args.run(),
         Command::Playbook(args) => args.run(),
         Command::Classify(args) => args.run(),

@@ -4,11 +4,15 @@ use super::{RunsDir, print, print_json, terminal};
 use crate::error::{ExitCode, Result};
 use crate::record;
 use crate::report::escape;
+use crate::tenant::Tenant;
 use clap::Args;
 
 /// List the runs that were made, the newest first.
 #[derive(Args)]
 pub struct Runs {
+    /// Only this tenant's
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<Tenant>,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -21,17 +25,22 @@ impl Runs {
     pub fn run(self) -> Result<ExitCode> {
         let dir = self.runs.path();
         let mut rows = Vec::new();
-        for id in record::ids(&dir)? {
-            match record::load_record(&dir.join(&id)) {
-                Ok(record) => rows.push(record),
-                Err(error) => eprintln!("warning: {}", escape::terminal(&error.chain())),
+        for (tenant, home) in record::homes(&dir)? {
+            if self.tenant.is_some() && self.tenant != tenant {
+                continue;
+            }
+            for id in record::ids(&home)? {
+                match record::load_record(&home.join(&id)) {
+                    Ok(record) => rows.push(record),
+                    Err(error) => eprintln!("warning: {}", escape::terminal(&error.chain())),
+                }
             }
         }
         rows.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.id.cmp(&b.id)));
         if self.json {
             let short: Vec<_> = rows
                 .iter()
-                .map(|r| serde_json::json!({"id": r.id, "key": r.key, "started": r.started, "bundle": r.bundle.name, "bundle_sha256": r.bundle.sha256, "profile": r.bundle.profile, "playbook": r.playbook.id, "model": r.model.as_ref().map(|m| &m.name), "outcome": r.outcome, "exit": r.exit}))
+                .map(|r| serde_json::json!({"id": r.id, "key": r.key, "started": r.started, "tenant": r.tenant, "bundle": r.bundle.name, "bundle_sha256": r.bundle.sha256, "profile": r.bundle.profile, "playbook": r.playbook.id, "model": r.model.as_ref().map(|m| &m.name), "outcome": r.outcome, "exit": r.exit}))
                 .collect();
             print_json(&short)?;
             return Ok(ExitCode::Done);
@@ -49,7 +58,12 @@ impl Runs {
                 .ok()
                 .and_then(|v| v.as_str().map(str::to_owned))
                 .unwrap_or_default();
-            let name: String = escape::terminal(&row.bundle.name)
+            let tenant = row
+                .tenant
+                .as_ref()
+                .map(|tenant| format!(" ({tenant})"))
+                .unwrap_or_default();
+            let name: String = escape::terminal(&format!("{}{tenant}", row.bundle.name))
                 .chars()
                 .take(24)
                 .collect();

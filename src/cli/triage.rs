@@ -8,6 +8,7 @@ use crate::model::store::CATALOGUE;
 use crate::model::{ModelId, Store};
 use crate::report::{html, markdown, terminal as terminal_report};
 use crate::seal::Layer;
+use crate::tenant::Tenant;
 use crate::triage::{ModelChoice, Request};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,12 @@ pub struct Triage {
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
+    /// Whose bundle it is: its runs are kept under runs/tenants/NAME
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<Tenant>,
+    /// Sign with this Ed25519 key (PKCS#8 PEM) [default: one that the program makes and keeps]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// Go on although this layer of the seal cannot be enforced; the report says so
     #[arg(long, value_name = "LAYER")]
     allow_weaker_seal: Vec<Layer>,
@@ -68,6 +75,7 @@ impl Triage {
         let request = Request {
             bundle: self.bundle,
             playbook,
+            playbook_given: self.playbook.as_deref().map(given),
             model: if self.no_model {
                 None
             } else {
@@ -75,6 +83,8 @@ impl Triage {
             },
             ticket: self.ticket.as_deref().map(ticket).transpose()?,
             runs: self.runs.path(),
+            tenant: self.tenant,
+            key: self.key,
             seed: self.seed,
             threads: self.threads.unwrap_or_else(threads),
             limits: self.limits,
@@ -133,7 +143,22 @@ pub fn threads() -> u32 {
         .min(64)
 }
 
-fn ticket(text: &str) -> Result<String> {
+/// How the record names a playbook that was asked for: a shipped name, or an absolute path.
+fn given(name: &str) -> String {
+    if !name.contains('/') && !name.ends_with(".toml") {
+        return name.to_owned();
+    }
+    std::path::absolute(name).map_or_else(
+        |_| name.to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
+}
+
+/// The customer's words: the text itself, or the content of a file of that name.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn ticket(text: &str) -> Result<String> {
     let path = Path::new(text);
     if !text.contains('\n') && files::exists(path) {
         return files::read_text(path).or_fail(
@@ -144,7 +169,11 @@ fn ticket(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn choose_model(name: Option<&str>) -> Result<ModelChoice> {
+/// The model to run: by name or hash, else the best of the imported ones.
+///
+/// # Errors
+/// When none is imported or none is called so.
+pub fn choose_model(name: Option<&str>) -> Result<ModelChoice> {
     let store = Store::of_user()?;
     let library = store.library()?;
     let id = match name {

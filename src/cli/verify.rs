@@ -41,9 +41,12 @@ impl Verify {
         let request = Request {
             bundle: self.bundle,
             playbook: None,
+            playbook_given: None,
             model: None,
             ticket: None,
             runs: self.runs.path(),
+            tenant: None,
+            key: None,
             seed: 0,
             threads: 1,
             limits: self.limits,

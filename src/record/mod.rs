@@ -5,17 +5,33 @@
 //! through [`crate::files`]. Zone: 0. A run is whole or absent: it is written under a temporary name,
 //! synced and renamed.
 
+pub mod diff;
+pub mod rerun;
+
+use crate::audit::Pending;
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Scratch};
 use crate::limits::Limits;
 use crate::report::{BundleFacts, Outcome, Report};
 use crate::room::protocol::{EvidenceLines, Exchange, ModelUse, Origin, RoomSummary};
 use crate::seal::SealProof;
+use crate::tenant::{TENANTS, Tenant};
 use crate::verify::Verdict;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
+/// Name of the record in a run directory.
+pub const RECORD: &str = "record.json";
+/// Files of a run directory that never change once it has its name.
+pub const FIXED: [&str; 6] = [
+    RECORD,
+    "report.json",
+    "verdict.json",
+    "transcript.jsonl",
+    "report.html",
+    "report.md",
+];
 /// Schema name of `record.json`.
 pub const SCHEMA: &str = "narrowroom.record/v1";
 
@@ -31,6 +47,12 @@ pub struct Record {
     pub key: String,
     /// When it began, RFC 3339, UTC.
     pub started: String,
+    /// Whose bundle it was.
+    #[serde(default)]
+    pub tenant: Option<Tenant>,
+    /// Processor and those of its features that decide which code the inference library picks.
+    #[serde(default)]
+    pub cpu: String,
     /// Version of the program.
     pub version: String,
     /// SHA-256 of the program's own file.
@@ -45,6 +67,9 @@ pub struct Record {
     pub playbook: PlaybookRecord,
     /// The model, if one ran.
     pub model: Option<ModelUse>,
+    /// SHA-256 of the model that was chosen, whether there was something to ask it or not.
+    #[serde(default)]
+    pub model_sha256: Option<String>,
     /// Every setting that was in force.
     pub settings: Settings,
     /// The proofs of the seal: one a worker, and one more after the room was narrowed.
@@ -80,6 +105,9 @@ pub struct Record {
 pub struct BundleRecord {
     /// Name of the file as it was given, without its folder.
     pub name: String,
+    /// Where it lay, absolute; for `rerun`.
+    #[serde(default)]
+    pub path: Option<String>,
     /// SHA-256 of the archive.
     pub sha256: String,
     /// Size of the archive in bytes.
@@ -103,6 +131,9 @@ pub struct PlaybookRecord {
     pub version: String,
     /// SHA-256 of its text and its catalogues.
     pub sha256: String,
+    /// Shipped name or absolute path that was asked for; absent when the layout chose it.
+    #[serde(default)]
+    pub given: Option<String>,
 }
 
 /// Every setting of a run.
@@ -183,19 +214,20 @@ pub fn key(parts: &[&str]) -> String {
     hex::encode(&hash.finalize()[..8])
 }
 
-/// Writes all files of a run into `scratch` and gives it its final name.
+/// Writes all files of a run into `scratch`, attests and announces them, and gives it its final name.
 ///
 /// # Errors
 /// As [`files::write_error`].
 pub fn commit(
     scratch: Scratch,
-    runs: &Path,
+    home: &Path,
     run: &Run,
     html: &str,
     markdown: &str,
+    pending: &mut Pending,
 ) -> Result<PathBuf> {
     let at = scratch.path();
-    files::write_whole(&at.join("record.json"), &pretty(&run.record)?)?;
+    files::write_whole(&at.join(RECORD), &pretty(&run.record)?)?;
     files::write_whole(&at.join("report.json"), &pretty(&run.report)?)?;
     files::write_whole(&at.join("verdict.json"), &pretty(&run.verdict)?)?;
     let mut lines = Vec::new();
@@ -211,9 +243,27 @@ pub fn commit(
     )?;
     files::write_whole(&at.join("report.html"), html.as_bytes())?;
     files::write_whole(&at.join("report.md"), markdown.as_bytes())?;
-    let to = runs.join(&run.record.id);
+    let digests = crate::audit::digests(at)?;
+    let attestation = crate::attest::make(&run.record, &run.verdict, &digests, pending.key())?;
+    files::write_whole(&at.join(crate::attest::FILE), &attestation)?;
+    pending.keep(
+        word(&run.report.outcome),
+        word(&run.verdict.outcome),
+        run.record.exit,
+        crate::audit::digests(at)?,
+    )?;
+    let to = home.join(&run.record.id);
     scratch.keep(&to)?;
+    pending.logged()?;
     Ok(to)
+}
+
+/// How a value of a fixed set is spelled in JSON.
+pub fn word<T: Serialize>(value: &T) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// Indented JSON with a final newline.
@@ -227,30 +277,54 @@ pub fn pretty<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The ids of all runs in `runs`.
+/// The ids of all runs in `home`, one tenant's or the runs directory itself.
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn ids(runs: &Path) -> Result<Vec<String>> {
-    let names = files::names(runs).or_fail(
+pub fn ids(home: &Path) -> Result<Vec<String>> {
+    let names = files::names(home).or_fail(
         ExitCode::Usage,
-        format!("failed to read the runs directory {}", files::shown(runs)),
+        format!("failed to read the runs directory {}", files::shown(home)),
     )?;
     Ok(names
         .into_iter()
-        .filter(|name| !name.starts_with('.'))
+        .filter(|name| !name.starts_with('.') && name != TENANTS)
         .collect())
 }
 
-/// The only run whose id begins with `prefix`.
+/// Where runs are kept below `runs`: without a tenant first, then each tenant's, sorted.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn homes(runs: &Path) -> Result<Vec<(Option<Tenant>, PathBuf)>> {
+    let tenants = runs.join(TENANTS);
+    let names = files::names(&tenants).or_fail(
+        ExitCode::Usage,
+        format!("failed to read {}", files::shown(&tenants)),
+    )?;
+    let mut all = vec![(None, runs.to_owned())];
+    for tenant in names.iter().filter_map(|name| name.parse::<Tenant>().ok()) {
+        let home = Tenant::home(Some(&tenant), runs);
+        all.push((Some(tenant), home));
+    }
+    Ok(all)
+}
+
+/// The only run, of any tenant, whose id begins with `prefix`.
 ///
 /// # Errors
 /// A usage error when there is none or more than one.
 pub fn find(runs: &Path, prefix: &str) -> Result<PathBuf> {
-    let all = ids(runs)?;
-    let matching: Vec<_> = all.iter().filter(|id| id.starts_with(prefix)).collect();
+    let mut matching = Vec::new();
+    for (_, home) in homes(runs)? {
+        for id in ids(&home)? {
+            if id.starts_with(prefix) {
+                matching.push(home.join(id));
+            }
+        }
+    }
     match matching.as_slice() {
-        [one] => Ok(runs.join(one)),
+        [one] => Ok(one.clone()),
         [] => Err(Error::usage(format!(
             "there is no run {prefix:?} in {}",
             files::shown(runs)
@@ -266,29 +340,22 @@ pub fn find(runs: &Path, prefix: &str) -> Result<PathBuf> {
 /// Reads a run whole.
 ///
 /// # Errors
-/// A usage error that names the file that is damaged or from another version.
+/// Refused input that names the file that is damaged or from another version.
 pub fn load(dir: &Path) -> Result<Run> {
-    let transcript = files::read_text(&dir.join("transcript.jsonl")).or_fail(
-        ExitCode::Usage,
-        format!(
-            "failed to read {}",
-            files::shown(&dir.join("transcript.jsonl"))
-        ),
-    )?;
+    let record = load_record(dir)?;
+    let path = dir.join("transcript.jsonl");
+    let transcript = read(&path)?;
     Ok(Run {
-        record: load_record(dir)?,
-        report: json(&dir.join("report.json"))?,
-        verdict: json(&dir.join("verdict.json"))?,
+        record,
+        report: json(&dir.join("report.json"), crate::report::SCHEMA)?,
+        verdict: json(&dir.join("verdict.json"), crate::verify::VERDICT_SCHEMA)?,
         transcript: transcript
             .lines()
-            .map(|line| {
-                serde_json::from_str(line).or_fail(
-                    ExitCode::Usage,
-                    format!(
-                        "failed to read {}: a line is damaged",
-                        files::shown(&dir.join("transcript.jsonl"))
-                    ),
-                )
+            .enumerate()
+            .map(|(at, line)| {
+                serde_json::from_str(line).map_err(|error| {
+                    damaged(&path, format!("line {} is damaged", at + 1)).source(error)
+                })
             })
             .collect::<Result<_>>()?,
     })
@@ -299,29 +366,70 @@ pub fn load(dir: &Path) -> Result<Run> {
 /// # Errors
 /// As [`load`].
 pub fn load_record(dir: &Path) -> Result<Record> {
-    let record: Record = json(&dir.join("record.json"))?;
-    if record.schema != SCHEMA {
-        return Err(Error::usage(format!(
-            "{} is of the form {:?}, this version reads {SCHEMA}",
-            files::shown(&dir.join("record.json")),
-            record.schema
-        )));
-    }
-    Ok(record)
+    json(&dir.join(RECORD), SCHEMA)
 }
 
-fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = files::read_text(path).or_fail(
-        ExitCode::Usage,
-        format!("failed to read {}", files::shown(path)),
-    )?;
-    serde_json::from_str(&text).or_fail(
-        ExitCode::Usage,
-        format!(
-            "failed to read {}: it is damaged or of another version",
-            files::shown(path)
-        ),
+fn read(path: &Path) -> Result<String> {
+    files::read_text(path).map_err(|error| {
+        let what = match error.kind() {
+            std::io::ErrorKind::NotFound => "it is missing",
+            _ => "it cannot be read",
+        };
+        damaged(path, what.into()).source(error)
+    })
+}
+
+fn damaged(path: &Path, what: String) -> Error {
+    Error::refused(format!("failed to read {}: {what}", files::shown(path))).hint(
+        "the run directory is damaged; narrowroom audit verify names every file that was altered",
     )
+}
+
+fn json<T: serde::de::DeserializeOwned>(path: &Path, schema: &str) -> Result<T> {
+    let value: serde_json::Value = serde_json::from_str(&read(path)?)
+        .map_err(|error| damaged(path, "it is damaged".into()).source(error))?;
+    demand_schema(&value, schema).map_err(|error| {
+        let mut outer = Error::refused(format!("failed to read {}", files::shown(path)));
+        outer.hint.clone_from(&error.hint);
+        outer.source(error)
+    })?;
+    serde_json::from_value(value)
+        .map_err(|error| damaged(path, "it is damaged".into()).source(error))
+}
+
+/// Demands that a document is of the form `schema`, `<name>/v<number>`, and tells a newer version of
+/// the form from something else.
+///
+/// # Errors
+/// Refused input.
+pub fn demand_schema(value: &serde_json::Value, schema: &str) -> Result<()> {
+    let found = value.get("schema").and_then(serde_json::Value::as_str);
+    if found == Some(schema) {
+        return Ok(());
+    }
+    let parts = |text: &str| {
+        let (name, version) = text.rsplit_once("/v")?;
+        Some((name.to_owned(), version.parse::<u32>().ok()?))
+    };
+    let newer = found
+        .and_then(parts)
+        .zip(parts(schema))
+        .is_some_and(|((name, version), (known, ours))| name == known && version > ours);
+    let found = found.map_or_else(
+        || "no form at all".to_owned(),
+        |found| crate::report::escape::terminal(&found.chars().take(80).collect::<String>()),
+    );
+    Err(if newer {
+        Error::refused(format!(
+            "it was made by a newer narrowroom: it is of the form {found}, this version reads {schema}"
+        ))
+        .hint("read it with that version, or update this one")
+    } else {
+        Error::refused(format!(
+            "it is damaged or no such document: {found} where {schema} is expected"
+        ))
+        .hint("narrowroom audit verify names every file that was altered")
+    })
 }
 
 /// Makes the facts that a report carries about its bundle.
@@ -339,7 +447,47 @@ pub fn playbook_record(summary: &RoomSummary) -> PlaybookRecord {
         id: summary.playbook_id.clone(),
         version: summary.playbook_version.clone(),
         sha256: summary.playbook_sha256.clone(),
+        given: None,
     }
+}
+
+/// Name of the processor and those of its features that matrix kernels are picked by, as the kernel
+/// names them.
+pub fn cpu() -> String {
+    const TELLING: [&str; 12] = [
+        "avx",
+        "avx2",
+        "avx512f",
+        "avx512_vnni",
+        "avx_vnni",
+        "avx512_bf16",
+        "amx_int8",
+        "fma",
+        "asimddp",
+        "i8mm",
+        "sve",
+        "sve2",
+    ];
+    let text = files::read_text(Path::new("/proc/cpuinfo")).unwrap_or_default();
+    let field = |names: [&str; 2]| {
+        text.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            names
+                .contains(&name.trim())
+                .then(|| value.trim().to_owned())
+        })
+    };
+    let flags = field(["flags", "Features"]).unwrap_or_default();
+    let flags: Vec<&str> = flags
+        .split_whitespace()
+        .filter(|flag| TELLING.contains(flag))
+        .collect();
+    format!(
+        "{} {} ({})",
+        std::env::consts::ARCH,
+        field(["model name", "CPU part"]).unwrap_or_default(),
+        flags.join(" ")
+    )
 }
 
 /// The current time, RFC 3339, UTC, to the second.

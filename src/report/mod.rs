@@ -12,7 +12,7 @@ pub mod model;
 pub mod terminal;
 pub mod view;
 mod wording;
-mod wrap;
+pub mod wrap;
 pub use model::*;
 pub use view::View;
 

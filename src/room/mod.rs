@@ -7,6 +7,8 @@
 mod boot;
 mod chain;
 pub mod frame;
+#[cfg(feature = "layer-mutation")]
+pub mod hostile;
 pub mod protocol;
 pub mod worker;
 mod zone1;

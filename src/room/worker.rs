@@ -61,6 +61,10 @@ impl Worker {
         if let Some(layer) = std::env::var_os("NARROWROOM_TEST_DROP_LAYER") {
             command.env("NARROWROOM_TEST_DROP_LAYER", layer);
         }
+        #[cfg(feature = "layer-mutation")]
+        if let Some(files) = std::env::var_os(super::hostile::VARIABLE) {
+            command.env(super::hostile::VARIABLE, files);
+        }
         let mut child = command.spawn().or_fail(
             ExitCode::Bug,
             format!("failed to start the {} worker", zone.name()),

@@ -92,6 +92,8 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         injections: analysis.injections.clone(),
         ..RoomSummary::default()
     };
+    #[cfg(feature = "layer-mutation")]
+    let hostile = super::hostile::notes();
     let mut candidates = candidates(&analysis, &playbook, &causes, &masker);
     let mut report = masked(
         assemble(&job, facts, &candidates, &analysis, &tree),
@@ -139,6 +141,8 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             .notes
             .push("the model was switched off; this is the answer of the signals alone".into());
     }
+    #[cfg(feature = "layer-mutation")]
+    summary.notes.extend(hostile);
     for evidence in &mut summary.injections {
         evidence.quote = masker.mask(&evidence.quote);
     }

@@ -52,6 +52,6 @@ pub use controls::{ControlReport, controls};
 pub use enter::{Entered, enter};
 pub use namespaces::worker_owner;
 pub use plan::{Layer, Mount, ProcessLimits, SealPlan, Zone};
-pub use proof::{LayerReport, ProbeReport, ProbeThread, SealProof, Stage};
+pub use proof::{LayerReport, ProbeReport, ProbeThread, Root, SealProof, Stage};
 pub use survey::{LayerSurvey, Survey, survey};
 pub use trial::trial;

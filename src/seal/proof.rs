@@ -23,6 +23,23 @@ pub struct SealProof {
     pub probes: Vec<ProbeReport>,
     /// Microseconds that the probes took.
     pub elapsed_micros: u64,
+    /// Everything of the host that its mounts and Landlock rules make reachable.
+    #[serde(default)]
+    pub roots: Vec<Root>,
+}
+
+/// A directory or file of the host that a sealed process can reach.
+#[derive(
+    Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    /// Where it lies on the host.
+    pub host: String,
+    /// Where it appears inside.
+    pub inside: String,
+    /// Whether it may be written.
+    pub write: bool,
 }
 
 /// When a proof was made.
@@ -212,6 +229,7 @@ mod tests {
                 held: true,
             }],
             elapsed_micros: 1,
+            roots: vec![],
         }
     }
 

@@ -8,9 +8,11 @@ mod view;
 
 pub use view::view;
 
+use crate::audit::Pending;
 use crate::bundle::{Entry, Index, Skipped};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Scratch};
+use crate::keys::Key;
 use crate::limits::Limits;
 use crate::playbook::Bound;
 use crate::record::{self, BundleRecord, Record, Run, Settings, WorkerRecord};
@@ -20,6 +22,7 @@ use crate::room::protocol::{
     Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ToWorker, VerifyJob,
 };
 use crate::seal::{Layer, SealProof, Zone};
+use crate::tenant::Tenant;
 use crate::verify::Verdict;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,12 +37,18 @@ pub struct Request {
     pub bundle: PathBuf,
     /// Playbook and catalogues; `None`: chosen by the recognised layout.
     pub playbook: Option<Bound>,
+    /// Name or absolute path by which the playbook was asked for.
+    pub playbook_given: Option<String>,
     /// The model's directory, its hash, and the library; `None`: signals only.
     pub model: Option<ModelChoice>,
     /// The customer's words.
     pub ticket: Option<String>,
     /// Where runs are kept.
     pub runs: PathBuf,
+    /// Whose bundle it is; its runs are kept apart.
+    pub tenant: Option<Tenant>,
+    /// The key that signs the log and the attestation; `None`: the program's own.
+    pub key: Option<PathBuf>,
     /// Seed of everything random.
     pub seed: u64,
     /// Threads of the model.
@@ -79,12 +88,42 @@ pub struct Finished {
     pub view: crate::report::view::View,
 }
 
-/// Runs a triage under its time limit; ends early and leaves nothing behind on a signal.
+impl Request {
+    /// Where this run is kept: the runs directory, or its tenant's part of it.
+    pub fn home(&self) -> PathBuf {
+        Tenant::home(self.tenant.as_ref(), &self.runs)
+    }
+}
+
+/// Runs a triage under its time limit; ends early and leaves nothing behind on a signal. Whatever
+/// way it ends, it is in the audit log: from here if it can be, else by the next run.
 ///
 /// # Errors
-/// Any expected failure; nothing is left in the runs directory then.
+/// Any expected failure; nothing but its entry in the log is left then.
 pub async fn run(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
-    bounded(request.limits.max_seconds, triage(request, watch)).await
+    // What is no bundle at all never becomes a run.
+    files::open_bundle(&request.bundle)?;
+    let key = match &request.key {
+        Some(path) => Key::load(path)?,
+        None => Key::load_or_create(None)?,
+    };
+    let id = record::new_id();
+    let binary = own_hash()?;
+    let mut pending = Pending::begin(&request.runs, key, &id, request.tenant.clone(), &binary)?;
+    let work = triage(request, id, binary, &mut pending, watch);
+    match bounded(request.limits.max_seconds, work).await {
+        Ok(finished) => Ok(finished),
+        Err(mut error) => {
+            if let Err(unlogged) = pending.failed(&error) {
+                error.message = format!(
+                    "{}; and the audit log could not be written ({}), the next run does that",
+                    error.message,
+                    unlogged.chain()
+                );
+            }
+            Err(error)
+        }
+    }
 }
 
 /// The verifier alone over a report of anybody's.
@@ -135,15 +174,22 @@ async fn bounded<T>(max_seconds: u64, work: impl Future<Output = Result<T>>) -> 
     }
 }
 
-async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
-    let id = record::new_id();
-    let started = record::now();
-    let binary_sha256 = own_hash()?;
+async fn triage(
+    request: &Request,
+    id: String,
+    binary_sha256: String,
+    pending: &mut Pending,
+    watch: &mut dyn Watch,
+) -> Result<Finished> {
+    let started = pending.started().to_owned();
     let guest_sha256 = crate::bundle::unpack::Unpacker::guest_sha256().to_owned();
-    let scratch = Scratch::create(&request.runs, &id)?;
+    let home = request.home();
+    let scratch = Scratch::create(&home, &id)?;
     let mut session = Session::new(request, &scratch)?;
+    session.pending = Some(pending);
 
     let unpacked = session.unpack(watch).await?;
+    session.reached("room", Some(&unpacked.sha256))?;
     let library_sha256 = match &request.model {
         Some(model) => Some(files::sha256(&model.library).or_fail(
             ExitCode::Usage,
@@ -181,6 +227,7 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
     ]);
 
     let (draft, summary, transcript) = session.room(&unpacked, &key, watch).await?;
+    session.reached("verify", None)?;
     let facts = draft.bundle.clone();
     let text = serde_json::to_string(&draft).or_fail(ExitCode::Bug, "failed to write the draft")?;
     let (verdict, report, contexts) = session
@@ -192,17 +239,22 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         ExitCode::Done
     };
 
+    session.reached("commit", None)?;
     let Session {
         seals,
         timings,
         workers,
+        pending,
         ..
     } = session;
+    let pending = pending.ok_or_else(|| Error::bug("a run is not in the audit log"))?;
     let record = Record {
         schema: record::SCHEMA.into(),
         id: id.clone(),
         key,
         started,
+        tenant: request.tenant.clone(),
+        cpu: record::cpu(),
         version: env!("CARGO_PKG_VERSION").into(),
         binary_sha256,
         guest_sha256,
@@ -213,6 +265,9 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
                 .file_name()
                 .map(|name| crate::report::escape::terminal(&name.to_string_lossy()))
                 .unwrap_or_default(),
+            path: std::path::absolute(&request.bundle)
+                .ok()
+                .map(|path| path.to_string_lossy().into_owned()),
             sha256: unpacked.sha256,
             bytes: unpacked.bytes,
             files: unpacked.index.entries.len() as u64,
@@ -220,8 +275,12 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
             profile: facts.profile,
             profile_why: summary.profile_why.clone(),
         },
-        playbook: record::playbook_record(&summary),
+        playbook: record::PlaybookRecord {
+            given: request.playbook_given.clone(),
+            ..record::playbook_record(&summary)
+        },
         model: summary.model.clone(),
+        model_sha256: request.model.as_ref().map(|model| model.sha256.clone()),
         settings,
         seals,
         weaker_seal: request
@@ -262,7 +321,7 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         crate::report::markdown::render(&view),
     );
     scratch.remove("tree");
-    let dir = record::commit(scratch, &request.runs, &run, &html, &markdown)?;
+    let dir = record::commit(scratch, &home, &run, &html, &markdown, pending)?;
     Ok(Finished { dir, run, view })
 }
 
@@ -279,6 +338,7 @@ struct Session<'a> {
     seals: Vec<SealProof>,
     timings: Vec<(String, u64)>,
     workers: Vec<WorkerRecord>,
+    pending: Option<&'a mut Pending>,
 }
 
 impl<'a> Session<'a> {
@@ -300,7 +360,15 @@ impl<'a> Session<'a> {
             seals: vec![],
             timings: vec![],
             workers: vec![],
+            pending: None,
         })
+    }
+
+    /// Tells the audit log how far this has come.
+    fn reached(&mut self, stage: &str, bundle_sha256: Option<&str>) -> Result<()> {
+        self.pending
+            .as_mut()
+            .map_or(Ok(()), |pending| pending.reached(stage, bundle_sha256))
     }
 
     fn boot(&self, zone: Zone) -> Boot {
@@ -327,6 +395,9 @@ impl<'a> Session<'a> {
                     return Err(unproved(&proof));
                 }
                 self.seals.push(*proof);
+                if let Some(pending) = self.pending.as_mut() {
+                    pending.sealed(&self.seals)?;
+                }
                 Ok(None)
             }
             FromWorker::Progress(progress) => {
@@ -532,7 +603,11 @@ fn unproved(proof: &SealProof) -> Error {
     }
 }
 
-fn own_hash() -> Result<String> {
+/// SHA-256 of the program's own file, lower-case hex.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn own_hash() -> Result<String> {
     files::sha256(Path::new("/proc/self/exe"))
         .or_fail(ExitCode::Bug, "failed to read the program's own file")
 }

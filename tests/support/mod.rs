@@ -84,7 +84,8 @@ impl Place {
         let report = serde_json::from_str(&ended.out).unwrap_or(serde_json::Value::Null);
         (ended, report)
     }
-    /// What is in the runs directory, hidden names too.
+    /// What is in the runs directory, hidden names too; the audit log, which keeps a line about every
+    /// run, is not a run.
     pub fn run_entries(&self) -> Vec<String> {
         let Ok(items) = std::fs::read_dir(self.runs()) else {
             return vec![];
@@ -96,6 +97,7 @@ impl Place {
                     .into_string()
                     .expect("UTF-8")
             })
+            .filter(|name| name != ".audit")
             .collect()
     }
 }
