@@ -6,6 +6,7 @@
 mod classify;
 mod docs;
 mod doctor;
+mod eval;
 mod model;
 mod playbook;
 mod runs;
@@ -48,6 +49,8 @@ enum Command {
     /// List, show and check playbooks
     #[command(subcommand)]
     Playbook(playbook::Playbook),
+    /// Run labelled incidents, score the answers, hold them to thresholds
+    Eval(Box<eval::Eval>),
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
     /// Print a JSON Schema: report, verdict, record, playbook or catalogue
@@ -119,6 +122,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Show(args) => args.run(),
         Command::Model(args) => args.run(),
         Command::Playbook(args) => args.run(),
+        Command::Eval(args) => args.run(),
         Command::Classify(args) => args.run(),
         Command::Schema(args) => args.run(),
         Command::Completions(args) => args.run(),

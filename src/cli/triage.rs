@@ -144,7 +144,8 @@ fn ticket(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn choose_model(name: Option<&str>) -> Result<ModelChoice> {
+/// The model asked for, or the best one that is imported.
+pub fn choose_model(name: Option<&str>) -> Result<ModelChoice> {
     let store = Store::of_user()?;
     let library = store.library()?;
     let id = match name {

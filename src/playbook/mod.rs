@@ -4,6 +4,7 @@
 //! files, lint and the filling of command templates. Touches: nothing but the text it is given.
 //! Zone: parsed in zones 0 and 2.
 
+pub mod calibration;
 mod catalogue;
 mod lint;
 mod shipped;

@@ -35,6 +35,37 @@ pub enum ToWorker {
     Room(Box<RoomJob>),
     /// What to judge; nothing follows.
     Verify(Box<VerifyJob>),
+    /// What to score against a labelled case; nothing follows. The verifier's seal holds.
+    Score(Box<ScoreJob>),
+}
+
+/// The task of scoring a report of a labelled case.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScoreJob {
+    /// The report's bytes, as they came; `None`: there is none.
+    pub report: Option<String>,
+    /// The answer sheet.
+    pub truth: crate::eval::Truth,
+}
+
+/// Parts of the way that an evaluation leaves out, to see what they are worth.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ablation {
+    /// The model alone ranks the catalogue's causes with their evidence: the detectors' strength and
+    /// order are not used.
+    #[serde(default)]
+    pub model_only: bool,
+    /// Kinds of steps that are left out: `rank`, `draft`, `write`.
+    #[serde(default)]
+    pub without: Vec<String>,
+}
+
+impl Ablation {
+    /// Whether nothing is left out.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The room's task.
@@ -56,6 +87,9 @@ pub struct RoomJob {
     pub threads: u32,
     /// Seed of everything random.
     pub seed: u64,
+    /// What is left out, in an evaluation.
+    #[serde(default)]
+    pub ablation: Ablation,
 }
 
 /// The verifier's task.
@@ -217,6 +251,8 @@ pub enum FromWorker {
     Draft(Box<(Report, RoomSummary)>),
     /// The verdict, what passed, and the lines to show (zone 3).
     Judged(Box<(crate::verify::Verdict, Report, Vec<EvidenceLines>)>),
+    /// How a labelled case was answered.
+    Scored(Box<crate::eval::CaseScore>),
     /// An expected failure.
     Failed {
         /// How the run ends.

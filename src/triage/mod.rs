@@ -17,7 +17,8 @@ use crate::record::{self, BundleRecord, Record, Run, Settings, WorkerRecord};
 use crate::report::{BundleFacts, Report};
 use crate::room::Worker;
 use crate::room::protocol::{
-    Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ToWorker, VerifyJob,
+    Ablation, Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ScoreJob,
+    ToWorker, VerifyJob,
 };
 use crate::seal::{Layer, SealProof, Zone};
 use crate::verify::Verdict;
@@ -87,6 +88,54 @@ pub async fn run(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
     bounded(request.limits.max_seconds, triage(request, watch)).await
 }
 
+/// What an evaluation asks beside the run itself.
+#[derive(Debug, Clone, Default)]
+pub struct Trial {
+    /// The answer sheet of the case.
+    pub truth: Option<crate::eval::Truth>,
+    /// A report made elsewhere, scored instead of running the room.
+    pub foreign: Option<String>,
+    /// What is left out.
+    pub ablation: Ablation,
+}
+
+/// How a trial ended.
+pub struct Tried {
+    /// The run, which is not kept; none when a foreign report was scored.
+    pub run: Option<Box<Run>>,
+    /// Its score, if there was a truth.
+    pub score: Option<crate::eval::CaseScore>,
+}
+
+/// A run that is scored and not kept.
+///
+/// # Errors
+/// As [`run`].
+pub async fn attempt(request: &Request, trial: &Trial, watch: &mut dyn Watch) -> Result<Tried> {
+    bounded(request.limits.max_seconds, async {
+        let id = record::new_id();
+        let scratch = Scratch::create(&request.runs, &id)?;
+        let mut session = Session::new(request, &scratch)?;
+        session.ablation = trial.ablation.clone();
+        if let Some(report) = &trial.foreign {
+            let unpacked = session.unpack(watch).await?;
+            let score = session
+                .score(&unpacked.index, Some(report.clone()), trial, watch)
+                .await?;
+            return Ok(Tried { run: None, score });
+        }
+        let (mut session, run, index) = work(session, id, watch).await?;
+        let report = serde_json::to_string(&run.report)
+            .or_fail(ExitCode::Bug, "failed to write the report")?;
+        let score = session.score(&index, Some(report), trial, watch).await?;
+        Ok(Tried {
+            run: Some(Box::new(run)),
+            score,
+        })
+    })
+    .await
+}
+
 /// The verifier alone over a report of anybody's.
 ///
 /// # Errors
@@ -137,11 +186,30 @@ async fn bounded<T>(max_seconds: u64, work: impl Future<Output = Result<T>>) -> 
 
 async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
     let id = record::new_id();
+    let scratch = Scratch::create(&request.runs, &id)?;
+    let session = Session::new(request, &scratch)?;
+    let (_, run, _) = work(session, id, watch).await?;
+    let mut view = view(&run);
+    view.files = view::files_beside();
+    let (html, markdown) = (
+        crate::report::html::render(&view),
+        crate::report::markdown::render(&view),
+    );
+    scratch.remove("tree");
+    let dir = record::commit(scratch, &request.runs, &run, &html, &markdown)?;
+    Ok(Finished { dir, run, view })
+}
+
+/// The zones one after the other; the tree stays for who wants to look once more.
+async fn work<'a>(
+    mut session: Session<'a>,
+    id: String,
+    watch: &mut dyn Watch,
+) -> Result<(Session<'a>, Run, Index)> {
+    let request = session.request;
     let started = record::now();
     let binary_sha256 = own_hash()?;
     let guest_sha256 = crate::bundle::unpack::Unpacker::guest_sha256().to_owned();
-    let scratch = Scratch::create(&request.runs, &id)?;
-    let mut session = Session::new(request, &scratch)?;
 
     let unpacked = session.unpack(watch).await?;
     let library_sha256 = match &request.model {
@@ -163,6 +231,7 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
             .as_deref()
             .map(|ticket| record::key(&[ticket])),
         limits: request.limits.clone(),
+        ablation: session.ablation.clone(),
     };
     let playbook_hash = request
         .playbook
@@ -192,12 +261,11 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         ExitCode::Done
     };
 
-    let Session {
-        seals,
-        timings,
-        workers,
-        ..
-    } = session;
+    let (seals, timings, workers) = (
+        std::mem::take(&mut session.seals),
+        std::mem::take(&mut session.timings),
+        std::mem::take(&mut session.workers),
+    );
     let record = Record {
         schema: record::SCHEMA.into(),
         id: id.clone(),
@@ -244,7 +312,7 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         signals: summary.signals,
         secrets_masked: summary.secrets,
         injections: summary.injections,
-        skipped: unpacked.index.skipped,
+        skipped: unpacked.index.skipped.clone(),
         contexts,
         outcome: report.outcome,
         exit: exit.code(),
@@ -255,15 +323,7 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
         verdict,
         transcript,
     };
-    let mut view = view(&run);
-    view.files = view::files_beside();
-    let (html, markdown) = (
-        crate::report::html::render(&view),
-        crate::report::markdown::render(&view),
-    );
-    scratch.remove("tree");
-    let dir = record::commit(scratch, &request.runs, &run, &html, &markdown)?;
-    Ok(Finished { dir, run, view })
+    Ok((session, run, unpacked.index))
 }
 
 struct Unpacked {
@@ -279,6 +339,7 @@ struct Session<'a> {
     seals: Vec<SealProof>,
     timings: Vec<(String, u64)>,
     workers: Vec<WorkerRecord>,
+    ablation: Ablation,
 }
 
 impl<'a> Session<'a> {
@@ -300,6 +361,7 @@ impl<'a> Session<'a> {
             seals: vec![],
             timings: vec![],
             workers: vec![],
+            ablation: Ablation::default(),
         })
     }
 
@@ -440,6 +502,7 @@ impl<'a> Session<'a> {
             use_model: self.request.model.is_some(),
             threads: self.request.threads,
             seed: self.request.seed,
+            ablation: self.ablation.clone(),
         };
         worker.send(&ToWorker::Room(Box::new(job))).await?;
         worker.finish_input();
@@ -493,6 +556,39 @@ impl<'a> Session<'a> {
         worker.end().await?;
         self.lap("verify", started);
         judged.ok_or_else(|| Error::bug("the verifier ended without a verdict"))
+    }
+}
+
+impl Session<'_> {
+    /// Scores a report in one more sealed worker of the verifier's kind.
+    async fn score(
+        &mut self,
+        index: &Index,
+        report: Option<String>,
+        trial: &Trial,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<crate::eval::CaseScore>> {
+        let Some(truth) = &trial.truth else {
+            return Ok(None);
+        };
+        let mut worker = self.sealed(Zone::Verify, None, watch).await?;
+        send_entries(&mut worker, &index.entries).await?;
+        let job = ScoreJob {
+            report,
+            truth: truth.clone(),
+        };
+        worker.send(&ToWorker::Score(Box::new(job))).await?;
+        worker.finish_input();
+        let mut scored = None;
+        while let Some(frame) = worker.next().await? {
+            match self.common(Zone::Verify, frame, watch)? {
+                None => {}
+                Some(FromWorker::Scored(made)) => scored = Some(*made),
+                Some(_) => return Err(out_of_turn(Zone::Verify)),
+            }
+        }
+        worker.end().await?;
+        Ok(scored)
     }
 }
 
