@@ -140,6 +140,7 @@ impl Eval {
         let ablation = Ablation {
             model_only: self.model_only,
             without: self.without.clone(),
+            render: false,
         };
         let before = self
             .against

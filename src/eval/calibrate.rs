@@ -155,6 +155,7 @@ pub fn fit(points: &[Point], provenance: String) -> Result<Fit> {
 }
 
 fn features(point: &Point) -> [f64; 3] {
+    // Standing below another candidate lowers; standing far above the rest proves nothing.
     [1.0, logit(point.strength), clamp_margin(point.margin)]
 }
 
@@ -163,8 +164,10 @@ fn probability(map: &[f64; 3], point: &Point) -> f64 {
     1.0 / (1.0 + (-z).exp())
 }
 
-/// Penalised logistic regression by projected gradient steps; deterministic, and the two weights stay
-/// non-negative, so the map stays monotone.
+/// Penalised logistic regression by projected gradient steps; deterministic. The two weights stay
+/// non-negative, so the map stays monotone; the slope stays at most one and the intercept at most zero:
+/// incidents at which the detectors were developed can show that their strengths are too bold, not that
+/// they are too timid.
 fn solve(points: &[&Point]) -> [f64; 3] {
     let prior = [0.0, 1.0, 0.0];
     // The margin's scale is a tenth of the logit's: a weaker pull in its own units.
@@ -200,7 +203,8 @@ fn solve(points: &[&Point]) -> [f64; 3] {
         for i in 0..3 {
             next[i] -= step * (slope[i] + pull[i] * (map[i] - prior[i]));
         }
-        next[1] = next[1].max(0.0);
+        next[0] = next[0].min(0.0);
+        next[1] = next[1].clamp(0.0, 1.0);
         next[2] = next[2].max(0.0);
         let found = loss(&next);
         if found < best {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 /// Schema name of a calibration file.
 pub const SCHEMA: &str = "narrowroom.calibration/v1";
-/// Margins beyond this say nothing more.
+/// Standing this far below another candidate says all that a margin can say.
 const MAX_MARGIN: f64 = 0.3;
 
 static SHIPPED: LazyLock<Option<Calibration>> =
@@ -94,9 +94,9 @@ pub fn logit(p: f64) -> f64 {
     (p / (1.0 - p)).ln()
 }
 
-/// A margin within what counts.
+/// A margin within what counts: only below another candidate, and not without end.
 pub fn clamp_margin(margin: f64) -> f64 {
-    margin.clamp(-MAX_MARGIN, MAX_MARGIN)
+    margin.clamp(-MAX_MARGIN, 0.0)
 }
 
 #[cfg(test)]
@@ -115,7 +115,7 @@ mod tests {
             );
             last = p;
         }
-        assert!(map.confidence(0.8, 0.2) >= map.confidence(0.8, -0.2));
+        assert!(map.confidence(0.8, 0.0) >= map.confidence(0.8, -0.2));
     }
 
     #[test]

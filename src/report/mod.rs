@@ -12,11 +12,11 @@ pub mod model;
 pub mod terminal;
 pub mod view;
 mod wording;
-mod wrap;
+pub mod wrap;
 pub use model::*;
 pub use view::View;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

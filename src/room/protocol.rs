@@ -59,6 +59,9 @@ pub struct Ablation {
     /// Kinds of steps that are left out: `rank`, `draft`, `write`.
     #[serde(default)]
     pub without: Vec<String>,
+    /// Prompts are made and kept, and the model is asked nothing.
+    #[serde(default)]
+    pub render: bool,
 }
 
 impl Ablation {
@@ -195,6 +198,15 @@ pub struct Origin {
     pub worded_by_model: bool,
 }
 
+/// The task was too wide for the model that had it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Name of the larger local model that the playbook asks for.
+    pub model: String,
+    /// Why, in words.
+    pub why: String,
+}
+
 /// What the room did beside the report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoomSummary {
@@ -218,6 +230,8 @@ pub struct RoomSummary {
     pub origins: Vec<Origin>,
     /// What the model's steps came to, in plain sentences.
     pub notes: Vec<String>,
+    /// Whether a larger model should look.
+    pub escalation: Option<Escalation>,
     /// Named durations in milliseconds, in order.
     pub timings: Vec<(String, u64)>,
 }

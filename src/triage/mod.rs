@@ -62,11 +62,31 @@ pub struct ModelChoice {
     pub library: PathBuf,
 }
 
+impl ModelChoice {
+    /// An imported model of the user's store, by name or the beginning of its SHA-256.
+    ///
+    /// # Errors
+    /// A usage error when it or the library is not there.
+    pub fn named(name: &str) -> Result<Self> {
+        let store = crate::model::Store::of_user()?;
+        let id = store.resolve(name)?;
+        Ok(Self {
+            dir: store.model_dir(&id),
+            sha256: id.as_str().to_owned(),
+            library: store.library()?,
+        })
+    }
+}
+
 /// What the person sees while it works.
 pub trait Watch {
     /// Something moved on.
     fn progress(&mut self, progress: &Progress);
-    /// The signals' answer, before the model and the verifier.
+    /// Whether somebody looks: only then is the signals' answer verified for itself.
+    fn looks(&self) -> bool {
+        false
+    }
+    /// The signals' answer as the verifier let it through, before the model.
     fn provisional(&mut self, report: &Report);
 }
 
@@ -249,7 +269,25 @@ async fn work<'a>(
         &settings_text,
     ]);
 
-    let (draft, summary, transcript) = session.room(&unpacked, &key, watch).await?;
+    let (mut draft, mut summary, mut transcript) = session.room(&unpacked, &key, watch).await?;
+    if let Some(wish) = summary.escalation.take() {
+        match ModelChoice::named(&wish.model) {
+            Ok(larger) if Some(&larger.sha256) != request.model.as_ref().map(|m| &m.sha256) => {
+                session.larger = Some(larger);
+                let first = transcript;
+                let note = format!("escalated to {}: {}", wish.model, wish.why);
+                (draft, summary, transcript) = session.room(&unpacked, &key, watch).await?;
+                summary.escalation = None;
+                summary.notes.insert(0, note);
+                transcript.splice(0..0, first);
+            }
+            Ok(_) => {}
+            Err(_) => summary.notes.push(format!(
+                "a larger model was asked for ({}: {}), and {} is not imported",
+                wish.model, wish.why, wish.model
+            )),
+        }
+    }
     let facts = draft.bundle.clone();
     let text = serde_json::to_string(&draft).or_fail(ExitCode::Bug, "failed to write the draft")?;
     let (verdict, report, contexts) = session
@@ -340,6 +378,8 @@ struct Session<'a> {
     timings: Vec<(String, u64)>,
     workers: Vec<WorkerRecord>,
     ablation: Ablation,
+    /// The model that the room is started with after an escalation.
+    larger: Option<ModelChoice>,
 }
 
 impl<'a> Session<'a> {
@@ -362,11 +402,13 @@ impl<'a> Session<'a> {
             timings: vec![],
             workers: vec![],
             ablation: Ablation::default(),
+            larger: None,
         })
     }
 
     fn boot(&self, zone: Zone) -> Boot {
-        let model = self.request.model.as_ref().filter(|_| zone == Zone::Room);
+        let model = self.larger.as_ref().or(self.request.model.as_ref());
+        let model = model.filter(|_| zone == Zone::Room);
         Boot {
             tree: self.tree.clone(),
             model: model.map(|model| model.dir.clone()),
@@ -506,11 +548,25 @@ impl<'a> Session<'a> {
         };
         worker.send(&ToWorker::Room(Box::new(job))).await?;
         worker.finish_input();
+        let use_model = self.request.model.is_some();
         let (mut transcript, mut draft) = (Vec::new(), None);
         while let Some(frame) = worker.next().await? {
             match self.common(Zone::Room, frame, watch)? {
                 None => {}
-                Some(FromWorker::Provisional(report)) => watch.provisional(&report),
+                Some(FromWorker::Provisional(report)) => {
+                    // Nothing unverified reaches a person, not even for a few seconds.
+                    if use_model && watch.looks() {
+                        let facts = report.bundle.clone();
+                        let text = serde_json::to_string(&report)
+                            .or_fail(ExitCode::Bug, "failed to write the draft")?;
+                        let (verdict, passed, _) = self
+                            .judge(&unpacked.index, text, false, Some(facts), watch)
+                            .await?;
+                        if !verdict.is_rejected() {
+                            watch.provisional(&passed);
+                        }
+                    }
+                }
                 Some(FromWorker::Exchange(exchange)) => {
                     extend(&mut transcript, vec![*exchange], 1_000)?
                 }
