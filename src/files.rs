@@ -105,6 +105,16 @@ pub fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
+/// Memory that can be had without swapping, in bytes, as the kernel estimates it (proc(5), `MemAvailable`).
+pub fn available_memory() -> Option<u64> {
+    let text = read_text(Path::new("/proc/meminfo")).ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
 /// Whether something is there.
 pub fn exists(path: &Path) -> bool {
     path.exists()

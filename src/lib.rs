@@ -14,6 +14,7 @@ pub mod audit;
 pub mod bundle;
 pub mod cli;
 pub mod error;
+pub mod eval;
 pub mod files;
 pub mod keys;
 pub mod limits;

@@ -9,6 +9,7 @@ mod classify;
 mod diff;
 mod docs;
 mod doctor;
+mod eval;
 mod model;
 mod playbook;
 mod rerun;
@@ -62,6 +63,8 @@ enum Command {
     /// List, show and check playbooks
     #[command(subcommand)]
     Playbook(playbook::Playbook),
+    /// Run labelled incidents, score the answers, hold them to thresholds
+    Eval(Box<eval::Eval>),
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
     /// Print a JSON Schema: report, verdict, record, playbook or catalogue
@@ -137,6 +140,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Attest(args) => args.run(),
         Command::Model(args) => args.run(),
         Command::Playbook(args) => args.run(),
+        Command::Eval(args) => args.run(),
         Command::Classify(args) => args.run(),
         Command::Schema(args) => args.run(),
         Command::Completions(args) => args.run(),

@@ -2,7 +2,8 @@
 //! overwritten. Progress is shown only when standard error is a terminal.
 
 use crate::error::Error;
-use crate::report::{Report, escape};
+use crate::report::wrap::{width, wrap};
+use crate::report::{Outcome, Report, escape};
 use crate::room::protocol::Progress;
 use crate::triage::Watch;
 use std::io::{IsTerminal, Write};
@@ -31,7 +32,8 @@ pub struct Line {
     started: Instant,
     limit: u64,
     stage: String,
-    provisional: bool,
+    /// Rows of the preliminary answer above the line.
+    rows: usize,
 }
 
 impl Line {
@@ -46,7 +48,7 @@ impl Line {
             started: now,
             limit,
             stage: String::new(),
-            provisional: false,
+            rows: 0,
         }
     }
     fn show(&mut self, text: &str, always: bool) {
@@ -75,6 +77,15 @@ impl Line {
             self.shown = false;
         }
     }
+    /// Takes the preliminary answer away too, for the final one to stand in its place.
+    pub fn replace(&mut self) {
+        self.clear();
+        if self.rows > 0 {
+            let _ = write!(std::io::stderr(), "\r\x1b[{}A\x1b[J", self.rows);
+            let _ = std::io::stderr().flush();
+            self.rows = 0;
+        }
+    }
 }
 
 impl Drop for Line {
@@ -100,19 +111,116 @@ impl Watch for Line {
             ),
         }
     }
+    fn looks(&self) -> bool {
+        self.live && std::io::stdout().is_terminal()
+    }
     fn provisional(&mut self, report: &Report) {
-        if !self.live || self.provisional {
+        if !self.looks() || self.rows > 0 {
             return;
         }
-        self.provisional = true;
         self.clear();
-        let text = match report.findings.first() {
-            Some(first) => format!(
-                "signals, not yet checked: {}",
-                escape::terminal(&first.title)
-            ),
-            None => "signals, not yet checked: no fault stands out".to_owned(),
-        };
-        eprintln!("{}", text.chars().take(200).collect::<String>());
+        let (columns, height) = size();
+        let lines = preliminary(report, columns, height.saturating_sub(3));
+        self.rows = lines.len();
+        let _ = write!(std::io::stderr(), "{}\n", lines.join("\n"));
+        let _ = std::io::stderr().flush();
+    }
+}
+
+/// Columns and rows of the terminal, kept sensible.
+fn size() -> (usize, usize) {
+    rustix::termios::tcgetwinsize(std::io::stderr()).map_or((80, 24), |size| {
+        let (columns, rows) = (usize::from(size.ws_col), usize::from(size.ws_row));
+        (
+            if columns == 0 {
+                80
+            } else {
+                columns.clamp(20, 80)
+            },
+            if rows == 0 { 24 } else { rows },
+        )
+    })
+}
+
+/// The signals' answer in a few lines: what the final report will take the place of.
+fn preliminary(report: &Report, columns: usize, most: usize) -> Vec<String> {
+    let room = columns.saturating_sub(1);
+    let mut lines = Vec::new();
+    let mut add = |lead: &str, text: &str, rows: usize| {
+        let own = wrap(
+            &escape::terminal(text),
+            room.saturating_sub(width(lead)).max(10),
+        );
+        for (at, line) in own.iter().take(rows).enumerate() {
+            let lead = if at == 0 {
+                lead.to_owned()
+            } else {
+                " ".repeat(width(lead))
+            };
+            let row: String = format!("{lead}{line}").chars().take(room).collect();
+            lines.push(row.trim_end().to_owned());
+        }
+    };
+    add(
+        "",
+        "Signals' answer, verified, not yet checked by the model",
+        1,
+    );
+    match (report.findings.first(), report.outcome) {
+        (Some(first), Outcome::Findings) => {
+            add("  ", &first.title, 3);
+            add("  ", &format!("confidence {:.2}", first.confidence), 1);
+        }
+        (Some(first), _) => {
+            add("  ", "Insufficient evidence. What is visible:", 1);
+            add("  ", &first.title, 3);
+        }
+        (None, Outcome::Healthy) => add("  ", "Nothing wrong was found in what was examined.", 1),
+        (None, _) => add("  ", "Insufficient evidence.", 1),
+    }
+    if let Some(first) = report.findings.first() {
+        if let Some(evidence) = first.evidence.first() {
+            add(
+                "  ",
+                &format!("{}:{}", evidence.path, evidence.line_start),
+                2,
+            );
+            add("    ", &evidence.quote, 2);
+        }
+        if let Some(command) = first.commands.first() {
+            add("  next  ", &command.command, 2);
+        }
+    }
+    for other in report.findings.iter().skip(1).take(2) {
+        add("  also  ", &other.title, 1);
+    }
+    if let Some(missing) = report.missing.first() {
+        add("  lacks ", &missing.what, 1);
+    }
+    lines.truncate(most.max(2));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preliminary_answer_fits_the_terminal_and_says_what_it_is() {
+        let mut report = crate::report::samples::findings().report;
+        report.findings[0].title = "\u{1b}[31m".to_owned() + &"long words ".repeat(60);
+        for (columns, rows) in [(80, 20), (30, 4), (20, 2)] {
+            let lines = preliminary(&report, columns, rows);
+            assert!(
+                lines.len() <= rows && lines[0].starts_with("Signals' answer"),
+                "{lines:?}"
+            );
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| width(line) < columns && !line.contains('\u{1b}')),
+                "{lines:?}"
+            );
+        }
     }
 }

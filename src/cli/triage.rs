@@ -97,7 +97,7 @@ impl Triage {
         }
         let mut line = terminal::Line::new(request.limits.max_seconds, self.quiet || self.json);
         let finished = block_on(crate::triage::run(&request, &mut line))?;
-        line.clear();
+        line.replace();
         let view = &finished.view;
         if let Some(out) = &self.out {
             write_out(out, view)?;

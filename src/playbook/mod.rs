@@ -4,6 +4,7 @@
 //! files, lint and the filling of command templates. Touches: nothing but the text it is given.
 //! Zone: parsed in zones 0 and 2.
 
+pub mod calibration;
 mod catalogue;
 mod lint;
 mod shipped;
@@ -44,6 +45,26 @@ pub struct Playbook {
     pub inputs: Inputs,
     /// The steps, in order; each has one purpose.
     pub steps: Vec<Step>,
+    /// When a larger local model is asked instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalate: Option<Escalate>,
+}
+
+/// When the task is too wide for the model that has it. The larger one starts over in a room of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Escalate {
+    /// The larger model: a known name, or the beginning of an imported one's SHA-256.
+    pub model: String,
+    /// Asked when the first finding's confidence is below this, 0 to 1.
+    #[serde(default)]
+    pub below: f64,
+    /// Asked when the model would put another candidate first than the signals.
+    #[serde(default)]
+    pub on_disagreement: bool,
+    /// Asked when the candidates do not fit the model's context.
+    #[serde(default)]
+    pub on_overflow: bool,
 }
 
 /// Globs over paths without the top folder; `*` stays within a name, `**` crosses folders.
@@ -144,6 +165,15 @@ impl Step {
             | Step::Rank { id, .. }
             | Step::Draft { id, .. }
             | Step::Write { id, .. } => id,
+        }
+    }
+    /// What it does, as the file says it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Step::Select { .. } => "select",
+            Step::Rank { .. } => "rank",
+            Step::Draft { .. } => "draft",
+            Step::Write { .. } => "write",
         }
     }
     /// Whether the step needs a model.

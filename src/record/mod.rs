@@ -13,7 +13,7 @@ use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Scratch};
 use crate::limits::Limits;
 use crate::report::{BundleFacts, Outcome, Report};
-use crate::room::protocol::{EvidenceLines, Exchange, ModelUse, Origin, RoomSummary};
+use crate::room::protocol::{Ablation, EvidenceLines, Exchange, ModelUse, Origin, RoomSummary};
 use crate::seal::SealProof;
 use crate::tenant::{TENANTS, Tenant};
 use crate::verify::Verdict;
@@ -149,6 +149,9 @@ pub struct Settings {
     pub ticket_sha256: Option<String>,
     /// Limits.
     pub limits: Limits,
+    /// What an evaluation left out.
+    #[serde(default, skip_serializing_if = "Ablation::is_none")]
+    pub ablation: Ablation,
 }
 
 /// Use of one worker.

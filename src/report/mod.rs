@@ -17,6 +17,6 @@ pub use model::*;
 pub use view::View;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! workers' own main functions ([`zone1`], [`zone2`], [`zone3`]). Touches: processes (zone 0); in the
 //! workers only inherited descriptors and the directories of the seal.
 
+mod absence;
 mod boot;
 mod chain;
 pub mod frame;

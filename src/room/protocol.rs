@@ -35,6 +35,40 @@ pub enum ToWorker {
     Room(Box<RoomJob>),
     /// What to judge; nothing follows.
     Verify(Box<VerifyJob>),
+    /// What to score against a labelled case; nothing follows. The verifier's seal holds.
+    Score(Box<ScoreJob>),
+}
+
+/// The task of scoring a report of a labelled case.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScoreJob {
+    /// The report's bytes, as they came; `None`: there is none.
+    pub report: Option<String>,
+    /// The answer sheet.
+    pub truth: crate::eval::Truth,
+}
+
+/// Parts of the way that an evaluation leaves out, to see what they are worth.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ablation {
+    /// The model alone ranks the catalogue's causes with their evidence: the detectors' strength and
+    /// order are not used.
+    #[serde(default)]
+    pub model_only: bool,
+    /// Kinds of steps that are left out: `rank`, `draft`, `write`.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// Prompts are made and kept, and the model is asked nothing.
+    #[serde(default)]
+    pub render: bool,
+}
+
+impl Ablation {
+    /// Whether nothing is left out.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The room's task.
@@ -56,6 +90,9 @@ pub struct RoomJob {
     pub threads: u32,
     /// Seed of everything random.
     pub seed: u64,
+    /// What is left out, in an evaluation.
+    #[serde(default)]
+    pub ablation: Ablation,
 }
 
 /// The verifier's task.
@@ -161,6 +198,15 @@ pub struct Origin {
     pub worded_by_model: bool,
 }
 
+/// The task was too wide for the model that had it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Name of the larger local model that the playbook asks for.
+    pub model: String,
+    /// Why, in words.
+    pub why: String,
+}
+
 /// What the room did beside the report.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoomSummary {
@@ -184,6 +230,8 @@ pub struct RoomSummary {
     pub origins: Vec<Origin>,
     /// What the model's steps came to, in plain sentences.
     pub notes: Vec<String>,
+    /// Whether a larger model should look.
+    pub escalation: Option<Escalation>,
     /// Named durations in milliseconds, in order.
     pub timings: Vec<(String, u64)>,
 }
@@ -217,6 +265,8 @@ pub enum FromWorker {
     Draft(Box<(Report, RoomSummary)>),
     /// The verdict, what passed, and the lines to show (zone 3).
     Judged(Box<(crate::verify::Verdict, Report, Vec<EvidenceLines>)>),
+    /// How a labelled case was answered.
+    Scored(Box<crate::eval::CaseScore>),
     /// An expected failure.
     Failed {
         /// How the run ends.

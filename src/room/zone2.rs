@@ -1,23 +1,26 @@
 //! Zone 2: the room. Signals, selection, the model's steps, the report draft.
 
+use super::absence;
 use super::boot::{MODEL, Out, open_tree, plan, read_job};
 use super::chain::{Candidate, Chain};
 use super::protocol::{Boot, FromWorker, ModelUse, RoomJob, RoomSummary, ToWorker};
-use crate::bundle::{FileKind, Index, Tree};
+use crate::bundle::{Index, Tree};
 use crate::error::{Error, Result};
 use crate::model::{Model, RunOptions, Runtime};
+use crate::playbook::calibration::Calibration;
 use crate::playbook::{self, Cause, Playbook, Step};
 use crate::report::{
-    BundleFacts, Command, CommandClass, Finding, Missing, NotExamined, Outcome, Report, SCHEMA,
-    SubjectField,
+    BundleFacts, Command, CommandClass, Finding, NotExamined, Outcome, Report, SCHEMA, SubjectField,
 };
 use crate::seal::{self, Zone};
 use crate::secrets::{self, Masker};
 use crate::signals::{self, Analysis, Role, Signal};
 use std::time::Instant;
 
-/// A finding needs at least this confidence for the outcome "findings".
-pub const FINDING_FROM: f64 = 0.5;
+/// A finding needs at least this confidence for the outcome "findings", if no calibration says another.
+const FINDING_FROM: f64 = 0.5;
+/// Candidates the model chooses from when it ranks alone.
+const ALONE: usize = 12;
 /// Weaker candidates are not worth a person's time.
 const LISTED_FROM: f64 = 0.2;
 /// A ranked top five, not everything.
@@ -73,9 +76,16 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         Some(bound) => bound.clone(),
         None => playbook::shipped(playbook::for_profile(profile.name.as_str()))?,
     };
-    let (playbook, causes) = bound.parse()?;
+    let (mut playbook, causes) = bound.parse()?;
+    playbook
+        .steps
+        .retain(|step| !job.ablation.without.iter().any(|kind| kind == step.kind()));
+    let playbook = playbook;
     let ticket = ticket(&job, &tree);
-    let analysis = signals::analyse(&tree, &profile, &causes, ticket.as_deref());
+    let mut analysis = signals::analyse(&tree, &profile, &causes, ticket.as_deref());
+    if job.ablation.model_only {
+        forget_strength(&mut analysis);
+    }
     clock.lap("signals");
 
     let facts = BundleFacts {
@@ -94,7 +104,13 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     };
     #[cfg(feature = "layer-mutation")]
     let hostile = super::hostile::notes();
-    let mut candidates = candidates(&analysis, &playbook, &causes, &masker);
+    let mut candidates = candidates(
+        &analysis,
+        &playbook,
+        &causes,
+        &masker,
+        job.ablation.model_only,
+    );
     let mut report = masked(
         assemble(&job, facts, &candidates, &analysis, &tree),
         &masker,
@@ -122,8 +138,10 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             &masker,
             ticket.as_deref(),
             boot.limits.max_tokens,
+            &job,
         );
         chain.run(&mut candidates)?;
+        summary.escalation = chain.escalation(confidence(&candidates, 0));
         let (model, notes) = chain.finish();
         clock.lap("model steps");
         summary.model = Some(model_use(&model));
@@ -179,6 +197,7 @@ fn candidates(
     playbook: &Playbook,
     causes: &[Cause],
     masker: &Masker,
+    alone: bool,
 ) -> Vec<Candidate> {
     let (most, lines) = playbook
         .steps
@@ -192,13 +211,14 @@ fn candidates(
             _ => None,
         })
         .unwrap_or((6, 3));
+    let most = if alone { ALONE } else { most };
     let allowed = super::chain::InputFilter::new(&playbook.inputs);
     let mut chosen = Vec::new();
     for signal in &analysis.signals {
         if chosen.len() == most {
             break;
         }
-        let strength = if signal.role == Role::Symptom {
+        let strength = if signal.role == Role::Symptom && !alone {
             signal.strength.min(SYMPTOM_CEILING)
         } else {
             signal.strength
@@ -240,6 +260,46 @@ fn candidates(
     }
     chosen.sort_by(|a, b| b.signal.strength.total_cmp(&a.signal.strength));
     chosen
+}
+
+/// For the model alone: nothing of the detectors' judgement is left, only what they found and where.
+fn forget_strength(analysis: &mut Analysis) {
+    for signal in &mut analysis.signals {
+        signal.strength = 0.5;
+    }
+    analysis.signals.sort_by(|a, b| {
+        let place = |signal: &Signal| {
+            signal
+                .evidence
+                .first()
+                .map(|e| (e.path.clone(), e.line_start))
+        };
+        place(a).cmp(&place(b)).then_with(|| a.cause.cmp(&b.cause))
+    });
+}
+
+/// Calibrated probability that a candidate is the cause.
+fn confidence(candidates: &[Candidate], at: usize) -> f64 {
+    let Some(own) = candidates.get(at) else {
+        return 0.0;
+    };
+    let best = candidates
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != at)
+        .map(|(_, other)| other.signal.strength)
+        .fold(0.0, f64::max);
+    let strength = own.signal.strength;
+    let Some(map) = Calibration::shipped() else {
+        return strength;
+    };
+    let p = map.confidence(strength, strength - best);
+    // A symptom stays below what counts as an answer, whatever the map says.
+    if own.signal.role == Role::Symptom {
+        p.min(map.threshold - 0.01)
+    } else {
+        p
+    }
 }
 
 /// The report as it may leave the room.
@@ -303,7 +363,8 @@ fn assemble(
 ) -> Report {
     let mut findings: Vec<Finding> = candidates
         .iter()
-        .map(|candidate| {
+        .enumerate()
+        .map(|(at, candidate)| {
             let signal = &candidate.signal;
             let mut evidence = signal.evidence.clone();
             for extra in &candidate.extra {
@@ -323,7 +384,7 @@ fn assemble(
                     .clone()
                     .unwrap_or_else(|| signal.statement.clone()),
                 subject: Some(SubjectField::Subject(signal.subject.clone())),
-                confidence: (signal.strength * 100.0).round() / 100.0,
+                confidence: (confidence(candidates, at) * 100.0).round() / 100.0,
                 evidence,
                 commands: candidate.commands.clone(),
             }
@@ -339,9 +400,10 @@ fn assemble(
         .signals
         .iter()
         .any(|signal| signal.role == Role::Symptom && signal.strength >= LISTED_FROM);
+    let threshold = Calibration::shipped().map_or(FINDING_FROM, |map| map.threshold);
     let outcome = if findings
         .iter()
-        .any(|finding| finding.confidence >= FINDING_FROM)
+        .any(|finding| finding.confidence >= threshold)
     {
         Outcome::Findings
     } else if symptom || !analysis.missing.is_empty() {
@@ -349,27 +411,7 @@ fn assemble(
     } else {
         Outcome::Healthy
     };
-    let mut missing: Vec<Missing> = analysis.missing.clone();
-    for entry in tree
-        .files()
-        .filter(|entry| entry.kind == FileKind::Empty)
-        .take(200)
-    {
-        let name = entry.path.name().to_ascii_lowercase();
-        if ["events", "log", "describe", "pods"]
-            .iter()
-            .any(|word| name.contains(word))
-            && missing.len() < 30
-        {
-            missing.push(Missing {
-                what: format!("the content of {}", entry.path.name()),
-                why: "the file is there but empty: that is not the same as nothing having happened"
-                    .into(),
-                path: Some(entry.path.to_string()),
-            });
-        }
-    }
-    missing.truncate(30);
+    let missing = absence::explained(&analysis.missing, tree);
     let mut not_examined = analysis.not_examined.clone();
     if !job.skipped.is_empty() {
         not_examined.push(NotExamined {

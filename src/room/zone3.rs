@@ -1,7 +1,7 @@
 //! Zone 3: judges a report against the tree, started after the room is gone.
 
 use super::boot::{Out, open_tree, plan, read_job};
-use super::protocol::{Boot, EvidenceLines, FromWorker, ToWorker};
+use super::protocol::{Boot, EvidenceLines, FromWorker, ToWorker, VerifyJob};
 use crate::bundle::{Index, Tree};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::report::Report;
@@ -21,9 +21,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     out.send(&FromWorker::Sealed(Box::new(proof.clone())))?;
     proof.demand()?;
     let dir = open_tree(&sealed)?;
-    let (entries, ToWorker::Verify(job)) = read_job()? else {
-        return Err(Error::bug("the verifier was given another zone's task"));
-    };
+    let (entries, job) = read_job()?;
     let tree = Tree::new(
         dir,
         Index {
@@ -31,13 +29,25 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             skipped: vec![],
         },
     );
+    match job {
+        ToWorker::Verify(job) => judge(&job, &tree, out),
+        ToWorker::Score(job) => out.send(&FromWorker::Scored(Box::new(crate::eval::score_in(
+            &tree,
+            &job.truth,
+            job.report.as_deref(),
+        )))),
+        _ => Err(Error::bug("the verifier was given another zone's task")),
+    }
+}
+
+fn judge(job: &VerifyJob, tree: &Tree, out: &mut Out) -> Result<()> {
     let mut report = verify::parse_report(job.report.as_bytes())?;
     if let Some(facts) = &job.bundle
         && !job.strict
     {
         report.bundle = facts.clone();
     }
-    let masker = super::boot::learn(&tree)?;
+    let masker = super::boot::learn(tree)?;
     let options = verify::Options {
         mode: if job.strict {
             verify::Mode::Strict
@@ -47,7 +57,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         ..verify::Options::default()
     };
     masker.mask_report(&mut report);
-    let judged = verify::judge(&report, &tree, &options);
+    let judged = verify::judge(&report, tree, &options);
     let (mut verdict, mut passed) = (judged.verdict, judged.report);
     if let Some(facts) = &job.bundle
         && job.strict
@@ -61,7 +71,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         );
     }
     masker.mask_report(&mut passed);
-    let lines = evidence_lines(&passed, &tree, &masker)?;
+    let lines = evidence_lines(&passed, tree, &masker)?;
     out.send(&FromWorker::Judged(Box::new((verdict, passed, lines))))
 }
 

@@ -19,7 +19,8 @@ use crate::record::{self, BundleRecord, Record, Run, Settings, WorkerRecord};
 use crate::report::{BundleFacts, Report};
 use crate::room::Worker;
 use crate::room::protocol::{
-    Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ToWorker, VerifyJob,
+    Ablation, Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ScoreJob,
+    ToWorker, VerifyJob,
 };
 use crate::seal::{Layer, SealProof, Zone};
 use crate::tenant::Tenant;
@@ -70,11 +71,31 @@ pub struct ModelChoice {
     pub library: PathBuf,
 }
 
+impl ModelChoice {
+    /// An imported model of the user's store, by name or the beginning of its SHA-256.
+    ///
+    /// # Errors
+    /// A usage error when it or the library is not there.
+    pub fn named(name: &str) -> Result<Self> {
+        let store = crate::model::Store::of_user()?;
+        let id = store.resolve(name)?;
+        Ok(Self {
+            dir: store.model_dir(&id),
+            sha256: id.as_str().to_owned(),
+            library: store.library()?,
+        })
+    }
+}
+
 /// What the person sees while it works.
 pub trait Watch {
     /// Something moved on.
     fn progress(&mut self, progress: &Progress);
-    /// The signals' answer, before the model and the verifier.
+    /// Whether somebody looks: only then is the signals' answer verified for itself.
+    fn looks(&self) -> bool {
+        false
+    }
+    /// The signals' answer as the verifier let it through, before the model.
     fn provisional(&mut self, report: &Report);
 }
 
@@ -124,6 +145,55 @@ pub async fn run(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
             Err(error)
         }
     }
+}
+
+/// What an evaluation asks beside the run itself.
+#[derive(Debug, Clone, Default)]
+pub struct Trial {
+    /// The answer sheet of the case.
+    pub truth: Option<crate::eval::Truth>,
+    /// A report made elsewhere, scored instead of running the room.
+    pub foreign: Option<String>,
+    /// What is left out.
+    pub ablation: Ablation,
+}
+
+/// How a trial ended.
+pub struct Tried {
+    /// The run, which is not kept; none when a foreign report was scored.
+    pub run: Option<Box<Run>>,
+    /// Its score, if there was a truth.
+    pub score: Option<crate::eval::CaseScore>,
+}
+
+/// A run that is scored and not kept.
+///
+/// # Errors
+/// As [`run`].
+pub async fn attempt(request: &Request, trial: &Trial, watch: &mut dyn Watch) -> Result<Tried> {
+    bounded(request.limits.max_seconds, async {
+        let id = record::new_id();
+        let scratch = Scratch::create(&request.runs, &id)?;
+        let mut session = Session::new(request, &scratch)?;
+        session.ablation = trial.ablation.clone();
+        if let Some(report) = &trial.foreign {
+            let unpacked = session.unpack(watch).await?;
+            let score = session
+                .score(&unpacked.index, Some(report.clone()), trial, watch)
+                .await?;
+            return Ok(Tried { run: None, score });
+        }
+        let started = record::now();
+        let (mut session, run, index) = work(session, id, started, own_hash()?, watch).await?;
+        let report = serde_json::to_string(&run.report)
+            .or_fail(ExitCode::Bug, "failed to write the report")?;
+        let score = session.score(&index, Some(report), trial, watch).await?;
+        Ok(Tried {
+            run: Some(Box::new(run)),
+            score,
+        })
+    })
+    .await
 }
 
 /// The verifier alone over a report of anybody's.
@@ -182,11 +252,37 @@ async fn triage(
     watch: &mut dyn Watch,
 ) -> Result<Finished> {
     let started = pending.started().to_owned();
-    let guest_sha256 = crate::bundle::unpack::Unpacker::guest_sha256().to_owned();
     let home = request.home();
     let scratch = Scratch::create(&home, &id)?;
     let mut session = Session::new(request, &scratch)?;
     session.pending = Some(pending);
+    let (mut session, run, _) = work(session, id, started, binary_sha256, watch).await?;
+    session.reached("commit", None)?;
+    let pending = session
+        .pending
+        .take()
+        .ok_or_else(|| Error::bug("a run is not in the audit log"))?;
+    let mut view = view(&run);
+    view.files = view::files_beside();
+    let (html, markdown) = (
+        crate::report::html::render(&view),
+        crate::report::markdown::render(&view),
+    );
+    scratch.remove("tree");
+    let dir = record::commit(scratch, &home, &run, &html, &markdown, pending)?;
+    Ok(Finished { dir, run, view })
+}
+
+/// The zones one after the other; the tree stays for who wants to look once more.
+async fn work<'a>(
+    mut session: Session<'a>,
+    id: String,
+    started: String,
+    binary_sha256: String,
+    watch: &mut dyn Watch,
+) -> Result<(Session<'a>, Run, Index)> {
+    let request = session.request;
+    let guest_sha256 = crate::bundle::unpack::Unpacker::guest_sha256().to_owned();
 
     let unpacked = session.unpack(watch).await?;
     session.reached("room", Some(&unpacked.sha256))?;
@@ -209,6 +305,7 @@ async fn triage(
             .as_deref()
             .map(|ticket| record::key(&[ticket])),
         limits: request.limits.clone(),
+        ablation: session.ablation.clone(),
     };
     let playbook_hash = request
         .playbook
@@ -226,7 +323,25 @@ async fn triage(
         &settings_text,
     ]);
 
-    let (draft, summary, transcript) = session.room(&unpacked, &key, watch).await?;
+    let (mut draft, mut summary, mut transcript) = session.room(&unpacked, &key, watch).await?;
+    if let Some(wish) = summary.escalation.take() {
+        match ModelChoice::named(&wish.model) {
+            Ok(larger) if Some(&larger.sha256) != request.model.as_ref().map(|m| &m.sha256) => {
+                session.larger = Some(larger);
+                let first = transcript;
+                let note = format!("escalated to {}: {}", wish.model, wish.why);
+                (draft, summary, transcript) = session.room(&unpacked, &key, watch).await?;
+                summary.escalation = None;
+                summary.notes.insert(0, note);
+                transcript.splice(0..0, first);
+            }
+            Ok(_) => {}
+            Err(_) => summary.notes.push(format!(
+                "a larger model was asked for ({}: {}), and {} is not imported",
+                wish.model, wish.why, wish.model
+            )),
+        }
+    }
     session.reached("verify", None)?;
     let facts = draft.bundle.clone();
     let text = serde_json::to_string(&draft).or_fail(ExitCode::Bug, "failed to write the draft")?;
@@ -239,15 +354,11 @@ async fn triage(
         ExitCode::Done
     };
 
-    session.reached("commit", None)?;
-    let Session {
-        seals,
-        timings,
-        workers,
-        pending,
-        ..
-    } = session;
-    let pending = pending.ok_or_else(|| Error::bug("a run is not in the audit log"))?;
+    let (seals, timings, workers) = (
+        std::mem::take(&mut session.seals),
+        std::mem::take(&mut session.timings),
+        std::mem::take(&mut session.workers),
+    );
     let record = Record {
         schema: record::SCHEMA.into(),
         id: id.clone(),
@@ -303,7 +414,7 @@ async fn triage(
         signals: summary.signals,
         secrets_masked: summary.secrets,
         injections: summary.injections,
-        skipped: unpacked.index.skipped,
+        skipped: unpacked.index.skipped.clone(),
         contexts,
         outcome: report.outcome,
         exit: exit.code(),
@@ -314,15 +425,7 @@ async fn triage(
         verdict,
         transcript,
     };
-    let mut view = view(&run);
-    view.files = view::files_beside();
-    let (html, markdown) = (
-        crate::report::html::render(&view),
-        crate::report::markdown::render(&view),
-    );
-    scratch.remove("tree");
-    let dir = record::commit(scratch, &home, &run, &html, &markdown, pending)?;
-    Ok(Finished { dir, run, view })
+    Ok((session, run, unpacked.index))
 }
 
 struct Unpacked {
@@ -339,6 +442,9 @@ struct Session<'a> {
     timings: Vec<(String, u64)>,
     workers: Vec<WorkerRecord>,
     pending: Option<&'a mut Pending>,
+    ablation: Ablation,
+    /// The model that the room is started with after an escalation.
+    larger: Option<ModelChoice>,
 }
 
 impl<'a> Session<'a> {
@@ -361,6 +467,8 @@ impl<'a> Session<'a> {
             timings: vec![],
             workers: vec![],
             pending: None,
+            ablation: Ablation::default(),
+            larger: None,
         })
     }
 
@@ -372,7 +480,8 @@ impl<'a> Session<'a> {
     }
 
     fn boot(&self, zone: Zone) -> Boot {
-        let model = self.request.model.as_ref().filter(|_| zone == Zone::Room);
+        let model = self.larger.as_ref().or(self.request.model.as_ref());
+        let model = model.filter(|_| zone == Zone::Room);
         Boot {
             tree: self.tree.clone(),
             model: model.map(|model| model.dir.clone()),
@@ -511,14 +620,29 @@ impl<'a> Session<'a> {
             use_model: self.request.model.is_some(),
             threads: self.request.threads,
             seed: self.request.seed,
+            ablation: self.ablation.clone(),
         };
         worker.send(&ToWorker::Room(Box::new(job))).await?;
         worker.finish_input();
+        let use_model = self.request.model.is_some();
         let (mut transcript, mut draft) = (Vec::new(), None);
         while let Some(frame) = worker.next().await? {
             match self.common(Zone::Room, frame, watch)? {
                 None => {}
-                Some(FromWorker::Provisional(report)) => watch.provisional(&report),
+                Some(FromWorker::Provisional(report)) => {
+                    // Nothing unverified reaches a person, not even for a few seconds.
+                    if use_model && watch.looks() {
+                        let facts = report.bundle.clone();
+                        let text = serde_json::to_string(&report)
+                            .or_fail(ExitCode::Bug, "failed to write the draft")?;
+                        let (verdict, passed, _) = self
+                            .judge(&unpacked.index, text, false, Some(facts), watch)
+                            .await?;
+                        if !verdict.is_rejected() {
+                            watch.provisional(&passed);
+                        }
+                    }
+                }
                 Some(FromWorker::Exchange(exchange)) => {
                     extend(&mut transcript, vec![*exchange], 1_000)?
                 }
@@ -564,6 +688,39 @@ impl<'a> Session<'a> {
         worker.end().await?;
         self.lap("verify", started);
         judged.ok_or_else(|| Error::bug("the verifier ended without a verdict"))
+    }
+}
+
+impl Session<'_> {
+    /// Scores a report in one more sealed worker of the verifier's kind.
+    async fn score(
+        &mut self,
+        index: &Index,
+        report: Option<String>,
+        trial: &Trial,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<crate::eval::CaseScore>> {
+        let Some(truth) = &trial.truth else {
+            return Ok(None);
+        };
+        let mut worker = self.sealed(Zone::Verify, None, watch).await?;
+        send_entries(&mut worker, &index.entries).await?;
+        let job = ScoreJob {
+            report,
+            truth: truth.clone(),
+        };
+        worker.send(&ToWorker::Score(Box::new(job))).await?;
+        worker.finish_input();
+        let mut scored = None;
+        while let Some(frame) = worker.next().await? {
+            match self.common(Zone::Verify, frame, watch)? {
+                None => {}
+                Some(FromWorker::Scored(made)) => scored = Some(*made),
+                Some(_) => return Err(out_of_turn(Zone::Verify)),
+            }
+        }
+        worker.end().await?;
+        Ok(scored)
     }
 }
 

@@ -1,0 +1,80 @@
+//! Which files of the bundle a playbook lets the model see.
+
+use crate::playbook::Inputs;
+
+/// Which files the playbook lets the model see.
+pub struct InputFilter {
+    allow: Vec<regex::Regex>,
+    deny: Vec<regex::Regex>,
+}
+
+impl InputFilter {
+    /// Compiles the globs; one that does not compile admits nothing.
+    pub fn new(inputs: &Inputs) -> Self {
+        let compile = |globs: &[String]| {
+            globs
+                .iter()
+                .filter_map(|glob| regex::Regex::new(&glob_pattern(glob)).ok())
+                .collect()
+        };
+        Self {
+            allow: compile(&inputs.allow),
+            deny: compile(&inputs.deny),
+        }
+    }
+    /// Whether lines of `path` (with or without its top folder) may be shown.
+    pub fn admits(&self, path: &str) -> bool {
+        let short = path.split_once('/').map_or(path, |(_, rest)| rest);
+        let any = |list: &[regex::Regex]| {
+            list.iter()
+                .any(|glob| glob.is_match(path) || glob.is_match(short))
+        };
+        (self.allow.is_empty() || any(&self.allow)) && !any(&self.deny)
+    }
+}
+
+fn glob_pattern(glob: &str) -> String {
+    let mut pattern = String::from("^");
+    let mut rest = glob;
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix("**/") {
+            pattern.push_str("(?:.*/)?");
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("**") {
+            pattern.push_str(".*");
+            rest = after;
+        } else {
+            match c {
+                '*' => pattern.push_str("[^/]*"),
+                '?' => pattern.push_str("[^/]"),
+                c => pattern.push_str(&regex::escape(&c.to_string())),
+            }
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    pattern.push('$');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_input_filter_denies_before_it_allows() {
+        let filter = InputFilter::new(&Inputs {
+            allow: vec!["**".into()],
+            deny: vec!["etc/shadow*".into(), "**/*.key".into()],
+        });
+        assert!(filter.admits("sosreport-x/var/log/syslog"));
+        assert!(!filter.admits("sosreport-x/etc/shadow-"));
+        assert!(!filter.admits("b/deep/down/server.key"));
+        assert!(
+            !InputFilter::new(&Inputs {
+                allow: vec!["logs/*".into()],
+                deny: vec![]
+            })
+            .admits("top/other/a.log")
+        );
+    }
+}
