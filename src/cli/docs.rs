@@ -12,6 +12,8 @@ pub enum Kind {
     Record,
     Playbook,
     Catalogue,
+    /// Another tool's answer, as `verify` reads it
+    Adapter,
 }
 
 /// Print a JSON Schema.
@@ -29,6 +31,7 @@ impl Schema {
             Kind::Verdict => schemars::schema_for!(crate::verify::Verdict),
             Kind::Record => schemars::schema_for!(crate::record::Record),
             Kind::Playbook => schemars::schema_for!(crate::playbook::Playbook),
+            Kind::Adapter => schemars::schema_for!(crate::verify::Answer),
             Kind::Catalogue => schemars::schema_for!(crate::playbook::Catalogue),
         };
         print_json(&schema).map(|()| ExitCode::Done)

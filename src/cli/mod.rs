@@ -50,7 +50,7 @@ enum Command {
     Playbook(playbook::Playbook),
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
-    /// Print a JSON Schema: report, verdict, record, playbook or catalogue
+    /// Print a JSON Schema: report, verdict, adapter, record, playbook or catalogue
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),
