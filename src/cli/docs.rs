@@ -13,6 +13,8 @@ pub enum Kind {
     Playbook,
     Catalogue,
     Audit,
+    /// Another tool's answer, as `verify` reads it
+    Adapter,
 }
 
 /// Print a JSON Schema.
@@ -31,6 +33,7 @@ impl Schema {
             Kind::Record => schemars::schema_for!(crate::record::Record),
             Kind::Playbook => schemars::schema_for!(crate::playbook::Playbook),
             Kind::Audit => schemars::schema_for!(crate::audit::Entry),
+            Kind::Adapter => schemars::schema_for!(crate::verify::Answer),
             Kind::Catalogue => schemars::schema_for!(crate::playbook::Catalogue),
         };
         print_json(&schema).map(|()| ExitCode::Done)

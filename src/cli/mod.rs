@@ -67,7 +67,7 @@ enum Command {
     Eval(Box<eval::Eval>),
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
-    /// Print a JSON Schema: report, verdict, record, playbook or catalogue
+    /// Print a JSON Schema: report, verdict, adapter, record, playbook or catalogue
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),

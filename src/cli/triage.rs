@@ -1,5 +1,6 @@
 //! `narrowroom triage BUNDLE`.
 
+use super::classify::read_policy_text;
 use super::{RunsDir, block_on, print, print_json, terminal};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
@@ -51,6 +52,9 @@ pub struct Triage {
     /// Sign with this Ed25519 key (PKCS#8 PEM) [default: one that the program makes and keeps]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// An organisation's own command policy beside the shipped one (see classify --print-policy)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Go on although this layer of the seal cannot be enforced; the report says so
     #[arg(long, value_name = "LAYER")]
     allow_weaker_seal: Vec<Layer>,
@@ -89,6 +93,7 @@ impl Triage {
             threads: self.threads.unwrap_or_else(threads),
             limits: self.limits,
             allow_weaker: self.allow_weaker_seal,
+            policy: read_policy_text(self.policy.as_deref())?,
         };
         for layer in &request.allow_weaker {
             eprintln!(

@@ -104,6 +104,10 @@ pub struct VerifyJob {
     pub strict: bool,
     /// What the report must say about the bundle; checked when given.
     pub bundle: Option<BundleFacts>,
+    /// Whether the bytes are another tool's prose, to be judged as it stands.
+    pub as_text: bool,
+    /// An organisation's own command policy beside the shipped one.
+    pub policy: Option<String>,
 }
 
 /// One exchange with the model, masked.

@@ -41,23 +41,54 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
 }
 
 fn judge(job: &VerifyJob, tree: &Tree, out: &mut Out) -> Result<()> {
-    let mut report = verify::parse_report(job.report.as_bytes())?;
-    if let Some(facts) = &job.bundle
-        && !job.strict
-    {
-        report.bundle = facts.clone();
-    }
-    let masker = super::boot::learn(tree)?;
+    let policy = match &job.policy {
+        Some(text) => verify::command::Policy::with_own(text)?,
+        None => verify::command::Policy::default(),
+    };
     let options = verify::Options {
         mode: if job.strict {
             verify::Mode::Strict
         } else {
             verify::Mode::Filter
         },
+        policy,
         ..verify::Options::default()
     };
+    let masker = super::boot::learn(tree)?;
+    let document = match (job.as_text, job.strict) {
+        (true, _) => {
+            verify::Document::Answer(Box::new(verify::text_answer(job.report.as_bytes())?))
+        }
+        (false, true) => verify::read_document(job.report.as_bytes())?,
+        (false, false) => {
+            verify::Document::Report(Box::new(verify::parse_report(job.report.as_bytes())?))
+        }
+    };
+    let judged = match document {
+        verify::Document::Report(report) => judge_report(*report, job, tree, &options, &masker)?,
+        verify::Document::Answer(mut answer) => {
+            answer.mask(|text| masker.mask(text));
+            let verdict = verify::judge_answer(&answer, tree, &options);
+            (verdict, nothing(), Vec::new())
+        }
+    };
+    out.send(&FromWorker::Judged(Box::new(judged)))
+}
+
+fn judge_report(
+    mut report: Report,
+    job: &VerifyJob,
+    tree: &Tree,
+    options: &verify::Options,
+    masker: &Masker,
+) -> Result<(verify::Verdict, Report, Vec<EvidenceLines>)> {
+    if let Some(facts) = &job.bundle
+        && !job.strict
+    {
+        report.bundle = facts.clone();
+    }
     masker.mask_report(&mut report);
-    let judged = verify::judge(&report, tree, &options);
+    let judged = verify::judge(&report, tree, options);
     let (mut verdict, mut passed) = (judged.verdict, judged.report);
     if let Some(facts) = &job.bundle
         && job.strict
@@ -71,8 +102,21 @@ fn judge(job: &VerifyJob, tree: &Tree, out: &mut Out) -> Result<()> {
         );
     }
     masker.mask_report(&mut passed);
-    let lines = evidence_lines(&passed, tree, &masker)?;
-    out.send(&FromWorker::Judged(Box::new((verdict, passed, lines))))
+    let lines = evidence_lines(&passed, tree, masker)?;
+    Ok((verdict, passed, lines))
+}
+
+/// An answer of another tool leaves no report.
+fn nothing() -> Report {
+    Report {
+        schema: crate::report::SCHEMA.to_owned(),
+        run: String::new(),
+        outcome: crate::report::Outcome::InsufficientEvidence,
+        bundle: crate::report::BundleFacts::default(),
+        findings: Vec::new(),
+        missing: Vec::new(),
+        not_examined: Vec::new(),
+    }
 }
 
 fn evidence_lines(report: &Report, tree: &Tree, masker: &Masker) -> Result<Vec<EvidenceLines>> {

@@ -58,6 +58,11 @@ static FORMS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
+/// What finds the lines that are worth asking, in any text.
+pub fn injection_hints() -> Option<&'static AhoCorasick> {
+    PREFILTER.as_ref()
+}
+
 /// Whether a line addresses a model.
 pub fn is_attempt(line: &str) -> bool {
     FORMS.iter().any(|form| form.is_match(line)) || has_hidden_text(line)

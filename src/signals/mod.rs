@@ -21,7 +21,7 @@ pub mod model;
 mod rank;
 pub mod services;
 
-pub use injection::is_attempt;
+pub use injection::{injection_hints, is_attempt};
 pub use model::*;
 pub use rank::rank;
 

@@ -58,6 +58,17 @@ pub struct Request {
     pub limits: Limits,
     /// Layers the user allows to be missing.
     pub allow_weaker: Vec<Layer>,
+    /// An organisation's own command policy beside the shipped one.
+    pub policy: Option<String>,
+}
+
+/// What is to be verified, unread.
+#[derive(Debug, Clone)]
+pub struct Unverified {
+    /// A report, an answer, or prose.
+    pub text: String,
+    /// Whether it is prose, to be judged as it stands.
+    pub is_prose: bool,
 }
 
 /// An imported model and the library that runs it.
@@ -201,7 +212,7 @@ pub async fn attempt(request: &Request, trial: &Trial, watch: &mut dyn Watch) ->
 /// # Errors
 /// As [`run`].
 pub async fn verify(
-    report: String,
+    document: Unverified,
     request: &Request,
     watch: &mut dyn Watch,
 ) -> Result<(Verdict, Report)> {
@@ -215,7 +226,7 @@ pub async fn verify(
             files: unpacked.index.entries.len() as u64,
         };
         let (verdict, passed, _) = session
-            .judge(&unpacked.index, report, true, Some(facts), watch)
+            .judge(&unpacked.index, document, true, Some(facts), watch)
             .await?;
         Ok((verdict, passed))
     })
@@ -346,7 +357,16 @@ async fn work<'a>(
     let facts = draft.bundle.clone();
     let text = serde_json::to_string(&draft).or_fail(ExitCode::Bug, "failed to write the draft")?;
     let (verdict, report, contexts) = session
-        .judge(&unpacked.index, text, false, Some(facts.clone()), watch)
+        .judge(
+            &unpacked.index,
+            Unverified {
+                text,
+                is_prose: false,
+            },
+            false,
+            Some(facts.clone()),
+            watch,
+        )
         .await?;
     let exit = if verdict.is_rejected() {
         ExitCode::Rejected
@@ -660,7 +680,7 @@ impl<'a> Session<'a> {
     async fn judge(
         &mut self,
         index: &Index,
-        report: String,
+        document: Unverified,
         strict: bool,
         bundle: Option<BundleFacts>,
         watch: &mut dyn Watch,
@@ -671,9 +691,11 @@ impl<'a> Session<'a> {
         send_entries(&mut worker, &index.entries).await?;
         worker
             .send(&ToWorker::Verify(Box::new(VerifyJob {
-                report,
+                report: document.text,
                 strict,
                 bundle,
+                as_text: document.is_prose,
+                policy: self.request.policy.clone(),
             })))
             .await?;
         worker.finish_input();

@@ -216,7 +216,7 @@ fn tick(claim: &ClaimVerdict) -> Tick {
         .unwrap_or(About::Claim);
     Tick {
         about,
-        what: asked(claim.rule).to_owned(),
+        what: claim.rule.about().holds.to_owned(),
         status: match claim.status {
             Status::Ok => TickStatus::Ok,
             Status::Flagged => TickStatus::Flagged,
@@ -224,24 +224,5 @@ fn tick(claim: &ClaimVerdict) -> Tick {
             Status::Rejected => TickStatus::Rejected,
         },
         reason: claim.reason.clone(),
-    }
-}
-
-/// What a rule asks, as a tick says it.
-fn asked(rule: Rule) -> &'static str {
-    match rule {
-        Rule::Rank => "ranks are complete",
-        Rule::Confidence => "confidence is a probability",
-        Rule::Outcome => "outcome fits the findings",
-        Rule::Path => "file is in the bundle",
-        Rule::Lines => "lines are in the file",
-        Rule::Quote => "quote is verbatim at its lines",
-        Rule::Evidence => "has evidence that holds",
-        Rule::Grounding => "evidence speaks about the claim",
-        Rule::Name => "name is in the bundle",
-        Rule::Sentence => "is a statement",
-        Rule::Command => "command only reads",
-        Rule::Finding => "finding as a whole",
-        Rule::Bundle => "speaks about this bundle",
     }
 }

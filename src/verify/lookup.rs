@@ -11,28 +11,71 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Most names looked for at once.
 const MAX_NAMES: usize = 20_000;
 
+/// Most lines that speak to a model that are kept.
+const MAX_INSTRUCTIONS: usize = 100;
+/// Longest part of a line that is asked whether it speaks to a model, in bytes.
+const MAX_SUSPICIOUS_BYTES: usize = 2_048;
+
+/// What may stand beside a text for it to count as found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Edge {
+    /// No letter, digit or `_`: a whole name.
+    Name,
+    /// No digit: a number or a time, which may go on with `T`, `:` or a unit.
+    Number,
+    /// As a name before it, anything after it: a name that was cut off.
+    Begins,
+}
+
+/// A text to be looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Needle {
+    pub text: String,
+    pub edge: Edge,
+}
+
+impl Needle {
+    /// A whole name.
+    pub fn name(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            edge: Edge::Name,
+        }
+    }
+}
+
 /// Where each name was found first, and whether everything was read.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub places: BTreeMap<String, Matched>,
+    pub places: BTreeMap<Needle, Matched>,
     /// Whether a limit ended the search, or a file could not be read: then "not found" proves nothing.
     pub limited: bool,
+    /// Text that speaks to a language model, in the order of the bundle.
+    pub instructions: Vec<Instruction>,
 }
 
-/// Looks for `names`, case ignored, as whole names: no letter, digit or `_` beside them.
-pub(super) fn find_names(tree: &Tree, names: &[String], max_bytes: u64) -> Found {
+/// A line of the bundle that speaks to a language model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Instruction {
+    /// The line, shortened.
+    pub text: String,
+    pub matched: Matched,
+}
+
+/// Looks for `names`, case ignored, each with its own [`Edge`], in the paths and texts of a bundle.
+pub(super) fn find_names(tree: &Tree, names: &[Needle], max_bytes: u64) -> Found {
     let mut found = Found {
         limited: names.len() > MAX_NAMES,
         ..Found::default()
     };
     let names = &names[..names.len().min(MAX_NAMES)];
     for name in names {
-        let lower = name.to_ascii_lowercase();
+        let lower = name.text.to_ascii_lowercase();
         if let Some(entry) = tree
             .index()
             .entries
             .iter()
-            .find(|entry| has_whole(&entry.path.as_str().to_ascii_lowercase(), &lower))
+            .find(|entry| has(&entry.path.as_str().to_ascii_lowercase(), &lower, name.edge))
         {
             found.places.insert(
                 name.clone(),
@@ -44,22 +87,25 @@ pub(super) fn find_names(tree: &Tree, names: &[String], max_bytes: u64) -> Found
             );
         }
     }
-    let open: Vec<&String> = names
+    let open: Vec<&Needle> = names
         .iter()
-        .filter(|name| !found.places.contains_key(*name) && !name.is_empty())
+        .filter(|name| !found.places.contains_key(*name) && !name.text.is_empty())
         .collect();
-    if open.is_empty() {
-        return found;
-    }
     let Ok(finder) = AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::Standard)
-        .build(&open)
+        .build(open.iter().map(|name| &name.text))
     else {
         found.limited = true;
         return found;
     };
-    let overlap = open.iter().map(|name| name.len()).max().unwrap_or(0) + 8;
+    let overlap = open
+        .iter()
+        .map(|name| name.text.len())
+        .max()
+        .unwrap_or(0)
+        .max(MAX_SUSPICIOUS_BYTES)
+        + 8;
     let mut left = open.len();
     let mut read_bytes = 0;
     for entry in tree.files() {
@@ -68,9 +114,6 @@ pub(super) fn find_names(tree: &Tree, names: &[String], max_bytes: u64) -> Found
             FileKind::Binary | FileKind::Archive | FileKind::Empty
         ) {
             continue;
-        }
-        if left == 0 {
-            break;
         }
         if read_bytes >= max_bytes {
             found.limited = true;
@@ -99,13 +142,31 @@ pub(super) fn find_names(tree: &Tree, names: &[String], max_bytes: u64) -> Found
             if read == 0 && kept == 0 {
                 break;
             }
+            for (line, text) in suspicious(&buffer, kept, last) {
+                if found.instructions.len() < MAX_INSTRUCTIONS {
+                    let line = line_base + line;
+                    found.instructions.push(Instruction {
+                        text,
+                        matched: Matched {
+                            path: entry.path.to_string(),
+                            line_start: line,
+                            line_end: line,
+                        },
+                    });
+                }
+            }
             for hit in finder.find_overlapping_iter(&buffer) {
+                if left == 0 {
+                    break;
+                }
                 // Near the end of the chunk the next byte is not known yet; the overlap shows it again.
                 if !last && hit.end() + 4 > buffer.len() {
                     continue;
                 }
                 let name = open[hit.pattern().as_usize()];
-                if found.places.contains_key(name) || !alone(&buffer, hit.start(), hit.end()) {
+                if found.places.contains_key(name)
+                    || !alone(&buffer, hit.start(), hit.end(), name.edge)
+                {
                     continue;
                 }
                 let line = line_base
@@ -123,7 +184,7 @@ pub(super) fn find_names(tree: &Tree, names: &[String], max_bytes: u64) -> Found
                 );
                 left -= 1;
             }
-            if last || left == 0 {
+            if last {
                 break;
             }
             let cut = buffer.len().saturating_sub(overlap);
@@ -134,24 +195,95 @@ pub(super) fn find_names(tree: &Tree, names: &[String], max_bytes: u64) -> Found
     found
 }
 
-/// Whether no letter, digit or `_` touches the bytes from `start` to `end`.
-fn alone(bytes: &[u8], start: usize, end: usize) -> bool {
-    let word =
-        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+/// Lines of `buffer` that speak to a model, with the number of lines before each. The first `kept` bytes were seen
+/// before; a line that is not whole yet comes again with the next chunk.
+fn suspicious(buffer: &[u8], kept: usize, last: bool) -> Vec<(u64, String)> {
+    let mut out = Vec::new();
+    let Some(hints) = crate::signals::injection_hints() else {
+        return out;
+    };
+    let mut next = 0;
+    for hit in hints.find_iter(buffer) {
+        if hit.start() < next {
+            continue;
+        }
+        let start = buffer[..hit.start()]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1)
+            .max(hit.start().saturating_sub(MAX_SUSPICIOUS_BYTES / 2));
+        let end = buffer[hit.end()..]
+            .iter()
+            .take(MAX_SUSPICIOUS_BYTES / 2)
+            .position(|byte| *byte == b'\n')
+            .map(|at| hit.end() + at);
+        let complete =
+            end.is_some() || last || buffer.len() - hit.end() >= MAX_SUSPICIOUS_BYTES / 2;
+        let end = end.unwrap_or(buffer.len().min(hit.end() + MAX_SUSPICIOUS_BYTES / 2));
+        if !complete || end <= kept {
+            continue;
+        }
+        let line = String::from_utf8_lossy(&buffer[start..end]);
+        if crate::signals::is_attempt(&line) {
+            let before = buffer[..start]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            let text: String = line.trim().chars().take(300).collect();
+            out.push((before as u64, text));
+            next = end;
+        }
+    }
+    out
+}
+
+/// Whether what touches the bytes from `start` to `end` leaves them what `edge` asks for.
+fn alone(bytes: &[u8], start: usize, end: usize, edge: Edge) -> bool {
+    let before = start.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+    let after = bytes.get(end).copied();
+    if edge == Edge::Number {
+        let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+        let begins = bytes[start].is_ascii_digit();
+        // Before a time of day a `:` or digit makes it the minutes of another; before a letter a letter, part of a word.
+        return !(begins
+            && (digit(before)
+                || before == Some(b':')
+                    && bytes[start..end].contains(&b':')
+                    && ends_in_digit(&bytes[..start - 1])))
+            && !(bytes[start].is_ascii_alphabetic()
+                && before.is_some_and(|byte| byte.is_ascii_alphabetic()))
+            && !(bytes[end - 1].is_ascii_digit() && digit(after));
+    }
+    let word = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    // Underscores around a whole name are its decoration: `_verify_csum`, `__init`.
+    let left = bytes[..start]
+        .iter()
+        .rev()
+        .take(4)
+        .find(|byte| **byte != b'_')
+        .copied();
+    let right = bytes[end..]
+        .iter()
+        .take(4)
+        .find(|byte| **byte != b'_')
+        .copied();
     // After a JSON or C escape, \nname, the letter before is not part of the name.
     let escaped =
         start >= 2 && bytes[start - 2] == b'\\' && matches!(before, Some(b'n' | b't' | b'r'));
-    (!word(before) || escaped || !bytes[start].is_ascii_alphanumeric())
-        && (!word(bytes.get(end)) || !bytes[end - 1].is_ascii_alphanumeric())
+    (!word(left) || escaped || !bytes[start].is_ascii_alphanumeric())
+        && (edge == Edge::Begins || !word(right) || !bytes[end - 1].is_ascii_alphanumeric())
 }
 
-/// Whether `text` contains `name` as a whole name; both lower case.
-pub(super) fn has_whole(text: &str, name: &str) -> bool {
+fn ends_in_digit(bytes: &[u8]) -> bool {
+    bytes.last().is_some_and(u8::is_ascii_digit)
+}
+
+/// Whether `text` contains `name` with that edge; both lower case.
+pub(super) fn has(text: &str, name: &str, edge: Edge) -> bool {
     !name.is_empty()
         && text
             .match_indices(name)
-            .any(|(at, _)| alone(text.as_bytes(), at, at + name.len()))
+            .any(|(at, _)| alone(text.as_bytes(), at, at + name.len(), edge))
 }
 
 #[cfg(test)]
@@ -159,13 +291,23 @@ pub(super) fn has_whole(text: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn whole(text: &str, name: &str) -> bool {
+        has(text, name, Edge::Name)
+    }
+
     #[test]
     fn whole_names_only() {
-        assert!(has_whole("pod/cart-5f restarted", "cart-5f"));
-        assert!(!has_whole("pod/cart-5f7 restarted", "cart-5f"));
-        assert!(has_whole("a-web-1.", "web-1"));
-        assert!(has_whole("line\\nweb-1", "web-1"));
-        assert!(has_whole("50mi\"", "50mi") && !has_whole("250mi", "50mi"));
+        assert!(whole("pod/cart-5f restarted", "cart-5f"));
+        assert!(!whole("pod/cart-5f7 restarted", "cart-5f"));
+        assert!(whole("a-web-1.", "web-1"));
+        assert!(whole("line\\nweb-1", "web-1"));
+        assert!(whole("50mi\"", "50mi") && !whole("250mi", "50mi"));
+        assert!(whole("bluestore _verify_csum bad", "verify_csum"));
+        assert!(!whole("foo_verify_csum bad", "verify_csum"));
+        assert!(has("at 0x200000~80000,", "0x200000~8000", Edge::Begins));
+        assert!(!has("at 0x200000~80000,", "0x200000~8000", Edge::Name));
+        assert!(has("2022-02-17t12:00:05", "2022-02-17", Edge::Number));
+        assert!(!has("11:12:00", "12:00", Edge::Number));
     }
 
     #[test]
@@ -181,12 +323,12 @@ mod tests {
         let tree = Tree::new(dir, index);
         let found = find_names(
             &tree,
-            &["node-77".into(), "node-78".into(), "a.log".into()],
+            &["node-77", "node-78", "a.log"].map(Needle::name),
             u64::MAX,
         );
-        assert_eq!(found.places["node-77"].line_start, 2);
-        assert_eq!(found.places["a.log"].line_start, 0);
-        assert!(!found.places.contains_key("node-78") && !found.limited);
-        assert!(find_names(&tree, &["node-78".into()], 10).limited);
+        assert_eq!(found.places[&Needle::name("node-77")].line_start, 2);
+        assert_eq!(found.places[&Needle::name("a.log")].line_start, 0);
+        assert!(!found.places.contains_key(&Needle::name("node-78")) && !found.limited);
+        assert!(find_names(&tree, &[Needle::name("node-78")], 10).limited);
     }
 }

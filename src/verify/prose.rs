@@ -1,5 +1,6 @@
 //! Sentences that are not statements: padding, echoes of a prompt, role marks, tool calls, instructions to the reader.
 
+use super::rules::Rule;
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -18,7 +19,7 @@ pattern!(
 );
 pattern!(
     TOOLS,
-    r#"(?i)</?(?:tool_call|function_call|tool_response|tools|function|invoke|parameter|think|thinking|scratchpad)\b[^>]{0,80}>|```"#
+    r#"(?i)</?(?:tool_call|function_call|tool_response|tools|function|invoke|parameter|think|thinking|scratchpad)\b[^>]{0,80}>"#
 );
 pattern!(
     TOOL_JSON,
@@ -26,7 +27,11 @@ pattern!(
 );
 pattern!(
     INSTRUCTIONS,
-    r"(?i)\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|the\s+|your\s+|these\s+)*(?:previous|prior|above|earlier|preceding|former|system|safety|verification|instructions|rules|prompt)|\bas an ai\b|\bi(?:'m| am) (?:an? )?(?:ai|language model|assistant)\b|\b(?:i cannot|i can't|i'm sorry|sure, here|here is the|certainly[!,]|of course[!,])|\b(?:send|upload|post|paste|e-?mail|forward|exfiltrate)\s+(?:it|them|this|the|your|all)\b[^.]{0,60}\b(?:to|at|into)\s+(?:https?:|\w+@|\w+\.\w{2,})|\bdo not (?:tell|mention|reveal|report|verify|check) (?:it|them|this|that|these|the|to|any|anything|anyone|your)\b|\bmark (?:this|the) (?:report|run|bundle) (?:as )?(?:healthy|accepted|verified)|\b(?:curl|wget)\b[^.\n]{0,120}\|\s*(?:sudo\s+)?(?:ba)?sh\b|\b(?:download|open|visit|go to|click)\s+(?:on\s+)?(?:the\s+)?https?://"
+    r"(?i)\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+|the\s+|your\s+|these\s+)*(?:previous|prior|above|earlier|preceding|former|system|safety|verification|instructions|rules|prompt)|\b(?:send|upload|post|paste|e-?mail|forward|exfiltrate)\s+(?:it|them|this|the|your|all)\b[^.]{0,60}\b(?:to|at|into)\s+(?:https?:|\w+@|\w+\.\w{2,})|\bdo not (?:tell|mention|reveal|report|verify|check) (?:it|them|this|that|these|the|to|any|anything|anyone|your)\b|\bmark (?:this|the) (?:report|run|bundle) (?:as )?(?:healthy|accepted|verified)|\b(?:curl|wget)\b[^.\n]{0,120}\|\s*(?:sudo\s+)?(?:ba)?sh\b|\b(?:download|open|visit|go to|click)\s+(?:on\s+)?(?:the\s+)?https?://"
+);
+pattern!(
+    TALK,
+    r"(?i)\bas an ai\b|\bi(?:'m| am) (?:an? )?(?:ai|language model|assistant)\b|\b(?:i cannot|i can't|i'm sorry|sure, here|here is the|certainly[!,]|of course[!,])"
 );
 pattern!(
     PLACEHOLDER,
@@ -56,7 +61,7 @@ pub(super) fn sentences(text: &str) -> Vec<&str> {
 }
 
 /// A sentence as it is compared: letters and digits in lower case.
-fn flat(sentence: &str) -> String {
+pub(super) fn flat(sentence: &str) -> String {
     sentence
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -82,48 +87,95 @@ impl Echoes {
     }
 }
 
+/// What is wrong with a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub rule: Rule,
+    pub why: &'static str,
+    /// Whether it is only talk, no statement and no harm.
+    pub talk: bool,
+}
+
+impl Fault {
+    fn new(rule: Rule, why: &'static str) -> Self {
+        Self {
+            rule,
+            why,
+            talk: false,
+        }
+    }
+}
+
 /// What is wrong with a text, outside of what it quotes; `None` if nothing.
-pub(super) fn fault(text: &str, echoes: &Echoes) -> Option<&'static str> {
+pub(super) fn fault(text: &str, echoes: &Echoes) -> Option<Fault> {
     let plain = without_quotes(text);
-    if ROLES.is_match(&plain) {
-        return Some("it holds a role mark of a chat");
+    let fault = tool_call(&plain)
+        .or_else(|| tool_call(text).filter(|_| TOOL_JSON.is_match(text)))
+        .or_else(|| statement_fault(&plain, echoes));
+    if fault.is_some() {
+        return fault;
     }
-    if TOOLS.is_match(&plain) || TOOL_JSON.is_match(text) {
-        return Some("it holds the syntax of a tool call");
-    }
-    if INSTRUCTIONS.is_match(&plain) {
-        return Some("it gives an instruction instead of a finding");
-    }
-    if PLACEHOLDER.is_match(&plain) {
-        return Some("it holds a placeholder");
+    if plain.contains("```") {
+        return Some(Fault::new(Rule::Sentence, "it holds a block of code"));
     }
     let mut seen = HashSet::new();
     for sentence in sentences(&plain) {
-        if PROMPT_LIKE.is_match(sentence) {
-            return Some("it repeats the task");
-        }
         let flat = flat(sentence);
-        if echoes.0.contains(&flat) {
-            return Some("it repeats the task");
-        }
         if flat.split(' ').count() >= 4 && !seen.insert(flat) {
-            return Some("it says the same sentence twice");
+            return Some(Fault::new(
+                Rule::Repetition,
+                "it says the same sentence twice",
+            ));
         }
     }
-    if repeats(&plain) {
-        return Some("it repeats itself");
+    repeats(&plain).then_some(Fault::new(Rule::Repetition, "it repeats itself"))
+}
+
+/// Whether a text holds the syntax of a tool call.
+pub(super) fn tool_call(text: &str) -> Option<Fault> {
+    (TOOLS.is_match(text) || TOOL_JSON.is_match(text)).then_some(Fault::new(
+        Rule::Sentence,
+        "it holds the syntax of a tool call",
+    ))
+}
+
+/// What is wrong with text apart from repetitions: role marks, orders, placeholders, echoes.
+pub(super) fn statement_fault(plain: &str, echoes: &Echoes) -> Option<Fault> {
+    let found = |rule, why| Some(Fault::new(rule, why));
+    if ROLES.is_match(plain) {
+        return found(Rule::Sentence, "it holds a role mark of a chat");
+    }
+    if INSTRUCTIONS.is_match(plain) {
+        return found(
+            Rule::Instruction,
+            "it gives an instruction instead of a finding",
+        );
+    }
+    if TALK.is_match(plain) {
+        return Some(Fault {
+            talk: true,
+            ..Fault::new(Rule::Sentence, "it is talk, not a statement")
+        });
+    }
+    if PLACEHOLDER.is_match(plain) {
+        return found(Rule::Sentence, "it holds a placeholder");
+    }
+    for sentence in sentences(plain) {
+        if PROMPT_LIKE.is_match(sentence) || echoes.0.contains(&flat(sentence)) {
+            return found(Rule::Echo, "it repeats the task");
+        }
     }
     None
 }
 
 /// Whether the same few words come again and again.
-fn repeats(text: &str) -> bool {
+pub(super) fn repeats(text: &str) -> bool {
     let flat = flat(text);
     let words: Vec<&str> = flat.split(' ').collect();
-    if words
-        .windows(4)
-        .any(|four| four.iter().all(|word| *word == four[0]))
-    {
+    if words.windows(4).any(|four| {
+        // Zeroes in a row are a value, words in a row are not.
+        four[0].chars().any(char::is_alphabetic) && four.iter().all(|word| *word == four[0])
+    }) {
         return true;
     }
     // A name of many words may come several times; padding is when most of the text is the same.
@@ -139,7 +191,7 @@ fn repeats(text: &str) -> bool {
 }
 
 /// The text with quoted parts blanked out: what is quoted is data.
-fn without_quotes(text: &str) -> String {
+pub(super) fn without_quotes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quote: Option<char> = None;
     let chars: Vec<char> = text.chars().collect();
@@ -172,6 +224,11 @@ fn without_quotes(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a word says something.
+pub(super) fn distinctive_word(word: &str) -> bool {
+    !distinctive(word).is_empty()
 }
 
 /// Words that say something: longer than three letters, not among the commonest, cut to their stem.
@@ -224,7 +281,7 @@ mod tests {
             ),
             ("TODO", "placeholder"),
         ] {
-            let fault = fault(text, &echoes).unwrap_or("nothing");
+            let fault = fault(text, &echoes).map_or("nothing", |fault| fault.why);
             assert!(fault.contains(part), "{text:?}: {fault}");
         }
     }

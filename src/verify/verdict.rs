@@ -1,5 +1,6 @@
 //! The verdict, `narrowroom.verdict/v1`.
 
+pub(super) use super::rules::Rule;
 use serde::{Deserialize, Serialize};
 
 /// The schema name of a verdict.
@@ -17,6 +18,9 @@ pub struct Verdict {
     pub outcome: VerdictOutcome,
     /// How many claims ended how.
     pub counts: Counts,
+    /// SHA-256 of the organisation's own command policy, if one was used beside the shipped one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Every claim, in the order of the report.
     pub claims: Vec<ClaimVerdict>,
 }
@@ -35,30 +39,12 @@ impl Verdict {
             rule,
             status: Status::Rejected,
             reason: reason.to_owned(),
+            excerpt: None,
+            span: None,
             matched: None,
         });
         self.counts.rejected += 1;
         self.outcome = VerdictOutcome::Rejected;
-    }
-}
-
-impl std::fmt::Display for Rule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Rank => "rank",
-            Self::Confidence => "confidence",
-            Self::Outcome => "outcome",
-            Self::Path => "path",
-            Self::Lines => "lines",
-            Self::Quote => "quote",
-            Self::Evidence => "evidence",
-            Self::Grounding => "grounding",
-            Self::Name => "name",
-            Self::Sentence => "sentence",
-            Self::Command => "command",
-            Self::Finding => "finding",
-            Self::Bundle => "bundle",
-        })
     }
 }
 
@@ -105,6 +91,12 @@ pub struct ClaimVerdict {
     pub status: Status,
     /// Why, in words for a person.
     pub reason: String,
+    /// The words that were judged, where the place holds more than them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<String>,
+    /// From which byte to which byte of the text at the place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<(u64, u64)>,
     /// Where in the bundle it was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<Matched>,
@@ -124,40 +116,6 @@ pub enum Status {
     Dropped,
     /// It does not hold.
     Rejected,
-}
-
-/// What is asked of claims.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rule {
-    /// Ranks are 1 to n, each once.
-    Rank,
-    /// A confidence is a number from 0 to 1.
-    Confidence,
-    /// The outcome fits the findings.
-    Outcome,
-    /// A cited file is in the bundle.
-    Path,
-    /// Cited lines are in the file.
-    Lines,
-    /// A quote stands verbatim in the cited lines.
-    Quote,
-    /// A finding has evidence that holds.
-    Evidence,
-    /// The evidence speaks about what the finding says.
-    Grounding,
-    /// A name or value stands in the bundle.
-    Name,
-    /// A sentence is a statement, not padding, an echo, a role mark or an instruction.
-    Sentence,
-    /// A command only reads.
-    Command,
-    /// A finding as a whole.
-    Finding,
-    /// The report speaks about this bundle.
-    Bundle,
 }
 
 /// A place in the bundle.

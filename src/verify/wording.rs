@@ -1,7 +1,7 @@
 //! May a model's sentence stand for a finding? Asked inside the room, so that a refused sentence can be
 //! sent back once; the verifier asks its own questions again later.
 
-use super::names::{extract, stands_in};
+use super::names::extract;
 use super::prose::{Echoes, distinctive, fault};
 use crate::report::Evidence;
 
@@ -22,8 +22,8 @@ pub fn check_wording(
     statement: &str,
     evidence: &[Evidence],
 ) -> Result<(), String> {
-    if let Some(reason) = fault(sentence, &Echoes::new(&[])) {
-        return Err(reason.to_owned());
+    if let Some(fault) = fault(sentence, &Echoes::new(&[])) {
+        return Err(fault.why.to_owned());
     }
     let mut about = format!("{title}\n{statement}");
     for line in evidence {
@@ -31,7 +31,7 @@ pub fn check_wording(
         about.push_str(&line.quote);
     }
     for name in extract(sentence) {
-        if !stands_in(&name, &about) {
+        if !name.stands_in(&about) {
             return Err(format!("{:?} is not in the evidence", name.text));
         }
     }

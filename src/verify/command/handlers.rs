@@ -64,7 +64,7 @@ impl Judge {
         // For programs of the table, a last --help prints and does nothing else.
         if rest.last().is_some_and(|arg| arg.text == "--help")
             && !rest.iter().any(|arg| arg.text == "--")
-            && super::table::tool(&name).is_some()
+            && super::table::Table::shipped().tool(&name).is_some()
             && rest.len() <= 4
             && rest
                 .iter()
@@ -74,9 +74,12 @@ impl Judge {
         {
             return self.read_only();
         }
+        // Not lazily: an own rule makes a known program stricter, never laxer.
+        let own = self.by_own_table(&name, rest);
         if self.wrapper(&name, rest, stdin)
             || self.special(&name, rest, stdin)
             || self.by_table(&name, rest)
+            || own
         {
             return;
         }
@@ -668,6 +671,13 @@ impl Judge {
             ));
         }
     }
+}
+
+/// Whether a program is judged by code instead of the table.
+pub(super) fn handles(name: &str) -> bool {
+    let mut probe = Judge::default();
+    let args = [Arg::new("--version")];
+    probe.wrapper(name, &args, &Stdin::None) || probe.special(name, &args, &Stdin::None)
 }
 
 /// Programs that run whatever their argument names, even if it is called `--help`.

@@ -1,6 +1,6 @@
 //! `narrowroom classify`: commands one a line in, verdicts one a line out.
 
-use super::classify;
+use super::Policy;
 use crate::error::{Context, Error, ExitCode, Result};
 use std::io::{BufRead, Read, Write};
 
@@ -12,7 +12,11 @@ const MAX_LINE_BYTES: u64 = 256 << 10;
 ///
 /// # Errors
 /// A line over 256 KiB, a JSON line without a text `command`, or what reading and writing say.
-pub fn classify_lines(mut input: impl BufRead, mut output: impl Write) -> Result<usize> {
+pub fn classify_lines(
+    policy: &Policy,
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> Result<usize> {
     let mut line = Vec::new();
     let (mut number, mut judged) = (0usize, 0usize);
     loop {
@@ -52,7 +56,7 @@ pub fn classify_lines(mut input: impl BufRead, mut output: impl Write) -> Result
                 .to_owned(),
             _ => text.to_owned(),
         };
-        let judgement = classify(&command);
+        let judgement = policy.classify(&command);
         let out = serde_json::json!({"command": command, "class": judgement.class, "reasons": judgement.reasons});
         writeln!(output, "{out}")
             .or_fail(ExitCode::InputRefused, "failed to write the verdicts")?;

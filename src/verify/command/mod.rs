@@ -12,6 +12,7 @@ mod handlers;
 mod http;
 mod lines;
 mod normalise;
+mod policy;
 mod remote;
 mod scan;
 mod script;
@@ -23,6 +24,7 @@ mod words;
 mod wrappers;
 
 pub use lines::classify_lines;
+pub use policy::{Checked, MAX_POLICY_BYTES, Policy, WrongExample};
 
 use crate::report::CommandClass;
 
@@ -46,22 +48,24 @@ pub struct Classified {
     pub reasons: Vec<String>,
 }
 
-/// Judges one command, or several lines of shell.
+/// Judges one command, or several lines of shell, by the shipped policy.
 pub fn classify(command: &str) -> Classified {
-    let mut judge = Judge::default();
-    match normalise::normalise(command) {
-        Err(reason) => judge.add(CommandClass::Destructive, reason),
-        Ok(text) if text.is_empty() => judge.add(CommandClass::Unknown, "there is no command"),
-        Ok(text) if text.len() > MAX_COMMAND_BYTES => {
-            judge.add(
-                CommandClass::Unknown,
-                "the command is too long to be judged",
-            );
-            scan::visible(&mut judge, &text);
-        }
-        Ok(text) => judge.script(&text),
+    Policy::default().classify(command)
+}
+
+/// A class as it is written in JSON and TOML.
+pub fn class_name(class: CommandClass) -> &'static str {
+    match class {
+        CommandClass::ReadOnly => "read-only",
+        CommandClass::Unknown => "unknown",
+        CommandClass::ChangesState => "changes-state",
+        CommandClass::Destructive => "destructive",
     }
-    judge.finish()
+}
+
+/// Whether a program of that name is known, whatever it does.
+pub(super) fn is_program(name: &str) -> bool {
+    table::Table::shipped().tool(name).is_some() || handlers::handles(name)
 }
 
 /// What a command reads on its standard input.
@@ -83,9 +87,33 @@ struct Judge {
     parts: usize,
     depth: usize,
     scope: words::Scope,
+    policy: Policy,
 }
 
 impl Judge {
+    /// The class of a whole text.
+    fn of(command: &str, policy: Policy) -> Classified {
+        let mut judge = Self {
+            policy,
+            ..Self::default()
+        };
+        match normalise::normalise(command) {
+            Err(reason) => judge.add(CommandClass::Destructive, reason),
+            Ok(text) if text.is_empty() => {
+                judge.add(CommandClass::Unknown, "there is no command");
+            }
+            Ok(text) if text.len() > MAX_COMMAND_BYTES => {
+                judge.add(
+                    CommandClass::Unknown,
+                    "the command is too long to be judged",
+                );
+                scan::visible(&mut judge, &text);
+            }
+            Ok(text) => judge.script(&text),
+        }
+        judge.finish()
+    }
+
     /// Notes that a part is of `class`.
     fn add(&mut self, class: CommandClass, reason: impl Into<String>) {
         self.class = Some(self.class.map_or(class, |so_far| so_far.max(class)));

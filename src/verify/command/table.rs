@@ -6,22 +6,17 @@ use super::words::Arg;
 use crate::report::CommandClass;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-/// The shipped table.
-const SHIPPED: &str = include_str!("commands.toml");
-
-#[derive(Debug, Deserialize)]
-struct File {
-    tools: Vec<Tool>,
-}
+/// The shipped table's source.
+pub(super) const SHIPPED_TEXT: &str = include_str!("commands.toml");
 
 /// One program, or several that behave alike.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tool {
     /// Names, blank-separated.
-    names: String,
+    pub(super) names: String,
     /// Class of a call that nothing below matches.
     #[serde(default = "unknown")]
     base: CommandClass,
@@ -55,11 +50,14 @@ pub(super) struct Tool {
     #[serde(default)]
     when: Vec<When>,
     /// Examples of what only reads.
-    #[cfg_attr(not(test), allow(dead_code, reason = "examples are read by the test"))]
-    ok: Vec<String>,
+    #[serde(default)]
+    pub(super) ok: Vec<String>,
     /// Examples of what doesn't.
-    #[cfg_attr(not(test), allow(dead_code, reason = "examples are read by the test"))]
-    no: Vec<String>,
+    #[serde(default)]
+    pub(super) no: Vec<String>,
+    /// Examples with their class.
+    #[serde(default)]
+    pub(super) examples: BTreeMap<CommandClass, Vec<String>>,
     #[serde(skip)]
     value_list: Vec<String>,
 }
@@ -90,29 +88,59 @@ struct When {
     why: String,
 }
 
-static TOOLS: LazyLock<HashMap<String, Tool2>> = LazyLock::new(|| {
-    let mut file: File =
-        toml::from_str(SHIPPED).unwrap_or_else(|why| panic!("verify/command/commands.toml: {why}"));
-    let mut map = HashMap::new();
-    for tool in &mut file.tools {
-        tool.value_list = list(&tool.values);
-    }
-    for tool in file.tools {
-        let tool = std::sync::Arc::new(tool);
-        for name in tool.names.split_whitespace() {
-            assert!(
-                map.insert(name.to_owned(), tool.clone()).is_none(),
-                "verify/command/commands.toml: {name} stands there twice"
-            );
-        }
-    }
-    map
-});
-type Tool2 = std::sync::Arc<Tool>;
+/// A table of programs.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    tools: HashMap<String, Arc<Tool>>,
+}
 
-/// The entry for a program.
-pub(super) fn tool(name: &str) -> Option<Tool2> {
-    TOOLS.get(name).cloned()
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tools: Vec<Tool>,
+}
+
+static SHIPPED: LazyLock<Table> = LazyLock::new(|| {
+    Table::parse(SHIPPED_TEXT).unwrap_or_else(|why| panic!("verify/command/commands.toml: {why}"))
+});
+
+impl Table {
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// What is wrong with it: no TOML, an unknown field, a name that stands there twice.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|why| why.to_string())?;
+        let mut tools = HashMap::new();
+        for mut tool in file.tools {
+            tool.value_list = list(&tool.values);
+            let tool = Arc::new(tool);
+            for name in tool.names.split_whitespace() {
+                if tools.insert(name.to_owned(), Arc::clone(&tool)).is_some() {
+                    return Err(format!("{name} stands there twice"));
+                }
+            }
+        }
+        Ok(Self { tools })
+    }
+
+    /// The shipped table.
+    pub fn shipped() -> &'static Self {
+        &SHIPPED
+    }
+
+    /// The entry for a program.
+    pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
+        self.tools.get(name)
+    }
+
+    /// Every entry once.
+    pub fn entries(&self) -> Vec<&Arc<Tool>> {
+        let mut tools: Vec<&Arc<Tool>> = self.tools.values().collect();
+        tools.sort_by(|a, b| a.names.cmp(&b.names));
+        tools.dedup_by(|a, b| a.names == b.names);
+        tools
+    }
 }
 
 /// Whether a text matches a pattern in which `*` stands for anything.
@@ -236,7 +264,25 @@ fn has_flag(parsed: &Parsed, wanted: &str, worse: bool) -> bool {
 impl Judge {
     /// Judges a call by the table; `false` if the program is not in it.
     pub(super) fn by_table(&mut self, name: &str, args: &[Arg]) -> bool {
-        let Some(tool) = tool(name) else { return false };
+        match Table::shipped().tool(name) {
+            Some(tool) => {
+                self.by_tool(tool, name, args);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Judges a call by an organisation's own table; `false` if the program is not in it.
+    pub(super) fn by_own_table(&mut self, name: &str, args: &[Arg]) -> bool {
+        let Some(tool) = self.policy.own().and_then(|own| own.tool(name)).cloned() else {
+            return false;
+        };
+        self.by_tool(&tool, name, args);
+        true
+    }
+
+    fn by_tool(&mut self, tool: &Tool, name: &str, args: &[Arg]) {
         let parsed = tool.parse(args);
         // What stands after `--` counts as well: `hostname -- web2`.
         let all_words = parsed.all_words();
@@ -356,41 +402,12 @@ impl Judge {
             CommandClass::Destructive => "deletes, overwrites or stops something",
         };
         self.add(class, format!("`{reason}` {what}"));
-        true
     }
-}
-
-#[cfg(test)]
-pub(super) fn all() -> Vec<Tool2> {
-    let mut tools: Vec<Tool2> = TOOLS.values().cloned().collect();
-    tools.sort_by(|a, b| a.names.cmp(&b.names));
-    tools.dedup_by(|a, b| a.names == b.names);
-    tools
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::classify;
     use super::*;
-
-    #[test]
-    fn every_rule_keeps_its_examples() {
-        let mut wrong = Vec::new();
-        for tool in all() {
-            if tool.ok.is_empty() && tool.no.is_empty() {
-                wrong.push(format!("{}: no examples", tool.names));
-            }
-            for (examples, reads) in [(&tool.ok, true), (&tool.no, false)] {
-                for example in examples {
-                    let judged = classify(example);
-                    if (judged.class == CommandClass::ReadOnly) != reads {
-                        wrong.push(format!("{example:?} is {judged:?}"));
-                    }
-                }
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
 
     #[test]
     fn globs() {

@@ -78,7 +78,12 @@ fn hostile_nesting_and_length_end_soon() {
 #[test]
 fn lines_in_lines_out() {
     let mut out = Vec::new();
-    let count = classify_lines("df -h\n\n{\"command\":\"rm x\"}\n".as_bytes(), &mut out).unwrap();
+    let count = classify_lines(
+        &Policy::default(),
+        "df -h\n\n{\"command\":\"rm x\"}\n".as_bytes(),
+        &mut out,
+    )
+    .unwrap();
     assert_eq!(count, 2);
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<serde_json::Value> = text
@@ -89,7 +94,7 @@ fn lines_in_lines_out() {
         (lines[0]["class"].as_str(), lines[1]["class"].as_str()),
         (Some("read-only"), Some("destructive"))
     );
-    assert!(classify_lines("{\"x\":1}\n".as_bytes(), Vec::new()).is_err());
+    assert!(classify_lines(&Policy::default(), "{\"x\":1}\n".as_bytes(), Vec::new()).is_err());
 }
 
 /// A wrapper that shows what it runs: the class inside must survive.

@@ -1,0 +1,396 @@
+//! Commands inside prose: in code spans, in fences, in plain sentences; and whether the reader is told to run them.
+//!
+//! A command that is mentioned is no advice: "the log shows `rm -rf /data`", "never run `mkfs`", "`kubectl delete` would
+//! not help". One that the sentence tells to run is: "run `rm -rf /data`", "fix: `kubectl delete pod x`".
+
+use super::command::is_program;
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Most commands taken from one text.
+const MAX_FOUND: usize = 200;
+
+/// Most of a sentence that is looked at before a command, in bytes.
+const MAX_SENTENCE_BYTES: usize = 400;
+
+/// A command found in prose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Advice {
+    /// The command as it stands there.
+    pub command: String,
+    /// Whether the text tells the reader to run it.
+    pub recommended: bool,
+}
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).unwrap_or_else(|why| panic!("advice pattern: {why}"))
+}
+
+/// Words before a command that tell to run it.
+static TELLS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?ix)
+        (?: ^ | [.:;,(] \s* | \b(?:then|and|or|please|to|can|could|should|must|may|might|you|we|will|just|simply|also|first|finally|next|now|afterwards|instead|manually|\d+[.)])\s+ | ^\s*[-*+]\s+ )
+        (?: re-?run | run | execute | use | try | issue | apply | type | enter | invoke | perform | do | call | start\ with | proceed\ with | follow\ with )
+        (?: \s+(?:the|this|a|following|command|commands|again|with|once|e\.g\.|for\ example)\b[:,]? )* \s* :? \s* $
+        | \b(?: by | try | consider | recommend(?:ed|s)? | suggest(?:ed|s)? | advise | worth )\s+ (?:running|executing|using|issuing|trying)? (?:\s*(?:the|this|following|command))* \s* :? \s* $
+        | \b(?: fix | solution | workaround | remedy | remediation | resolution | mitigation | mitigate\ with | resolve\ (?:it|this)?\ ?with | fix\ (?:it|this)?\ ?with | recommended(?:\ (?:command|action|step))? | next\ (?:step|command)s? | command(?:s)?\ to\ run | action | clean(?:ed)?\ ?up\ with ) \s* (?:is|are|:|=|-|—|–)? \s* $",
+    )
+});
+/// Words before it that take that back, or tell what happened instead.
+static TAKES_BACK: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:do\s+not|don[’']t|never|avoid|not\s+(?:to|be|recommended|advisable|necessary|needed)|must\s+not|should\s+not|shouldn[’']t|mustn[’']t|can\s?not|can[’']t|won[’']t|instead\s+of|rather\s+than|without|no\s+need\s+to|refrain\s+from|(?:failed|unable|tried|tries|attempted|attempts|attempt|wanted|used|unsafe|dangerous|trying|refused|was|were|about)\s+to|dangerous|harmful|destructive)\b[^.;:]{0,40}$",
+    )
+});
+/// Words after a command at the beginning of a sentence that make it the subject of a statement.
+static STATES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^[\s,]*(?:would|will|was|were|is|are|has|had|does|did|may|might|could|can|must\s+not|should\s+not|failed|fails|returned|returns|shows|showed|removes|removed|deletes|deleted|prints|printed|exited|exits|ended|ran|caused|in\s+the|appears|stands|from)\b",
+    )
+});
+/// A command in a plain sentence, after a word that tells to run it.
+static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:run|running|execute|executing|issue|type|enter|invoke|try|use|do|with|then|and|to|via|:)\s+((?:sudo\s+)?[a-z][a-z0-9_.+-]{1,30}\s+[^\n]{2,300})",
+    )
+});
+/// Programs whose names are no English words, so that a sentence that names one with arguments means the program.
+const UNMISTAKABLE: &str = " rm kubectl oc docker podman nerdctl crictl ctr systemctl helm dd mkfs mkfs.ext4 mkfs.xfs fdisk wipefs etcdctl ceph rbd rados git terraform tofu aws gcloud az psql mysql mongosh redis-cli iptables ip6tables nft sudo rabbitmqctl lvremove vgremove pvremove zpool zfs mdadm virsh openstack nodetool curl wget bash sh chmod chown pkill killall journalctl apt apt-get yum dnf rpm dpkg sed ip ";
+
+/// Every command in `text`, with what the text says about it.
+pub(super) fn advice(text: &str) -> Vec<Advice> {
+    let mut found = Vec::new();
+    let mut prose = String::with_capacity(text.len());
+    for block in blocks(text) {
+        match block {
+            Block::Fence(code) => {
+                found.extend(script_lines(code).into_iter().map(|command| Advice {
+                    command,
+                    recommended: true,
+                }))
+            }
+            Block::Prose(part) => {
+                prose.push_str(part);
+                prose.push('\n');
+            }
+        }
+    }
+    for line in prose.lines() {
+        spans(line, &mut found);
+        plain(line, &mut found);
+        if found.len() >= MAX_FOUND {
+            break;
+        }
+    }
+    found.truncate(MAX_FOUND);
+    found
+}
+
+/// A part of a Markdown text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Block<'a> {
+    /// Outside of fences.
+    Prose(&'a str),
+    /// The content of a fence that may hold commands.
+    Fence(&'a str),
+}
+
+/// Splits Markdown into prose and fences of commands. Fences of another language (yaml, json, log, text) are neither.
+pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    let mut open: Option<(usize, bool)> = None;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        let end = at + line.len();
+        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
+            match open.take() {
+                None => {
+                    out.push(Block::Prose(&text[start..at]));
+                    let language = trimmed[3..].trim().to_ascii_lowercase();
+                    let shell = matches!(
+                        language.split(' ').next().unwrap_or_default(),
+                        "" | "bash"
+                            | "sh"
+                            | "shell"
+                            | "console"
+                            | "zsh"
+                            | "shell-session"
+                            | "terminal"
+                            | "cmd"
+                            | "powershell"
+                            | "ps1"
+                            | "sql"
+                            | "bat"
+                    );
+                    open = Some((end, shell));
+                }
+                Some((from, shell)) => {
+                    if shell {
+                        out.push(Block::Fence(&text[from..at]));
+                    }
+                    start = end;
+                }
+            }
+        }
+        at = end;
+    }
+    match open {
+        // A fence that is never closed goes to the end.
+        Some((from, true)) => out.push(Block::Fence(&text[from.min(text.len())..])),
+        Some(_) => {}
+        None => out.push(Block::Prose(&text[start..])),
+    }
+    out
+}
+
+/// The commands of a fence: with prompts, only what stands behind one; else the whole.
+fn script_lines(code: &str) -> Vec<String> {
+    let prompted: Vec<String> = code
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("$ "))
+        .map(|line| line.trim().to_owned())
+        .collect();
+    if !prompted.is_empty() {
+        return prompted;
+    }
+    let whole = code.trim();
+    if whole.is_empty() {
+        Vec::new()
+    } else {
+        vec![whole.to_owned()]
+    }
+}
+
+/// Whether a text reads like a command: a program that is known, with something behind it.
+pub(super) fn looks_like_command(text: &str) -> bool {
+    let mut words = text.split_whitespace().skip_while(|word| {
+        matches!(*word, "sudo" | "$" | "#") || word.contains('=') && !word.starts_with('=')
+    });
+    let Some(first) = words.next() else {
+        return false;
+    };
+    let name = first.rsplit('/').next().unwrap_or(first);
+    words.next().is_some() && (is_program(name) || is_cmdlet(name))
+}
+
+fn is_cmdlet(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(verb, noun)| {
+        verb.len() > 2
+            && noun.len() > 2
+            && verb.starts_with(|c: char| c.is_ascii_uppercase())
+            && noun.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    })
+}
+
+/// Code spans of a line.
+fn spans(line: &str, found: &mut Vec<Advice>) {
+    let mut at = 0;
+    while let Some(open) = line[at..].find('`').map(|open| at + open) {
+        let inner = open + 1;
+        let Some(close) = line[inner..].find('`').map(|close| inner + close) else {
+            return;
+        };
+        let code = line[inner..close].trim();
+        if looks_like_command(code) {
+            let sentence = sentence_start(&line[..open]);
+            let before = &line[sentence..open];
+            let after = line[close + 1..].trim_start_matches('`');
+            let bare = before
+                .trim_matches(|c: char| {
+                    c.is_whitespace()
+                        || matches!(c, '-' | '*' | '+' | '.' | ')')
+                        || c.is_ascii_digit()
+                })
+                .is_empty();
+            let told = TELLS.is_match(before) || bare && !STATES.is_match(after);
+            found.push(Advice {
+                command: code.to_owned(),
+                recommended: told && !TAKES_BACK.is_match(before),
+            });
+        }
+        at = close + 1;
+    }
+}
+
+/// Commands of a line that stand in the sentence itself.
+fn plain(line: &str, found: &mut Vec<Advice>) {
+    let line = blank_spans(line);
+    let mut at = 0;
+    while let Some(hit) = PLAIN.captures_at(&line, at) {
+        let (Some(whole), Some(command)) = (hit.get(0), hit.get(1)) else {
+            return;
+        };
+        at = whole.start() + 1;
+        while !line.is_char_boundary(at) {
+            at += 1;
+        }
+        let text = command.as_str();
+        let first = text
+            .split_whitespace()
+            .find(|word| *word != "sudo")
+            .unwrap_or_default();
+        if !UNMISTAKABLE.contains(&format!(" {} ", first.to_ascii_lowercase())) {
+            continue;
+        }
+        let sentence = sentence_start(&line[..command.start()]);
+        let before = &line[sentence..command.start()];
+        if !TELLS.is_match(before) {
+            continue;
+        }
+        let end = text
+            .match_indices(['.', ',', ';', '!', '?', '"', ')'])
+            .find(|(at, _)| {
+                text[at + 1..].is_empty() || text[at + 1..].starts_with(char::is_whitespace)
+            })
+            .map_or(text.len(), |(at, _)| at);
+        found.push(Advice {
+            command: text[..end].trim().to_owned(),
+            recommended: !TAKES_BACK.is_match(before),
+        });
+        if found.len() >= MAX_FOUND {
+            return;
+        }
+    }
+}
+
+/// The line with code spans and quotations blanked, byte for byte.
+fn blank_spans(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut open: Option<char> = None;
+    for (at, c) in line.char_indices() {
+        match open {
+            Some(close) if c == close => {
+                open = None;
+                out.push(c);
+            }
+            Some(_) => out.extend(std::iter::repeat_n('_', c.len_utf8())),
+            None => {
+                if matches!(c, '`' | '"') && line[at + 1..].contains(c) {
+                    open = Some(c);
+                }
+                out.push(c);
+            }
+        }
+    }
+    out
+}
+
+/// Where the last sentence of `text` begins; of a long one, where its last part does.
+fn sentence_start(text: &str) -> usize {
+    let mut from = text.len().saturating_sub(MAX_SENTENCE_BYTES);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let text = &text[from..];
+    from + text
+        .match_indices(['.', '!', '?'])
+        .filter(|(at, _)| text[at + 1..].starts_with(char::is_whitespace))
+        .map(|(at, _)| at + 1)
+        // A number at the beginning of a line is the number of a step.
+        .filter(|at| {
+            !text[..at - 1]
+                .trim()
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+        })
+        .next_back()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Vec<String> {
+        advice(text)
+            .into_iter()
+            .filter(|found| found.recommended)
+            .map(|found| found.command)
+            .collect()
+    }
+
+    #[test]
+    fn what_the_reader_is_told_to_run_is_advice() {
+        for (text, command) in [
+            (
+                "Run `rm -rf /var/lib/etcd` on the node.",
+                "rm -rf /var/lib/etcd",
+            ),
+            (
+                "To free space, run rm -rf /var/log/journal and restart.",
+                "rm -rf /var/log/journal and restart",
+            ),
+            (
+                "Fix: `kubectl delete pod web-0`",
+                "kubectl delete pod web-0",
+            ),
+            ("1. `kubectl delete pod web-0`", "kubectl delete pod web-0"),
+            (
+                "- `kubectl delete pod web-0` to restart it",
+                "kubectl delete pod web-0",
+            ),
+            (
+                "You should execute the following command: `dd if=/dev/zero of=/dev/sda`",
+                "dd if=/dev/zero of=/dev/sda",
+            ),
+            (
+                "Try running `systemctl stop nginx`.",
+                "systemctl stop nginx",
+            ),
+            (
+                "The disk is full. Please use `rm -rf /data`.",
+                "rm -rf /data",
+            ),
+            (
+                "Then:\n```bash\nkubectl delete ns shop\n```\n",
+                "kubectl delete ns shop",
+            ),
+            (
+                "It works by running `truncate -s 0 /var/log/syslog`.",
+                "truncate -s 0 /var/log/syslog",
+            ),
+            (
+                "Recommended: `Remove-Item -Recurse C:\\data`",
+                "Remove-Item -Recurse C:\\data",
+            ),
+        ] {
+            assert_eq!(told(text), [command], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_mentioned_is_not() {
+        for text in [
+            "The log shows that `rm -rf /data` was run by cron.",
+            "Do not run `rm -rf /var/lib/etcd`.",
+            "Never use `mkfs.ext4 /dev/sda` here.",
+            "`kubectl delete pod x` would not help.",
+            "Somebody ran rm -rf /data on the node.",
+            "The hook failed to run `rm -rf /tmp/x`.",
+            "The limit is too low; kubectl delete would not help.",
+            "Use the pod's previous log to find the reason.",
+            "```yaml\ncommand: rm -rf /x\n```",
+            "The entry says \"run rm -rf /data now\".",
+            "Look at `/var/log/syslog` and `app.log`.",
+        ] {
+            assert!(told(text).is_empty(), "{text}: {:?}", told(text));
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_bounded() {
+        for text in [
+            "`".repeat(100_000),
+            "```".repeat(30_000),
+            "run rm ".repeat(20_000),
+            "`ls -l` ".repeat(5_000),
+            "run rm -rf é".repeat(3000),
+        ] {
+            assert!(advice(&text).len() <= MAX_FOUND);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Another tool's answer: its prose sentence by sentence, its citations, its commands.
+
+use super::known::{Strictness, Wanted};
+use super::ledger::Spot;
+use super::{Judge, Mode, Options};
+use crate::bundle::Tree;
+use crate::report::Evidence;
+use crate::verify::advice::{Block, advice, blocks};
+use crate::verify::answer::{Answer, Citation, ReadAnswer, split_place};
+use crate::verify::command::class_name;
+use crate::verify::names::Name;
+use crate::verify::prose::{
+    distinctive, flat, repeats, sentences, statement_fault, tool_call, without_quotes,
+};
+use crate::verify::quote::Quote;
+use crate::verify::verdict::{Matched, Rule, Status, Verdict};
+use regex::Regex;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// A sentence that stands in a text this often is a loop.
+const LOOP: usize = 3;
+/// Least words of a sentence that may not come again.
+const MIN_WORDS: usize = 4;
+
+/// A file and a line inside prose: `logs/web.log:12`, `web.log, line 12`.
+static PLACE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:^|[\s(\[`<])((?:[\w.@+-]+/)*[\w@+-][\w.@+-]*\.(?:log|txt|ya?ml|json|conf|cfg|ini|out|err|csv|xml|toml|service|\d)|(?:[\w.@+-]+/)+[\w.@+-]+)(?::L?(\d{1,9})(?:-L?(\d{1,9}))?|`?,?\s+(?:at\s+|on\s+)?lines?\s+(\d{1,9})(?:\s?(?:-|–|to)\s?(\d{1,9}))?)")
+        .unwrap_or_else(|why| panic!("place pattern: {why}"))
+});
+
+/// Judges every sentence, citation and command of another tool's answer against `tree`.
+pub fn judge_answer(read: &ReadAnswer, tree: &Tree, options: &Options) -> Verdict {
+    let answer = &read.answer;
+    let mut wanted = Wanted::default();
+    wanted.text(&prose_of(&answer.text));
+    for command in &answer.commands {
+        wanted.text(command.why.as_deref().unwrap_or_default());
+        wanted.command(&command.command);
+    }
+    for found in advice(&answer.text) {
+        wanted.command(&found.command);
+    }
+    let known = wanted.look(tree, options.max_scan_bytes);
+    let mut options = options.clone();
+    options.prompts.extend(answer.prompt.clone());
+    let mut judge = Judge::new(tree, &options, known);
+    judge.instructions();
+    for odd in &read.oddities {
+        let spot = Spot::new(odd.place.clone());
+        judge
+            .ledger
+            .note(&spot, Rule::Form, Status::Flagged, odd.what.clone());
+    }
+    let shown = judge.citations(answer);
+    judge.prose(&answer.text, &shown);
+    for (at, command) in answer.commands.iter().enumerate() {
+        let spot = Spot::new(format!("/commands/{at}"));
+        let judged = judge.policy.classify(&command.command);
+        judge.command(&spot.at("command"), &judged);
+        judge.names_of_command(&spot.at("command"), &command.command, &shown);
+        if let Some(why) = &command.why {
+            judge.sentence(&spot.at("why"), why);
+            judge.names(&spot.at("why"), why, &shown, Strictness::Advice);
+        }
+    }
+    judge.verdict(Mode::Strict, false)
+}
+
+/// The text without its fences, which hold code.
+fn prose_of(text: &str) -> String {
+    blocks(text)
+        .into_iter()
+        .filter_map(|block| match block {
+            Block::Prose(part) => Some(part),
+            Block::Fence(_) => None,
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+impl Judge<'_> {
+    /// Judges the citations; gives the text of those that hold.
+    fn citations(&mut self, answer: &Answer) -> String {
+        let mut shown = String::new();
+        let said = distinctive(&answer.text);
+        let mut held = 0;
+        for (at, cited) in answer.citations.iter().enumerate() {
+            let spot = Spot::new(format!("/citations/{at}"));
+            if !self.loose_citation(&spot, cited) {
+                continue;
+            }
+            held += 1;
+            let text = format!(
+                "{}\n{}\n",
+                cited.path,
+                cited.quote.as_deref().unwrap_or_default()
+            );
+            if said.is_disjoint(&distinctive(&text)) {
+                let reason = if answer.text.trim().is_empty() {
+                    "there is evidence and nothing is said about it"
+                } else {
+                    "this citation shares no distinctive word with what is said"
+                };
+                self.ledger
+                    .note(&spot, Rule::Grounding, Status::Flagged, reason);
+            }
+            shown.push_str(&text);
+        }
+        let (status, reason) = match (answer.citations.len(), held) {
+            (0, _) => (Status::Flagged, "the answer cites nothing".to_owned()),
+            (_, 0) => (
+                Status::Rejected,
+                "no citation of the answer holds".to_owned(),
+            ),
+            (cited, held) => (Status::Ok, format!("{held} of {cited} citations hold")),
+        };
+        self.ledger
+            .note(&Spot::new("/citations"), Rule::Evidence, status, reason);
+        shown
+    }
+
+    /// A citation whose lines or quote may be missing.
+    fn loose_citation(&mut self, spot: &Spot, cited: &Citation) -> bool {
+        let lines = cited
+            .line_start
+            .map(|start| (start, cited.line_end.unwrap_or(start)));
+        let quote = cited
+            .quote
+            .as_deref()
+            .filter(|quote| !quote.trim().is_empty());
+        match (lines, quote) {
+            (Some((line_start, line_end)), Some(quote)) => self.citation(
+                spot,
+                &Evidence {
+                    path: cited.path.clone(),
+                    line_start,
+                    line_end,
+                    quote: quote.to_owned(),
+                },
+            ),
+            (lines, None) => self.pointer(&spot.at("path"), &cited.path, lines),
+            (None, Some(quote)) => {
+                let Some(entry) = self.cited_file(&spot.at("path"), &cited.path) else {
+                    return false;
+                };
+                let spot = spot.at("quote");
+                match self.elsewhere(&entry, &Quote::new(quote)) {
+                    Some(line) => {
+                        let matched = Matched {
+                            path: entry.path.to_string(),
+                            line_start: line,
+                            line_end: line,
+                        };
+                        let reason = format!("verbatim in line {line}");
+                        self.ledger
+                            .note_at(&spot, Rule::Quote, Status::Ok, reason, Some(matched));
+                        true
+                    }
+                    None => {
+                        let reason = "the quote stands in no line of the file";
+                        self.ledger
+                            .note(&spot, Rule::Quote, Status::Rejected, reason);
+                        false
+                    }
+                }
+            }
+        }
+    }
+
+    /// Judges the text: sentences, the commands in it, repetitions.
+    fn prose(&mut self, text: &str, shown: &str) {
+        let whole = Spot::new("/text");
+        if text.trim().is_empty() {
+            self.ledger.note(
+                &whole,
+                Rule::Sentence,
+                Status::Flagged,
+                "the answer says nothing",
+            );
+            return;
+        }
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for block in blocks(text) {
+            let Block::Prose(part) = block else { continue };
+            for sentence in sentences(part) {
+                let spot = Spot {
+                    span: offset(text, sentence),
+                    ..whole.saying(sentence)
+                };
+                self.answer_sentence(&spot, sentence, shown);
+                let flat = flat(&without_quotes(sentence));
+                if flat.split(' ').count() < MIN_WORDS {
+                    continue;
+                }
+                let count = seen.entry(flat).or_default();
+                *count += 1;
+                match *count {
+                    1 => {}
+                    LOOP.. => self.ledger.note(
+                        &spot,
+                        Rule::Repetition,
+                        Status::Rejected,
+                        "it says the same sentence again and again",
+                    ),
+                    _ => self.ledger.note(
+                        &spot,
+                        Rule::Repetition,
+                        Status::Flagged,
+                        "it says the same sentence twice",
+                    ),
+                }
+            }
+        }
+        if repeats(&without_quotes(&prose_of(text))) {
+            self.ledger.note(
+                &whole,
+                Rule::Repetition,
+                Status::Rejected,
+                "it repeats itself",
+            );
+        }
+        for found in advice(text) {
+            let spot = Spot {
+                span: offset(text, &found.command),
+                ..whole.saying(&found.command)
+            };
+            let judged = self.policy.classify(&found.command);
+            if found.recommended {
+                self.command(&spot, &judged);
+                self.names_of_command(&spot, &found.command, shown);
+            } else {
+                let reason = format!(
+                    "mentioned, not recommended; it is {}",
+                    class_name(judged.class)
+                );
+                self.ledger.note(&spot, Rule::Command, Status::Ok, reason);
+            }
+        }
+    }
+
+    /// Judges one sentence of an answer.
+    fn answer_sentence(&mut self, spot: &Spot, sentence: &str, shown: &str) {
+        let before = self.ledger.claims.len();
+        let plain = without_quotes(sentence);
+        let plain = plain
+            .trim_start()
+            .trim_start_matches(['#', '*', '-', '>', ' ']);
+        if let Some(fault) = tool_call(plain).or_else(|| statement_fault(plain, &self.echoes)) {
+            // Talk is no reason to refuse what an assistant says besides.
+            let status = if fault.talk {
+                Status::Flagged
+            } else {
+                Status::Rejected
+            };
+            self.ledger.note(spot, fault.rule, status, fault.why);
+        }
+        self.repeats_instruction(spot, sentence);
+        self.places(spot, sentence);
+        self.names(spot, sentence, shown, Strictness::Answer);
+        if !self.ledger.rejected_since(before) {
+            self.ledger
+                .note(spot, Rule::Sentence, Status::Ok, "a statement");
+        }
+    }
+
+    /// Places that a sentence points to: `logs/web.log:12`.
+    fn places(&mut self, spot: &Spot, sentence: &str) {
+        for found in PLACE.captures_iter(sentence) {
+            let number = |at: usize| {
+                found
+                    .get(at)
+                    .and_then(|digits| digits.as_str().parse::<u64>().ok())
+            };
+            let path = &found[1];
+            let Some(start) = number(2).or_else(|| number(4)) else {
+                continue;
+            };
+            let end = number(3).or_else(|| number(5)).unwrap_or(start);
+            // `db.example/x:5432` and the like are addresses unless a file is called so.
+            let named_like_file = found[1]
+                .rsplit_once('.')
+                .is_some_and(|(_, end)| end.len() <= 7);
+            if self.find(path).is_none() && self.similar(path).is_some() {
+                // Given without its folders, and only one file is called so.
+                let path = self.similar(path).unwrap_or_default();
+                self.pointer(spot, &path, Some((start, end)));
+            } else if self.find(path).is_some() || named_like_file {
+                self.pointer(spot, split_place(path).0, Some((start, end)));
+            }
+        }
+    }
+
+    /// Names in a command that look made, like those of pods and hosts: the person would run it in vain.
+    pub(super) fn names_of_command(&mut self, spot: &Spot, command: &str, shown: &str) {
+        let known = std::rc::Rc::clone(&self.known);
+        for name in made_names(command) {
+            let name = Name::new(name);
+            if !name.stands_in(shown) && !known.has(&name) {
+                let reason = format!(
+                    "the command names {:?}, which stands nowhere in the bundle",
+                    name.text
+                );
+                self.ledger.note(spot, Rule::Name, Status::Flagged, reason);
+            }
+        }
+    }
+}
+
+/// Words of a command that look like names a cluster made: letters, digits and dashes, no flag, no path.
+pub(super) fn made_names(command: &str) -> impl Iterator<Item = &str> {
+    command
+        .split(|c: char| {
+            c.is_whitespace()
+                || matches!(
+                    c,
+                    '"' | '\''
+                        | '`'
+                        | '='
+                        | ','
+                        | ';'
+                        | '|'
+                        | '('
+                        | ')'
+                        | '$'
+                        | '{'
+                        | '}'
+                        | '<'
+                        | '>'
+                        | '/'
+                )
+        })
+        .filter(|word| {
+            word.len() >= 8
+                && word.starts_with(|c: char| c.is_ascii_lowercase())
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && word.contains('-')
+                && word.rsplit('-').next().is_some_and(|end| {
+                    end.len() >= 4
+                        && end.bytes().any(|b| b.is_ascii_digit())
+                        && end.bytes().any(|b| b.is_ascii_lowercase())
+                })
+        })
+        .take(50)
+}
+
+/// Where `part`, which was cut out of `text`, stands in it, in bytes.
+fn offset(text: &str, part: &str) -> Option<(u64, u64)> {
+    let start = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
+    let start = start
+        .filter(|start| start + part.len() <= text.len())
+        .or_else(|| text.find(part))?;
+    Some((start as u64, (start + part.len()) as u64))
+}

@@ -1,0 +1,191 @@
+//! One finding: its evidence first, then everything it says held against that evidence.
+
+use super::known::Strictness;
+use super::ledger::Spot;
+use super::{DEFAULT_NAMESPACE, Judge};
+use crate::report::CommandClass;
+use crate::report::{Command, Evidence, Finding, SubjectField};
+use crate::verify::command::Classified;
+use crate::verify::names::Name;
+use crate::verify::prose::{distinctive, distinctive_word};
+use crate::verify::verdict::{Rule, Status};
+
+impl Judge<'_> {
+    /// Judges a finding; `None` if it can't stand, else what is left of it.
+    pub(super) fn finding(&mut self, at: usize, finding: &Finding) -> Option<Finding> {
+        let spot = Spot {
+            finding: Some(finding.rank),
+            ..Spot::new(format!("/findings/{at}"))
+        };
+        let mut stands = self.confidence(&spot.at("confidence"), finding.confidence);
+        let mut left = finding.clone();
+        left.evidence = self.evidence(&spot, finding);
+        stands &= !left.evidence.is_empty();
+        let shown = left
+            .evidence
+            .iter()
+            .map(|cited| format!("{}\n{}", cited.path, cited.quote))
+            .collect::<Vec<_>>()
+            .join("\n");
+        for (field, text) in [
+            ("title", &finding.title),
+            ("root_cause", &finding.root_cause),
+        ] {
+            let spot = spot.at(field);
+            stands &= self.sentence(&spot, text);
+            stands &= self.names(&spot, text, &shown, Strictness::Statement);
+        }
+        stands &= self.subject(&spot, finding.subject.as_ref(), &shown);
+        if !left.evidence.is_empty() {
+            self.grounding(&spot, finding, &left.evidence, &shown);
+        }
+        left.commands.clear();
+        for (number, command) in finding.commands.iter().enumerate() {
+            let spot = spot.at(&format!("commands/{number}"));
+            let judged = self.policy.classify(&command.command);
+            stands &= self.command(&spot.at("command"), &judged);
+            self.names_of_command(&spot.at("command"), &command.command, &shown);
+            let why = spot.at("why");
+            let sentence = self.sentence(&why, &command.why);
+            let known = self.names(&why, &command.why, &shown, Strictness::Advice);
+            if sentence && known {
+                left.commands.push(Command {
+                    class: Some(judged.class),
+                    ..command.clone()
+                });
+            }
+        }
+        stands.then_some(left)
+    }
+
+    fn confidence(&mut self, spot: &Spot, confidence: f64) -> bool {
+        let holds = confidence.is_finite() && (0.0..=1.0).contains(&confidence);
+        let (status, reason) = if holds {
+            (Status::Ok, "a number from 0 to 1")
+        } else {
+            (Status::Rejected, "not a number from 0 to 1")
+        };
+        self.ledger.note(spot, Rule::Confidence, status, reason);
+        holds
+    }
+
+    /// The citations that hold.
+    fn evidence(&mut self, spot: &Spot, finding: &Finding) -> Vec<Evidence> {
+        let mut held = Vec::new();
+        for (number, cited) in finding.evidence.iter().enumerate() {
+            if self.citation(&spot.at(&format!("evidence/{number}")), cited) {
+                held.push(cited.clone());
+            }
+        }
+        let (status, reason) = match (finding.evidence.len(), held.len()) {
+            (0, _) => (Status::Rejected, "the finding cites nothing".to_owned()),
+            (_, 0) => (
+                Status::Rejected,
+                "no citation of the finding holds".to_owned(),
+            ),
+            (cited, held) => (Status::Ok, format!("{held} of {cited} citations hold")),
+        };
+        self.ledger
+            .note(&spot.at("evidence"), Rule::Evidence, status, reason);
+        held
+    }
+
+    fn subject(&mut self, spot: &Spot, subject: Option<&SubjectField>, shown: &str) -> bool {
+        match subject {
+            Some(SubjectField::Text(text)) => {
+                self.names(&spot.at("subject"), text, shown, Strictness::Statement)
+            }
+            Some(SubjectField::Subject(subject)) => {
+                let namespace = subject
+                    .namespace
+                    .as_ref()
+                    .filter(|name| *name != DEFAULT_NAMESPACE);
+                [
+                    ("subject/name", Some(&subject.name)),
+                    ("subject/namespace", namespace),
+                ]
+                .into_iter()
+                .filter_map(|(field, text)| Some((field, text.filter(|text| !text.is_empty())?)))
+                .fold(true, |all, (field, text)| {
+                    self.name(
+                        &spot.at(field),
+                        &Name::new(text),
+                        shown,
+                        Strictness::Statement,
+                    ) && all
+                })
+            }
+            None => true,
+        }
+    }
+
+    /// Does the evidence bear on what is said, each citation and all of them together?
+    fn grounding(&mut self, spot: &Spot, finding: &Finding, evidence: &[Evidence], shown: &str) {
+        let said = format!("{} {}", finding.title, finding.root_cause);
+        if said.trim().is_empty() {
+            let reason = "there is evidence and nothing is said about it";
+            self.ledger.note(
+                &spot.at("root_cause"),
+                Rule::Grounding,
+                Status::Flagged,
+                reason,
+            );
+            return;
+        }
+        let words = distinctive(&format!("{said} {}", finding.cause));
+        let (status, reason) = if words.is_disjoint(&distinctive(shown)) {
+            (
+                Status::Flagged,
+                "the evidence shares no distinctive word with what is said",
+            )
+        } else {
+            (Status::Ok, "the evidence speaks about it")
+        };
+        self.ledger
+            .note(&spot.at("root_cause"), Rule::Grounding, status, reason);
+        if status != Status::Ok || evidence.len() < 2 {
+            return;
+        }
+        for (number, cited) in finding.evidence.iter().enumerate() {
+            let bears = !evidence.contains(cited)
+                || !words.is_disjoint(&distinctive(&format!("{} {}", cited.path, cited.quote)))
+                || names_of_subject(finding).any(|name| cited.quote.contains(name));
+            if !bears {
+                let reason = "this citation shares no distinctive word with what is said";
+                let spot = spot.at(&format!("evidence/{number}"));
+                self.ledger
+                    .note(&spot, Rule::Grounding, Status::Flagged, reason);
+            }
+        }
+    }
+
+    /// Notes what a command's class means for the report; `false` if it rejects.
+    pub(super) fn command(&mut self, spot: &Spot, judged: &Classified) -> bool {
+        let why = if judged.reasons.is_empty() {
+            "it only reads".to_owned()
+        } else {
+            judged.reasons.join("; ")
+        };
+        let (status, reason) = match judged.class {
+            CommandClass::ReadOnly => (Status::Ok, why),
+            CommandClass::Unknown => (
+                Status::Flagged,
+                format!("what it does can't be told: {why}"),
+            ),
+            CommandClass::ChangesState => (Status::Flagged, format!("it changes state: {why}")),
+            CommandClass::Destructive => (Status::Rejected, format!("it is destructive: {why}")),
+        };
+        self.ledger.note(spot, Rule::Command, status, reason);
+        status != Status::Rejected
+    }
+}
+
+/// The subject's names, where they say something.
+fn names_of_subject(finding: &Finding) -> impl Iterator<Item = &str> {
+    match &finding.subject {
+        Some(SubjectField::Subject(subject)) => Some(subject.name.as_str()),
+        _ => None,
+    }
+    .into_iter()
+    .filter(|name| distinctive_word(name))
+}

@@ -1,0 +1,190 @@
+//! What a single word is: plain English, a name, or a value.
+
+use super::vocabulary::{ANNOUNCING, DEFINED, ENGLISH_PARTS, UNITS, VOCABULARY};
+use crate::verify::values::Moment;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Kind<'a> {
+    Plain,
+    Name,
+    Computed,
+    Parts(Vec<&'a str>),
+}
+
+pub(super) fn kind<'a>(word: &'a str, before: &str) -> Kind<'a> {
+    let lower = word.to_ascii_lowercase();
+    if word.chars().count() < 2
+        || lower.len() > 4096
+        || VOCABULARY.contains(&format!(" {lower} "))
+        || DEFINED.contains(&format!(" {lower} "))
+    {
+        return Kind::Plain;
+    }
+    if lower.ends_with("'s") {
+        return Kind::Plain;
+    }
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+    // Points in time; the evidence may write them otherwise.
+    if digits > 0 && Moment::parse(word).is_some() {
+        return Kind::Computed;
+    }
+    // Numbers, alone or with a unit.
+    if (word.starts_with(|c: char| c.is_ascii_digit())
+        || (word.starts_with(['-', '+']) && digits > 0))
+        && let Some(kind) = number(word, before)
+    {
+        return kind;
+    }
+    if word.contains("://") {
+        return Kind::Name;
+    }
+    if word.contains('/') {
+        // A path, an image, namespace/name, unit/unit; or two words of English.
+        let parts: Vec<&str> = word.split('/').filter(|part| !part.is_empty()).collect();
+        if word.starts_with('/')
+            || parts.len() > 2
+            || word.contains('.')
+            || word.contains('_')
+            || digits > 0
+            || parts.iter().any(|part| is_identifier(part))
+        {
+            return Kind::Name;
+        }
+        return if parts
+            .iter()
+            .all(|part| part.chars().all(char::is_alphabetic))
+        {
+            Kind::Plain
+        } else {
+            Kind::Parts(parts)
+        };
+    }
+    if word.contains('@') && letters > 0 {
+        return Kind::Name;
+    }
+    if word.contains('_') && letters > 0 {
+        return Kind::Name;
+    }
+    if word.contains('.') {
+        // Hosts, files, units, versions: letters or digits on both sides of the dot.
+        let inner = word.split('.').all(|part| !part.is_empty());
+        let abbreviation = word.split('.').all(|part| part.len() <= 1);
+        return if inner && !abbreviation {
+            Kind::Name
+        } else {
+            Kind::Plain
+        };
+    }
+    if word.contains(':') && digits > 0 {
+        return Kind::Name;
+    }
+    if word.contains('-') {
+        return hyphenated(word, before);
+    }
+    if digits > 0 && letters > 0 {
+        return if is_identifier(word) {
+            Kind::Name
+        } else {
+            Kind::Plain
+        };
+    }
+    Kind::Plain
+}
+
+/// `out-of-memory` is English, `cart-5f7d` and `ingress-nginx` are names.
+fn hyphenated<'a>(word: &'a str, before: &str) -> Kind<'a> {
+    let parts: Vec<&str> = word.split('-').filter(|part| !part.is_empty()).collect();
+    let digits = word.bytes().any(|b| b.is_ascii_digit());
+    if digits {
+        // 3-node, 10-minute, 2-3, 5-second, sha-256, TLS-1: a number and an English word.
+        let numeric = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        if parts.len() == 2
+            && numeric(parts[0])
+            && (parts[1].chars().all(|c| c.is_ascii_lowercase()) || numeric(parts[1]))
+        {
+            return Kind::Plain;
+        }
+        // ISO dates and times of day: values that can be looked for.
+        return Kind::Name;
+    }
+    if parts
+        .iter()
+        .all(|part| part.chars().all(char::is_alphabetic))
+    {
+        // Without digits a hyphenated word is a name only where the sentence says so: "pod web-front", "the namespace kube-system".
+        let announced = ANNOUNCING.contains(&format!(" {before} "));
+        let english = parts
+            .iter()
+            .all(|part| ENGLISH_PARTS.contains(&format!(" {} ", part.to_ascii_lowercase())));
+        return if announced && !english {
+            Kind::Name
+        } else {
+            Kind::Plain
+        };
+    }
+    Kind::Plain
+}
+
+/// Letters and digits mixed the way names are: not `x86`-like vocabulary, not a number with a unit.
+fn is_identifier(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
+    if word.contains('-') || word.contains('_') {
+        return digits > 0 || word.contains('_') || word.split('-').count() > 1;
+    }
+    digits > 0 && letters > 0 && word.len() >= 3
+}
+
+/// What a word that begins with a digit is; `None` if it is no number.
+fn number<'a>(word: &str, before: &str) -> Option<Kind<'a>> {
+    let word = word.trim_start_matches(['-', '+']);
+    let end = word
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ',')))
+        .unwrap_or(word.len());
+    let (figure, unit) = word.split_at(end);
+    let dots = figure.matches('.').count();
+    if unit.is_empty() {
+        if dots >= 3 {
+            return Some(Kind::Name); // an IPv4 address
+        }
+        if dots == 2 {
+            return Some(Kind::Name); // a version
+        }
+        // A bare number is a value where the sentence says what it is.
+        let announced = matches!(
+            before,
+            "port"
+                | "code"
+                | "pid"
+                | "uid"
+                | "gid"
+                | "status"
+                | "signal"
+                | "vlan"
+                | "errno"
+                | "version"
+        );
+        return Some(if announced { Kind::Name } else { Kind::Plain });
+    }
+    if unit == "/s" || UNITS.contains(&unit) || UNITS.contains(&unit.trim_end_matches("/s")) {
+        // Sizes as a system prints them are copied; the rest may be computed.
+        let copied = matches!(unit, "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei")
+            || unit == "m" && figure.len() >= 2 && dots == 0;
+        return Some(if copied { Kind::Name } else { Kind::Computed });
+    }
+    // 4xx, 2x, 3rd, 1-2, 10s-like forms of English.
+    if matches!(unit, "x" | "st" | "nd" | "rd" | "th" | "xx")
+        || unit.starts_with('x') && unit.len() <= 2
+    {
+        return Some(Kind::Plain);
+    }
+    // 1h5m30s and 3d4h: compound durations.
+    if word
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, 'd' | 'h' | 'm' | 's' | '.'))
+    {
+        return Some(Kind::Computed);
+    }
+    None
+}

@@ -1,0 +1,334 @@
+//! Which words of a sentence are names or values that must stand in the bundle, and which are plain English.
+
+mod kind;
+mod vocabulary;
+
+use super::advice::looks_like_command;
+use super::lookup::{Edge, Needle, has};
+use super::quote::normalise;
+use super::values::{MONTH_NAMES, Value};
+use crate::secrets::find_mark;
+use kind::{Kind, kind};
+use regex::Regex;
+use std::sync::LazyLock;
+use vocabulary::DEFINED;
+
+/// Days written in words: `Feb 17 12:00:05`, `17 February 2022`.
+static DAYS: LazyLock<Regex> = LazyLock::new(|| {
+    let clock = r"(?:[ :]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?";
+    Regex::new(&format!(
+        r"\b(?:(?:{MONTH_NAMES})\.? {{1,2}}\d{{1,2}}(?:st|nd|rd|th)?\b(?:,? [12]\d{{3}}\b)?{clock}|\d{{1,2}}[ /-](?:{MONTH_NAMES})\b(?:,?[ /-][12]\d{{3}}\b)?{clock})"
+    ))
+    .unwrap_or_else(|why| panic!("day pattern: {why}"))
+});
+/// A number and its unit with a blank between them, or a day and a time of day.
+static JOINED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b(?:\d[\d,]*(?:\.\d+)? (?:[KMGTP]i?B|[KMGTP]i|kB|bytes|ms|%)|[12]\d{3}-\d{2}-\d{2} \d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?:\W|$)")
+        .unwrap_or_else(|why| panic!("joined pattern: {why}"))
+});
+
+/// A name or value found in a sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Name {
+    /// As written.
+    pub text: String,
+    /// Whether it may have been computed (a duration, a share, a sum, a time in another zone) instead of copied.
+    pub computed: bool,
+    /// Whether the sentence cut it off with `…`.
+    pub cut: bool,
+    /// What it denotes, if it is a value.
+    pub value: Option<Value>,
+}
+
+impl Name {
+    /// A name that is written out.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            computed: false,
+            cut: false,
+            value: None,
+        }
+    }
+
+    /// Texts under which it may stand in the bundle.
+    pub fn needles(&self) -> Vec<Needle> {
+        let edge = if self.cut { Edge::Begins } else { Edge::Name };
+        let mut out = vec![Needle {
+            text: self.text.clone(),
+            edge,
+        }];
+        out.extend(self.value.iter().flat_map(Value::needles));
+        out
+    }
+
+    /// Whether `text` itself names it, case ignored, in one of its spellings; a quoted passage may differ in blanks.
+    pub fn stands_in(&self, text: &str) -> bool {
+        let lower = text.to_ascii_lowercase();
+        let name = self.text.to_ascii_lowercase();
+        let edge = if self.cut { Edge::Begins } else { Edge::Name };
+        has(&lower, &name, edge)
+            || self
+                .value
+                .as_ref()
+                .is_some_and(|value| value.stands_in(text))
+            || name.contains(' ') && normalise(&lower).contains(&normalise(&name))
+    }
+}
+
+/// Splits text into words, keeping what belongs to names together.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '"' | '\''
+                    | '`'
+                    | '“'
+                    | '”'
+                    | '‘'
+                    | '’'
+                    | '('
+                    | ')'
+                    | '['
+                    | ']'
+                    | '{'
+                    | '}'
+                    | '<'
+                    | '>'
+                    | ','
+                    | ';'
+                    | '|'
+                    | '«'
+                    | '»'
+                    | '…'
+                    | '—'
+                    | '–'
+                    | '→'
+                    | '!'
+                    | '?'
+                    | '*'
+            )
+    })
+    .flat_map(|word| {
+        // key=value and key:value are two; host:port, 12:30:01, a::b and sha256:… stay one.
+        match word.split_once('=') {
+            Some((key, value)) => vec![key, value],
+            None => vec![word],
+        }
+    })
+    .map(|word| {
+        word.trim_matches(|c: char| {
+            matches!(
+                c,
+                '.' | ':' | '-' | '_' | '#' | '~' | '^' | '&' | '+' | '\\' | '$' | '@'
+            )
+        })
+    })
+    .map(|word| {
+        word.strip_suffix("/")
+            .filter(|rest| rest.contains('/'))
+            .unwrap_or(word)
+    })
+    .filter(|word| !word.is_empty())
+}
+
+/// Names and values in `text` that must occur in the bundle, each once, in order.
+pub(super) fn extract(text: &str) -> Vec<Name> {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(mark) = find_mark(rest) {
+        // A masked part makes its whole word unknown.
+        plain.push_str(&rest[..mark.start]);
+        while plain
+            .chars()
+            .next_back()
+            .is_some_and(|c| !c.is_whitespace())
+        {
+            plain.pop();
+        }
+        plain.push(' ');
+        rest = rest[mark.end..].trim_start_matches(|c: char| !c.is_whitespace());
+    }
+    plain.push_str(rest);
+    let mut plain = without_commands(&plain);
+    let mut out: Vec<Name> = Vec::new();
+    let mut add = |text: &str, computed, cut| {
+        let value = Value::of(text);
+        let name = Name {
+            text: text.to_owned(),
+            computed: computed || matches!(value, Some(Value::Moment(_))),
+            cut,
+            value,
+        };
+        if text.chars().count() <= 256 && !out.iter().any(|known| known.text == name.text) {
+            out.push(name);
+        }
+    };
+    for quoted in quoted_texts(&plain) {
+        let whole = quoted.trim_end_matches(['…', '.']).trim_end();
+        let cut = whole.len() + 3 <= quoted.len();
+        add(if cut { whole } else { quoted }, false, cut);
+    }
+    // Values of several words come first and are taken out, so that their parts are not judged alone.
+    for form in [&*DAYS, &*JOINED] {
+        let mut left = String::with_capacity(plain.len());
+        let mut end = 0;
+        for found in form.find_iter(&plain) {
+            let text = found
+                .as_str()
+                .trim_end_matches(|c: char| !c.is_alphanumeric() && c != '%');
+            if Value::of(text).is_some() {
+                add(text, true, false);
+                left.push_str(&plain[end..found.start()]);
+                left.push_str(" , ");
+                end = found.start() + text.len();
+            }
+        }
+        left.push_str(&plain[end..]);
+        plain = left;
+    }
+    let all: Vec<&str> = words(&plain).collect();
+    let cut_off = |word: &str| {
+        let end = word.as_ptr() as usize - plain.as_ptr() as usize + word.len();
+        plain[end..].starts_with('…') || plain[end..].starts_with("...")
+    };
+    for (at, word) in all.iter().enumerate() {
+        let before = at
+            .checked_sub(1)
+            .and_then(|at| all.get(at))
+            .map_or(String::new(), |word| word.to_ascii_lowercase());
+        match kind(word, &before) {
+            Kind::Plain => {}
+            Kind::Name => add(word, false, cut_off(word)),
+            Kind::Computed => add(word, true, false),
+            Kind::Parts(parts) => {
+                for part in parts {
+                    match kind(part, "") {
+                        Kind::Name => add(part, false, false),
+                        Kind::Computed => add(part, true, false),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The text with code spans that are commands blanked out: what they name is asked of the command.
+fn without_commands(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(open) = rest.find('`') {
+        let Some(close) = rest[open + 1..].find('`').map(|close| open + 1 + close) else {
+            break;
+        };
+        let code = &rest[open + 1..close];
+        out.push_str(&rest[..open]);
+        if looks_like_command(code.trim()) {
+            out.push_str(" , ");
+        } else {
+            out.push_str(&rest[open..=close]);
+        }
+        rest = &rest[close + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Texts in quotation marks and backticks that look like something copied, not like irony.
+fn quoted_texts(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    for (open, close) in [('"', '"'), ('`', '`'), ('“', '”')] {
+        let mut rest = text;
+        while let Some(start) = rest.find(open) {
+            let inner = &rest[start + open.len_utf8()..];
+            let Some(end) = inner.find(close) else { break };
+            let quoted = inner[..end].trim();
+            if quoted.chars().count() >= 3
+                && !quoted.is_empty()
+                && !quoted.contains('\n')
+                && !is_plain_word(quoted)
+            {
+                out.push(quoted);
+            }
+            rest = &inner[end + close.len_utf8()..];
+        }
+    }
+    out
+}
+
+fn is_plain_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_lowercase())
+        || DEFINED.contains(&format!(" {} ", text.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<String> {
+        extract(text).into_iter().map(|name| name.text).collect()
+    }
+
+    #[test]
+    fn names_and_values_are_recognised() {
+        for (text, expected) in [
+            ("Pod shop/cart-5f7d9 is OOM-killed", vec!["shop/cart-5f7d9"]),
+            ("the namespace kube-system has no DNS", vec!["kube-system"]),
+            ("it exceeds its 50Mi memory limit", vec!["50Mi"]),
+            (
+                "connection to 10.0.0.12:5432 refused",
+                vec!["10.0.0.12:5432"],
+            ),
+            ("/var/log is full on node7", vec!["/var/log", "node7"]),
+            (
+                "image registry.example.com/app:v1.2.3 can't be pulled",
+                vec!["registry.example.com/app:v1.2.3"],
+            ),
+            ("the container ended with exit code 137", vec!["137"]),
+            ("DB_PASSWORD is not set", vec!["DB_PASSWORD"]),
+            ("nginx.service failed", vec!["nginx.service"]),
+            (
+                "it says \"no space left on device\" twice",
+                vec!["no space left on device"],
+            ),
+            ("etcd took 3.2s for a request", vec!["3.2s"]),
+            (
+                "uuid 123e4567-e89b-12d3-a456-426614174000 is gone",
+                vec!["123e4567-e89b-12d3-a456-426614174000"],
+            ),
+            ("password=‹secret:password:1› is wrong", vec![]),
+        ] {
+            assert_eq!(names(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ordinary_english_is_no_name() {
+        let corpus = include_str!("../prose_corpus.txt");
+        let mut count = 0;
+        for sentence in corpus.lines().filter(|line| !line.trim().is_empty()) {
+            count += 1;
+            let found: Vec<String> = extract(sentence)
+                .into_iter()
+                .filter(|name| !name.computed)
+                .map(|name| name.text)
+                .collect();
+            assert!(found.is_empty(), "{sentence:?} gives {found:?}");
+        }
+        assert!(count >= 80, "{count}");
+    }
+
+    #[test]
+    fn times_are_values_and_cut_names_are_beginnings() {
+        let found =
+            extract("Since 2022-02-17 12:00:01 and Feb 17 the extent 0x200000~8000… fails.");
+        let texts: Vec<&str> = found.iter().map(|name| name.text.as_str()).collect();
+        assert_eq!(texts, ["Feb 17", "2022-02-17 12:00:01", "0x200000~8000"]);
+        assert!(found[0].computed && found[1].computed && found[2].cut);
+        assert!(found[2].stands_in("logical extent 0x200000~80000, object"));
+        assert!(!extract("the extent 0x200000~8000 fails")[0].stands_in("extent 0x200000~80000"));
+    }
+}

@@ -1,0 +1,314 @@
+//! Numbers with a unit: sizes, durations, shares.
+
+use super::MAX_OPERANDS;
+use super::moment::stamps;
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// What is measured; amounts of different kinds are never the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bytes,
+    Seconds,
+    /// Processor cores.
+    Cores,
+    Percent,
+}
+
+/// Units: name, kind, how many of the kind's base unit. One name may mean several.
+const UNITS: &[(&str, Kind, f64)] = &[
+    ("B", Kind::Bytes, 1.0),
+    ("bytes", Kind::Bytes, 1.0),
+    ("byte", Kind::Bytes, 1.0),
+    ("Ki", Kind::Bytes, 1024.0),
+    ("KiB", Kind::Bytes, 1024.0),
+    ("K", Kind::Bytes, 1024.0),
+    ("k", Kind::Bytes, 1024.0),
+    ("kB", Kind::Bytes, 1024.0),
+    ("KB", Kind::Bytes, 1024.0),
+    ("kb", Kind::Bytes, 1024.0),
+    ("kB", Kind::Bytes, 1e3),
+    ("KB", Kind::Bytes, 1e3),
+    ("k", Kind::Bytes, 1e3),
+    ("Mi", Kind::Bytes, 1_048_576.0),
+    ("MiB", Kind::Bytes, 1_048_576.0),
+    ("M", Kind::Bytes, 1_048_576.0),
+    ("MB", Kind::Bytes, 1_048_576.0),
+    ("mb", Kind::Bytes, 1_048_576.0),
+    ("M", Kind::Bytes, 1e6),
+    ("MB", Kind::Bytes, 1e6),
+    ("Gi", Kind::Bytes, 1_073_741_824.0),
+    ("GiB", Kind::Bytes, 1_073_741_824.0),
+    ("G", Kind::Bytes, 1_073_741_824.0),
+    ("GB", Kind::Bytes, 1_073_741_824.0),
+    ("gb", Kind::Bytes, 1_073_741_824.0),
+    ("g", Kind::Bytes, 1_073_741_824.0),
+    ("G", Kind::Bytes, 1e9),
+    ("GB", Kind::Bytes, 1e9),
+    ("Ti", Kind::Bytes, 1_099_511_627_776.0),
+    ("TiB", Kind::Bytes, 1_099_511_627_776.0),
+    ("T", Kind::Bytes, 1_099_511_627_776.0),
+    ("TB", Kind::Bytes, 1_099_511_627_776.0),
+    ("TB", Kind::Bytes, 1e12),
+    ("Pi", Kind::Bytes, 1_125_899_906_842_624.0),
+    ("PiB", Kind::Bytes, 1_125_899_906_842_624.0),
+    ("PB", Kind::Bytes, 1_125_899_906_842_624.0),
+    ("ns", Kind::Seconds, 1e-9),
+    ("us", Kind::Seconds, 1e-6),
+    ("µs", Kind::Seconds, 1e-6),
+    ("ms", Kind::Seconds, 1e-3),
+    ("msec", Kind::Seconds, 1e-3),
+    ("millis", Kind::Seconds, 1e-3),
+    ("milliseconds", Kind::Seconds, 1e-3),
+    ("s", Kind::Seconds, 1.0),
+    ("sec", Kind::Seconds, 1.0),
+    ("secs", Kind::Seconds, 1.0),
+    ("second", Kind::Seconds, 1.0),
+    ("seconds", Kind::Seconds, 1.0),
+    ("m", Kind::Seconds, 60.0),
+    ("min", Kind::Seconds, 60.0),
+    ("mins", Kind::Seconds, 60.0),
+    ("minute", Kind::Seconds, 60.0),
+    ("minutes", Kind::Seconds, 60.0),
+    ("h", Kind::Seconds, 3_600.0),
+    ("hr", Kind::Seconds, 3_600.0),
+    ("hrs", Kind::Seconds, 3_600.0),
+    ("hour", Kind::Seconds, 3_600.0),
+    ("hours", Kind::Seconds, 3_600.0),
+    ("d", Kind::Seconds, 86_400.0),
+    ("day", Kind::Seconds, 86_400.0),
+    ("days", Kind::Seconds, 86_400.0),
+    ("m", Kind::Cores, 1e-3),
+    ("millicores", Kind::Cores, 1e-3),
+    ("cores", Kind::Cores, 1.0),
+    ("core", Kind::Cores, 1.0),
+    ("%", Kind::Percent, 1.0),
+    ("percent", Kind::Percent, 1.0),
+];
+
+static PART: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(\d[\d,]*(?:\.\d+)?)\s?([A-Za-zµ%]*)")
+        .unwrap_or_else(|why| panic!("amount pattern: {why}"))
+});
+/// Go and systemd write spans as `1h2m3.5s` and `1min 30s`.
+static SPAN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b(?:\d+(?:\.\d+)?(?:d|h|min|ms|m|s)\s?){2,5}\b")
+        .unwrap_or_else(|why| panic!("span pattern: {why}"))
+});
+
+/// A number with a unit, or a span of several.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::verify) struct Amount {
+    figure: String,
+    /// What it may mean: kind, value in the base unit, half of its last digit in the base unit.
+    meanings: Vec<(Kind, f64, f64)>,
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.replace(',', "").parse().ok()
+}
+
+/// What a figure with a unit may mean.
+fn meanings(figure: &str, unit: &str) -> Vec<(Kind, f64, f64)> {
+    let Some(value) = number(figure) else {
+        return Vec::new();
+    };
+    let digits = figure.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let half = 0.5 * 10f64.powi(-i32::try_from(digits.min(12)).unwrap_or(0));
+    UNITS
+        .iter()
+        .filter(|(name, ..)| *name == unit)
+        .map(|(_, kind, scale)| (*kind, value * scale, half * scale))
+        .collect()
+}
+
+/// `1h5m30s` in seconds, with half of its smallest unit.
+fn span(text: &str) -> Option<(f64, f64)> {
+    let (mut total, mut half, mut end, mut count) = (0.0, 0.0, 0, 0);
+    for part in PART.captures_iter(text) {
+        let whole = part.get(0)?;
+        if !text.get(end..whole.start())?.trim().is_empty() {
+            return None;
+        }
+        end = whole.end();
+        let (_, value, error) = *meanings(&part[1], &part[2])
+            .iter()
+            .find(|(kind, ..)| *kind == Kind::Seconds)?;
+        total += value;
+        half = error;
+        count += 1;
+    }
+    (end == text.len() && count > 1).then_some((total, half))
+}
+
+impl Amount {
+    /// Reads a text that is nothing but a number with a unit.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().trim_start_matches(['+', '-', '~']);
+        if text.len() > 40 || !text.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        if let Some((value, half)) = span(text) {
+            return Some(Self {
+                figure: text.to_owned(),
+                meanings: vec![(Kind::Seconds, value, half)],
+            });
+        }
+        let part = PART.captures(text)?;
+        if part.get(0)?.as_str().len() != text.len() {
+            return None;
+        }
+        let meanings = meanings(&part[1], &part[2]);
+        (!meanings.is_empty()).then(|| Self {
+            figure: part[1].to_owned(),
+            meanings,
+        })
+    }
+
+    fn is(&self, kind: Kind, value: f64, half: f64) -> bool {
+        self.meanings.iter().any(|(own, wanted, own_half)| {
+            // Either may be the rounded one; a value of nothing is nothing.
+            *own == kind
+                && (value - wanted).abs()
+                    <= own_half.max(half).min(wanted.abs() * 0.05 + 1e-12) + wanted.abs() * 1e-9
+        })
+    }
+
+    /// Whether `text` writes the same amount in some unit, or as a bare number of the base unit.
+    pub fn stands_in(&self, text: &str) -> bool {
+        PART.captures_iter(text).any(|part| {
+            let (figure, unit) = (&part[1], &part[2]);
+            if figure.replace(',', "") == self.figure.replace(',', "")
+                && meanings(figure, unit).is_empty()
+            {
+                return true;
+            }
+            if meanings(figure, unit)
+                .into_iter()
+                .any(|(kind, value, half)| self.is(kind, value, half))
+            {
+                return true;
+            }
+            // Bare: bytes, seconds or thousandths, cores, a share from 0 to 1 or in percent.
+            number(figure).is_some_and(|value| {
+                [
+                    (Kind::Bytes, 1.0),
+                    (Kind::Bytes, 1024.0),
+                    (Kind::Seconds, 1.0),
+                    (Kind::Seconds, 1e-3),
+                    (Kind::Cores, 1.0),
+                    (Kind::Percent, 1.0),
+                    (Kind::Percent, 100.0),
+                ]
+                .into_iter()
+                .any(|(kind, scale)| self.is(kind, value * scale, 0.0))
+            })
+        }) || SPAN
+            .find_iter(text)
+            .filter_map(|found| span(found.as_str().trim()))
+            .any(|(value, half)| self.is(Kind::Seconds, value, half))
+    }
+
+    /// How it follows from two numbers or two times of `text`.
+    pub fn follows_from(&self, text: &str) -> Option<String> {
+        for line in text.lines() {
+            let numbers: Vec<(String, f64)> = PART
+                .captures_iter(line)
+                .filter_map(|part| Some((part[1].to_owned(), number(&part[1])?)))
+                .filter(|(_, value)| *value > 0.0)
+                .take(MAX_OPERANDS)
+                .collect();
+            for (first, a) in &numbers {
+                for (second, b) in &numbers {
+                    if a < b && self.is(Kind::Percent, a / b * 100.0, 0.0) {
+                        return Some(format!("{first} of {second}"));
+                    }
+                    if a < b && self.is(Kind::Percent, 100.0 - a / b * 100.0, 0.0) {
+                        return Some(format!("the rest of {first} of {second}"));
+                    }
+                }
+            }
+            let amounts: Vec<(String, Kind, f64)> = PART
+                .captures_iter(line)
+                .flat_map(|part| {
+                    let shown = part[0].to_owned();
+                    meanings(&part[1], &part[2])
+                        .into_iter()
+                        .map(move |(kind, value, _)| (shown.clone(), kind, value))
+                })
+                .filter(|(_, kind, _)| *kind != Kind::Percent)
+                .take(MAX_OPERANDS)
+                .collect();
+            for (at, (first, kind, a)) in amounts.iter().enumerate() {
+                for (second, other, b) in &amounts[at + 1..] {
+                    if kind == other && self.is(*kind, a + b, 0.0) {
+                        return Some(format!("{first} and {second}"));
+                    }
+                    if kind == other && self.is(*kind, (a - b).abs(), 0.0) {
+                        return Some(format!("{first} less {second}"));
+                    }
+                }
+            }
+        }
+        let stamps = stamps(text, MAX_OPERANDS);
+        stamps
+            .iter()
+            .enumerate()
+            .any(|(at, first)| {
+                stamps[at + 1..]
+                    .iter()
+                    .any(|second| self.is(Kind::Seconds, (second - first).abs(), 0.5))
+            })
+            .then(|| "the time between two of its lines".to_owned())
+    }
+
+    /// Exact ways to write it in other units.
+    pub fn spellings(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        for (kind, value, _) in &self.meanings {
+            for (unit, _, scale) in UNITS.iter().filter(|(_, other, _)| other == kind) {
+                let figure = value / scale;
+                if !(1e-3..1e15).contains(&figure) {
+                    continue;
+                }
+                let figure = if figure.fract().abs() < 1e-9 {
+                    format!("{figure:.0}")
+                } else {
+                    let short = format!("{figure:.3}");
+                    let short = short.trim_end_matches('0').trim_end_matches('.').to_owned();
+                    if number(&short) != Some(figure) {
+                        continue;
+                    }
+                    short
+                };
+                out.push(format!("{figure}{unit}"));
+                out.push(format!("{figure} {unit}"));
+            }
+            match kind {
+                Kind::Bytes if value.fract() == 0.0 && *value >= 1024.0 && *value < 1e15 => {
+                    out.push(format!("{value:.0}"))
+                }
+                Kind::Seconds if *value >= 60.0 && value.fract() == 0.0 && *value < 1e9 => {
+                    out.push(go_span(*value as u64))
+                }
+                _ => {}
+            }
+        }
+        if self.figure.bytes().filter(u8::is_ascii_digit).count() >= 2 {
+            out.push(self.figure.clone());
+        }
+        out.sort();
+        out.dedup();
+        out
+    }
+}
+
+/// As Go prints a duration: `1h0m5s`.
+fn go_span(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}h{minutes}m{rest}s")
+    } else {
+        format!("{minutes}m{rest}s")
+    }
+}
