@@ -12,7 +12,7 @@
   (data (i32.const 16) "../escaped")    ;; 16..26
   (data (i32.const 32) "/etc/passwd")   ;; 32..43
 
-  (func (export "open") (param i64 i64 i64 i64) (result i32) (i32.const 0))
+  (func (export "open") (param i64 i64 i64 i64 i32) (result i32) (i32.const 0))
   (func (export "position") (result i64) (i64.const 0))
 
   (func $file (param $bytes i64) (result i32)

@@ -67,25 +67,19 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 /// Opens a bundle for a worker to inherit. Only regular files, so that a pipe cannot be swapped in.
 ///
 /// # Errors
-/// Refused input: not there, a directory, a device.
+/// Refused input: not there, a device.
 pub fn open_bundle(path: &Path) -> Result<File> {
     let name = shown(path);
     let file = File::open(path).map_err(|error| {
         let exit = ExitCode::InputRefused;
         Error::new(exit, format!("failed to open the bundle {name}"))
             .source(error)
-            .hint("give the path of a .tar.gz or .tar file that you may read")
+            .hint("give the path of an archive or a folder that you may read, or - for standard input")
     })?;
     let meta = file.metadata().or_fail(
         ExitCode::InputRefused,
         format!("failed to look at the bundle {name}"),
     )?;
-    if meta.is_dir() {
-        return Err(Error::refused(format!(
-            "failed to open the bundle {name}: it is a directory"
-        ))
-        .hint("pack it first: tar czf bundle.tar.gz DIRECTORY"));
-    }
     if !meta.is_file() {
         return Err(Error::refused(format!(
             "failed to open the bundle {name}: it is not a regular file"
@@ -113,6 +107,71 @@ pub fn available_memory() -> Option<u64> {
         .find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Whether it is a directory.
+pub fn is_dir(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Gives a tree that a worker wrote to the user who started the program.
+///
+/// # Errors
+/// As [`write_error`].
+pub fn adopt(tree: &Path) -> Result<()> {
+    use rustix::fs::{AtFlags, CWD, chownat};
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    if !uid.is_root() {
+        return Ok(());
+    }
+    let mut folders = vec![tree.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let fail = |error| write_error(error, "the owner of", &folder);
+        for item in fs::read_dir(&folder).map_err(fail)? {
+            let item = item.map_err(fail)?;
+            if item.file_type().map_err(fail)?.is_dir() {
+                folders.push(item.path());
+                continue;
+            }
+            chownat(
+                CWD,
+                item.path(),
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )
+            .map_err(|error| fail(error.into()))?;
+        }
+        chownat(
+            CWD,
+            &folder,
+            Some(uid),
+            Some(gid),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )
+        .map_err(|error| fail(error.into()))?;
+    }
+    Ok(())
+}
+
+/// Whether a directory can be made at `path`: nothing is there, or an empty directory.
+pub fn is_free(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+        Ok(meta) => {
+            meta.is_dir() && fs::read_dir(path).is_ok_and(|mut items| items.next().is_none())
+        }
+    }
+}
+
+/// Syncs the directory and gives a finished tree its place there.
+///
+/// # Errors
+/// As [`write_error`].
+pub fn place(tree: &Path, to: &Path) -> Result<()> {
+    fs::rename(tree, to)
+        .and_then(|()| File::open(to.parent().unwrap_or(Path::new("/")))?.sync_all())
+        .map_err(|error| write_error(error, "the directory", to))
 }
 
 /// Whether something is there.

@@ -34,7 +34,7 @@ fn refused(name: &str, bytes: &[u8], words: &str) {
 #[test]
 fn a_file_that_is_no_archive_is_refused() {
     refused(
-        "notes.txt",
+        "notes.pdf",
         b"these are my notes, not an archive\n"
             .repeat(100)
             .as_slice(),
@@ -78,12 +78,14 @@ fn a_wrong_checksum_is_refused() {
 }
 
 #[test]
-fn a_missing_bundle_and_a_directory_are_told_apart() {
+fn a_missing_bundle_and_an_empty_directory_are_told_apart() {
     let place = Place::new();
     let (ended, _) = place.triage(&place.join("nowhere.tar.gz"), &["--no-model"]);
     ended.ends(3).says("failed to open the bundle");
-    let (ended, _) = place.triage(place.path(), &["--no-model"]);
-    ended.ends(3).says("it is a directory").says("tar czf");
+    let empty = place.join("empty");
+    std::fs::create_dir(&empty).expect("a directory");
+    let (ended, _) = place.triage(&empty, &["--no-model"]);
+    ended.ends(3).says("holds no files");
 }
 
 #[test]

@@ -103,6 +103,7 @@ async fn trial(zone: Zone, runs: &RunsDir) -> Result<Vec<SealProof>> {
         library: None,
         limits: Limits::default(),
         allow_weaker: vec![],
+        name: String::new(),
     };
     let mut worker = Worker::trial(zone, &boot)?;
     worker.finish_input();

@@ -16,6 +16,7 @@ mod rerun;
 mod runs;
 mod terminal;
 mod triage;
+mod unpack;
 mod verify;
 
 use crate::error::{Error, ExitCode, Result};
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Find the likely root cause in a bundle, with verified evidence
     Triage(triage::Triage),
+    /// Unpack an archive safely: sealed, within limits, with a list of what was refused
+    Unpack(unpack::Unpack),
     /// Check a report, ours or another tool's, against a bundle
     Verify(verify::Verify),
     /// Show what this machine can enforce, with the probes run now
@@ -130,6 +133,7 @@ pub fn main() -> u8 {
 fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Triage(args) => args.run(),
+        Command::Unpack(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Runs(args) => args.run(),

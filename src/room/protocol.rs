@@ -23,6 +23,9 @@ pub struct Boot {
     pub limits: crate::limits::Limits,
     /// Layers the user allowed to be missing.
     pub allow_weaker: Vec<Layer>,
+    /// In zone 1: the bundle's file name, which names the file in a lone `.log.gz`; may be empty.
+    #[serde(default)]
+    pub name: String,
 }
 
 /// From the coordinator, after the seal was proved.

@@ -17,7 +17,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         file_bytes: boot.limits.max_file_bytes,
         ..UnpackLimits::default()
     };
-    let unpacker = Unpacker::new(limits)?;
+    let unpacker = Unpacker::new(limits)?.called(&boot.name);
     let entered = seal::enter(&plan(Zone::Unpack, boot))?;
     let sealed = seal::close(entered)?;
     let proof = sealed.prove();

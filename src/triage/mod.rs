@@ -4,6 +4,7 @@
 //! Owns: the order of the zones, time limit, interruption, the run directory. Touches: processes,
 //! the runs directory. Zone: 0. It never parses a byte of the bundle.
 
+mod input;
 mod view;
 
 pub use view::view;
@@ -134,7 +135,7 @@ impl Request {
 /// Any expected failure; nothing but its entry in the log is left then.
 pub async fn run(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
     // What is no bundle at all never becomes a run.
-    files::open_bundle(&request.bundle)?;
+    input::Input::check(&request.bundle)?;
     let key = match &request.key {
         Some(path) => Key::load(path)?,
         None => Key::load_or_create(None)?,
@@ -229,6 +230,49 @@ pub async fn verify(
             .judge(&unpacked.index, document, true, Some(facts), watch)
             .await?;
         Ok((verdict, passed))
+    })
+    .await
+}
+
+/// What the unpacker alone made of a bundle.
+pub struct Extracted {
+    /// Files, and what was refused or left out.
+    pub index: Index,
+    /// SHA-256 of the bundle.
+    pub sha256: String,
+    /// Size of the bundle in bytes.
+    pub bytes: u64,
+    /// The seal under which it was done.
+    pub seals: Vec<SealProof>,
+}
+
+/// The sealed unpacker alone: unpacks the bundle into `out`, which is new or empty. Nothing is left
+/// there when the bundle is refused.
+///
+/// # Errors
+/// As [`run`]; [`ExitCode::Usage`] when something is in `out`.
+pub async fn unpack(request: &Request, out: &Path, watch: &mut dyn Watch) -> Result<Extracted> {
+    if !files::is_free(out) {
+        return Err(Error::usage(format!(
+            "failed to unpack into {}: something is there",
+            files::shown(out)
+        ))
+        .hint("name a directory that does not exist or is empty"));
+    }
+    bounded(request.limits.max_seconds, async {
+        // Beside its place, so that it gets there in one step.
+        let parent = out.parent().unwrap_or(Path::new("/"));
+        let scratch = Scratch::create(parent, &record::new_id())?;
+        let mut session = Session::new(request, &scratch)?;
+        let unpacked = session.unpack(watch).await?;
+        files::adopt(&session.tree)?;
+        files::place(&session.tree, out)?;
+        Ok(Extracted {
+            index: unpacked.index,
+            sha256: unpacked.sha256,
+            bytes: unpacked.bytes,
+            seals: session.seals,
+        })
     })
     .await
 }
@@ -465,6 +509,7 @@ struct Session<'a> {
     ablation: Ablation,
     /// The model that the room is started with after an escalation.
     larger: Option<ModelChoice>,
+    name: String,
 }
 
 impl<'a> Session<'a> {
@@ -489,6 +534,7 @@ impl<'a> Session<'a> {
             pending: None,
             ablation: Ablation::default(),
             larger: None,
+            name: String::new(),
         })
     }
 
@@ -508,6 +554,7 @@ impl<'a> Session<'a> {
             library: model.map(|model| model.library.clone()),
             limits: self.request.limits.clone(),
             allow_weaker: self.request.allow_weaker.clone(),
+            name: self.name.clone(),
         }
     }
 
@@ -580,12 +627,19 @@ impl<'a> Session<'a> {
     }
 
     async fn unpack(&mut self, watch: &mut dyn Watch) -> Result<Unpacked> {
-        let bundle = files::open_bundle(&self.request.bundle)?;
+        let (bundle, name, feeder) = input::Input::open(&self.request.bundle)?.split();
+        self.name = name;
         watch.progress(&Progress::Stage("unpacking".into()));
         let mut worker = self.sealed(Zone::Unpack, Some(bundle), watch).await?;
         let started = Instant::now();
         let (mut index, mut seen) = (Index::default(), None);
-        while let Some(frame) = worker.next().await? {
+        loop {
+            let frame = match worker.next().await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                // Where the folder itself changed, that is the reason, and not what it led to.
+                Err(error) => return Err(feeder.finish().err().unwrap_or(error)),
+            };
             match self.common(Zone::Unpack, frame, watch)? {
                 None => {}
                 Some(FromWorker::Entries(entries)) => {
@@ -599,6 +653,7 @@ impl<'a> Session<'a> {
             }
         }
         worker.end().await?;
+        index.skipped.extend(feeder.finish()?);
         self.lap("unpack", started);
         let (sha256, bytes) =
             seen.ok_or_else(|| Error::bug("the unpack worker ended without a result"))?;

@@ -31,6 +31,9 @@ codes! {
         Symlink = 2,
         /// A hard link; its target is relative to the archive.
         HardLink = 3,
+        /// The one file of a compressed stream that is no archive: its name is the host's to give,
+        /// its size is known at its `end`.
+        Stream = 4,
     }
 }
 
@@ -47,17 +50,21 @@ codes! {
         Unsupported = 4,
         /// A file with content whose name ends in '/': programs disagree what it is.
         FileNamedAsFolder = 5,
+        /// Encrypted.
+        Encrypted = 6,
+        /// Compressed in a way that is not known here.
+        Method = 7,
     }
 }
 
 codes! {
     /// What is worth telling about an archive that is otherwise good, for `note`; the number with it is a count of bytes.
     Note {
-        /// Bytes after the last gzip member.
-        AfterGzip = 1,
+        /// Bytes after the end of the compressed stream.
+        AfterStream = 1,
         /// Bytes after the end of the tar archive.
         AfterTar = 2,
-        /// The archive ends without its end marker, but its gzip stream is whole.
+        /// The archive ends without its end marker, but its compressed stream is whole.
         NoEndMarker = 3,
         /// Only one of the two zero blocks of the end marker is there.
         HalfEndMarker = 4,
@@ -73,14 +80,14 @@ codes! {
         Done = 1,
         /// The input does not start like a tar archive, compressed or not.
         NotAnArchive = 2,
-        /// The input is a gzip stream of something else.
-        NotAnArchiveInGzip = 3,
+        /// The input is a compressed stream of something else.
+        NotAnArchiveCompressed = 3,
         /// No input at all.
         NoInput = 4,
         /// The input ends inside an entry.
         Truncated = 5,
-        /// The gzip stream is damaged: a wrong checksum, length or code.
-        DamagedGzip = 6,
+        /// The compressed stream is damaged: a wrong checksum, length or code.
+        Damaged = 6,
         /// A header's checksum is wrong.
         HeaderChecksum = 7,
         /// A number in a header is not one.
@@ -95,13 +102,13 @@ codes! {
         TooManyBytes = 12,
         /// Over the limit of the compression ratio.
         Ratio = 13,
-        /// The archive uses the name of a format that is not opened: zip.
-        Zip = 14,
-        /// As above: xz.
-        Xz = 15,
-        /// As above: zstd.
-        Zstd = 16,
-        /// As above: bzip2.
-        Bzip2 = 17,
+        /// Unpacking needs a window larger than the guest's memory allows.
+        Window = 14,
+        /// A zip from a pipe: its directory is at its end.
+        NeedsFile = 15,
+        /// The directory at the end of a zip is missing.
+        ZipCut = 16,
+        /// A zip in several parts, or one whose directory is encrypted.
+        ZipForm = 17,
     }
 }

@@ -1,4 +1,4 @@
-//! The guest's whole world: six imported functions. There is no file system, clock, network,
+//! The guest's whole world: eight imported functions. There is no file system, clock, network,
 //! environment or randomness to reach, and no other import in the built module (a test of the host
 //! checks that).
 
@@ -7,6 +7,8 @@ use crate::abi::{Kind, Note, Skip};
 #[link(wasm_import_module = "narrowroom")]
 extern "C" {
     fn read(to: *mut u8, len: usize) -> usize;
+    fn read_at(to: *mut u8, len: usize, offset: u64) -> usize;
+    fn input_bytes() -> u64;
     fn begin(
         kind: u32,
         name: *const u8,
@@ -26,6 +28,19 @@ pub fn read_input(to: &mut [u8]) -> usize {
     // SAFETY: the host writes at most `to.len()` bytes at `to`, which is exclusively borrowed.
     let got = unsafe { read(to.as_mut_ptr(), to.len()) };
     got.min(to.len())
+}
+
+/// Reads the archive at `offset`; fewer bytes than asked for only at its end.
+pub fn read_input_at(to: &mut [u8], offset: u64) -> usize {
+    // SAFETY: the host writes at most `to.len()` bytes at `to`, which is exclusively borrowed.
+    let got = unsafe { read_at(to.as_mut_ptr(), to.len(), offset) };
+    got.min(to.len())
+}
+
+/// Bytes of the archive; `None` when it can only be read once, from its beginning.
+pub fn input_length() -> Option<u64> {
+    // SAFETY: takes nothing, returns a number.
+    Some(unsafe { input_bytes() }).filter(|bytes| *bytes != u64::MAX)
 }
 
 /// Announces an entry; whether the host wants its content.

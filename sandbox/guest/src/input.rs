@@ -1,13 +1,12 @@
 //! The archive's bytes, decompressed where needed, and counted: what came in, what came out.
 
 use crate::abi::{Note, Status};
+use crate::decode::{Decoder, Format};
 use crate::header::{Block, BLOCK};
 use crate::host;
-use flate2::bufread::GzDecoder;
-use std::io::{self, BufRead, Read};
+use crate::raw::Raw;
+use std::io::BufRead;
 
-/// Bytes asked of the host at a time.
-const RAW_BYTES: usize = 128 << 10;
 /// Bytes decompressed at a time; also the largest piece of a file handed to the host.
 const OUT_BYTES: usize = 128 << 10;
 
@@ -22,67 +21,11 @@ pub struct StreamLimits {
     pub ratio_free_bytes: u64,
 }
 
-/// The input as the host gives it.
-struct Raw {
-    buffer: Vec<u8>,
-    at: usize,
-    filled: usize,
-    total: u64,
-}
-
-impl Raw {
-    /// Bytes of the input that were really taken, without what is only buffered.
-    fn used(&self) -> u64 {
-        self.total - (self.filled - self.at) as u64
-    }
-
-    /// Looks at up to `want` bytes ahead, fewer only at the end of the input.
-    fn peek(&mut self, want: usize) -> &[u8] {
-        while self.filled - self.at < want {
-            self.buffer.copy_within(self.at..self.filled, 0);
-            (self.filled, self.at) = (self.filled - self.at, 0);
-            let got = host::read_input(&mut self.buffer[self.filled..]);
-            if got == 0 {
-                break;
-            }
-            self.filled += got;
-            self.total += got as u64;
-        }
-        &self.buffer[self.at..self.filled]
-    }
-}
-
-impl Read for Raw {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let from = self.peek(1);
-        let length = from.len().min(to.len());
-        to[..length].copy_from_slice(&from[..length]);
-        self.at += length;
-        Ok(length)
-    }
-}
-
-impl BufRead for Raw {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self.peek(1))
-    }
-    fn consume(&mut self, bytes: usize) {
-        self.at = (self.at + bytes).min(self.filled);
-    }
-}
-
-enum Source {
-    Plain(Raw),
-    Gzip(Box<GzDecoder<Raw>>),
-    /// All gzip members were read and their checksums held.
-    Over,
-}
-
 /// The decompressed stream.
 pub struct Input {
-    source: Source,
+    decoder: Decoder,
+    format: Format,
     limits: StreamLimits,
-    gzip: bool,
     buffer: Vec<u8>,
     at: usize,
     filled: usize,
@@ -90,38 +33,20 @@ pub struct Input {
 }
 
 impl Input {
-    /// Looks at the first bytes and chooses the decompressor.
+    /// Looks at the first bytes of `raw` and chooses the decompressor.
     ///
     /// # Errors
-    /// The formats that are known and not opened, or no input at all.
-    pub fn open(limits: StreamLimits) -> Result<Self, Status> {
-        let mut raw = Raw {
-            buffer: vec![0; RAW_BYTES],
-            at: 0,
-            filled: 0,
-            total: 0,
-        };
+    /// No input at all, or damage in its first bytes.
+    pub fn open(mut raw: Raw, limits: StreamLimits) -> Result<Self, Status> {
         let head = raw.peek(6);
-        let gzip = match head {
-            [] => return Err(Status::NoInput),
-            _ if head.starts_with(b"\x1f\x8b") => true,
-            _ if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") => {
-                return Err(Status::Zip)
-            }
-            _ if head.starts_with(b"\xfd7zXZ\0") => return Err(Status::Xz),
-            _ if head.starts_with(b"\x28\xb5\x2f\xfd") => return Err(Status::Zstd),
-            _ if head.starts_with(b"BZh") => return Err(Status::Bzip2),
-            _ => false,
-        };
-        let source = if gzip {
-            Source::Gzip(Box::new(GzDecoder::new(raw)))
-        } else {
-            Source::Plain(raw)
-        };
+        if head.is_empty() {
+            return Err(Status::NoInput);
+        }
+        let format = Format::of(head);
         Ok(Self {
-            source,
+            decoder: Decoder::start(format, raw)?,
+            format,
             limits,
-            gzip,
             buffer: vec![0; OUT_BYTES],
             at: 0,
             filled: 0,
@@ -129,14 +54,9 @@ impl Input {
         })
     }
 
-    /// Whether the stream is compressed with gzip.
-    pub fn is_gzip(&self) -> bool {
-        self.gzip
-    }
-
-    /// Whether the gzip stream came to its end and was whole.
-    pub fn ended_whole(&self) -> bool {
-        matches!(self.source, Source::Over)
+    /// Whether the stream is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.format != Format::Plain
     }
 
     /// Bytes of the decompressed stream that were taken out so far.
@@ -168,42 +88,38 @@ impl Input {
     /// As [`Self::peek`]; [`Status::Truncated`] when the stream ends inside the block.
     pub fn block(&mut self) -> Result<Option<Block>, Status> {
         let mut block = [0; BLOCK];
+        match self.fill(&mut block)? {
+            0 => Ok(None),
+            BLOCK => Ok(Some(block)),
+            _ => Err(Status::Truncated),
+        }
+    }
+
+    /// Fills `block` as far as the stream goes; the number of bytes.
+    ///
+    /// # Errors
+    /// As [`Self::peek`].
+    pub fn fill(&mut self, block: &mut Block) -> Result<usize, Status> {
         let mut have = 0;
         while have < BLOCK {
             let part = self.peek((BLOCK - have) as u64)?;
-            if part.is_empty() {
-                return if have == 0 {
-                    Ok(None)
-                } else {
-                    Err(Status::Truncated)
-                };
-            }
             let length = part.len();
+            if length == 0 {
+                break;
+            }
             block[have..have + length].copy_from_slice(part);
             self.consume(length);
             have += length;
         }
-        Ok(Some(block))
+        Ok(have)
     }
 
     fn refill(&mut self) -> Result<(), Status> {
         (self.at, self.filled) = (0, 0);
         loop {
-            let (got, read) = match &mut self.source {
-                Source::Over => return Ok(()),
-                Source::Plain(raw) => (raw.read(&mut self.buffer).unwrap_or(0), raw.used()),
-                Source::Gzip(gzip) => {
-                    let got = gzip
-                        .read(&mut self.buffer)
-                        .map_err(|error| match error.kind() {
-                            io::ErrorKind::UnexpectedEof => Status::Truncated,
-                            _ => Status::DamagedGzip,
-                        })?;
-                    (got, gzip.get_ref().used())
-                }
-            };
+            let (got, read) = self.decoder.read(&mut self.buffer)?;
             if got == 0 {
-                if self.next_member() {
+                if self.next_member()? {
                     continue;
                 }
                 return Ok(());
@@ -216,39 +132,36 @@ impl Input {
                 .saturating_add(read.saturating_mul(self.limits.ratio));
             return match () {
                 () if self.total > self.limits.bytes => Err(Status::TooManyBytes),
-                () if self.gzip && self.total > allowed => Err(Status::Ratio),
+                () if self.is_compressed() && self.total > allowed => Err(Status::Ratio),
                 () => Ok(()),
             };
         }
     }
 
-    /// After one gzip member: starts the next one, or reads to the end and tells what lies there.
-    fn next_member(&mut self) -> bool {
-        match std::mem::replace(&mut self.source, Source::Over) {
-            Source::Gzip(gzip) => {
-                let mut raw = gzip.into_inner();
-                if raw.peek(2).starts_with(b"\x1f\x8b") {
-                    self.source = Source::Gzip(Box::new(GzDecoder::new(raw)));
-                    return true;
-                }
-                let (mut count, mut any) = (0, false);
-                loop {
-                    let rest = raw.peek(1);
-                    let length = rest.len();
-                    if length == 0 {
-                        break;
-                    }
-                    // gzip itself allows zeros here: tapes have whole blocks.
-                    any |= rest.iter().any(|byte| *byte != 0);
-                    count += length as u64;
-                    raw.consume(length);
-                }
-                if any {
-                    host::tell(Note::AfterGzip, count);
-                }
-                false
-            }
-            _ => false,
+    /// After one member: starts the next one, or reads to the end and tells what lies there.
+    fn next_member(&mut self) -> Result<bool, Status> {
+        let Some(mut raw) = std::mem::replace(&mut self.decoder, Decoder::Over).into_rest() else {
+            return Ok(false);
+        };
+        if Format::of(raw.peek(6)) == self.format {
+            self.decoder = Decoder::start(self.format, raw)?;
+            return Ok(true);
         }
+        let (mut count, mut any) = (0, false);
+        loop {
+            let rest = raw.peek(1);
+            let length = rest.len();
+            if length == 0 {
+                break;
+            }
+            // Zeros are padding: tapes have whole blocks, xz streams whole words.
+            any |= rest.iter().any(|byte| *byte != 0);
+            count += length as u64;
+            raw.consume(length);
+        }
+        if any {
+            host::tell(Note::AfterStream, count);
+        }
+        Ok(false)
     }
 }

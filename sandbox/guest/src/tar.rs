@@ -24,6 +24,8 @@ enum State {
         padding: u64,
         wanted: bool,
     },
+    /// The stream is no archive but one file, whose content goes on; whether the host wants it.
+    Single { wanted: bool },
     /// The end marker was seen; the rest is read for its checksum. Holds the rest's length so far.
     Rest { bytes: u64, any: bool },
 }
@@ -49,17 +51,20 @@ pub struct Archive {
     pending: Pending,
     header_bytes: u64,
     first: bool,
+    single: bool,
 }
 
 impl Archive {
-    /// An archive in `input` whose extension headers may have `header_bytes` each.
-    pub fn new(input: Input, header_bytes: u64) -> Self {
+    /// An archive in `input` whose extension headers may have `header_bytes` each; with `single`,
+    /// a stream that does not begin like an archive is one file.
+    pub fn new(input: Input, header_bytes: u64, single: bool) -> Self {
         Self {
             input,
             state: State::Header,
             pending: Pending::default(),
             header_bytes,
             first: true,
+            single,
         }
     }
 
@@ -88,6 +93,20 @@ impl Archive {
                     padding,
                     wanted,
                 } => self.content(left, padding, wanted)?,
+                State::Single { wanted } => {
+                    let part = self.input.peek(u64::MAX)?;
+                    let length = part.len();
+                    if wanted && length > 0 {
+                        host::send(part);
+                    }
+                    self.input.consume(length);
+                    if length == 0 {
+                        if wanted {
+                            host::end_entry();
+                        }
+                        return Ok(Status::Done);
+                    }
+                }
                 State::Rest { bytes, any } => {
                     let rest = self.input.peek(u64::MAX)?;
                     let length = rest.len();
@@ -145,23 +164,28 @@ impl Archive {
 
     /// Reads one header and what belongs to it; `true` at the end of the stream.
     fn header(&mut self) -> Result<bool, Status> {
-        let Some(block) = self.first_or_next()? else {
-            // A plain archive without its end marker can't be told from one that was cut.
-            if !self.input.is_gzip() || !self.pending.is_empty() {
-                return Err(Status::Truncated);
+        let block = if self.first {
+            let mut block = [0; BLOCK];
+            let have = self.input.fill(&mut block)?;
+            let zero = header::is_zero(&block) && !self.single;
+            if have < BLOCK || !(zero || header::checksum_holds(&block)) {
+                return self.not_an_archive(&block[..have]);
             }
+            block
+        } else if let Some(block) = self.input.block()? {
+            block
+        } else if self.input.is_compressed() && self.pending.is_empty() {
             host::tell(Note::NoEndMarker, 0);
             return Ok(true);
+        } else {
+            // A plain archive without its end marker can't be told from one that was cut.
+            return Err(Status::Truncated);
         };
         if header::is_zero(&block) {
             return self.end_marker();
         }
         if !header::checksum_holds(&block) {
-            return Err(if self.first {
-                self.not_an_archive()
-            } else {
-                Status::HeaderChecksum
-            });
+            return Err(Status::HeaderChecksum);
         }
         let header = header::parse(&block)?;
         self.first = false;
@@ -214,24 +238,22 @@ impl Archive {
         Ok(false)
     }
 
-    fn first_or_next(&mut self) -> Result<Option<Block>, Status> {
-        match self.input.block() {
-            Ok(None) if self.first => Err(self.not_an_archive()),
-            Err(Status::Truncated)
-                if self.first && (!self.input.is_gzip() || self.input.ended_whole()) =>
-            {
-                Err(self.not_an_archive())
-            }
-            other => other,
+    /// The stream does not begin like an archive: it is one file that begins with `head`, or refused.
+    fn not_an_archive(&mut self, head: &[u8]) -> Result<bool, Status> {
+        if !self.single {
+            return Err(if self.input.is_compressed() {
+                Status::NotAnArchiveCompressed
+            } else {
+                Status::NotAnArchive
+            });
         }
-    }
-
-    fn not_an_archive(&self) -> Status {
-        if self.input.is_gzip() {
-            Status::NotAnArchiveInGzip
-        } else {
-            Status::NotAnArchive
+        let wanted = host::begin_entry(Kind::Stream, &[], &[], 0);
+        if wanted && !head.is_empty() {
+            host::send(head);
         }
+        self.first = false;
+        self.state = State::Single { wanted };
+        Ok(false)
     }
 
     fn end_marker(&mut self) -> Result<bool, Status> {

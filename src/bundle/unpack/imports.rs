@@ -1,4 +1,4 @@
-//! The six functions that are the guest's whole world, on the host's side.
+//! The eight functions that are the guest's whole world, on the host's side.
 //!
 //! Every pointer and length that comes from the guest is checked against its linear memory; a
 //! failure here stops the guest at once and is kept as the reason.
@@ -7,11 +7,12 @@ use super::abi::{Kind, Note, Skip};
 use super::engine::GUEST_MEMORY_BYTES;
 use super::limits::UnpackLimits;
 use super::sink::Sink;
-use super::{UnpackProgress, Unpacked, drain, refusal};
+use super::{UnpackProgress, drain, refusal};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use wasmtime::{Caller, Extern, Linker, StoreLimits, StoreLimitsBuilder, Trap};
 
 /// Name of the module that the guest imports from.
@@ -28,9 +29,24 @@ pub struct State {
     /// Why the host stopped the guest.
     pub failure: Option<Error>,
     limits: UnpackLimits,
-    work: Option<(File, Sink)>,
+    input: Option<Input>,
+    sink: Option<Sink>,
     hash: Sha256,
+    /// Bytes of the bundle itself that were read; those of archives inside it do not count.
     bytes_in: u64,
+    /// Size of the bundle, once it is read out of order and so not counted as it is read.
+    bundle_bytes: u64,
+}
+
+/// What the guest reads.
+struct Input {
+    file: File,
+    /// Size, when it can be read at any place.
+    bytes: Option<u64>,
+    /// Bytes that may still be read out of order.
+    at_will: u64,
+    /// Whether it is the bundle itself, and not an archive inside it.
+    outer: bool,
 }
 
 impl State {
@@ -47,23 +63,47 @@ impl State {
             store_limits,
             failure: None,
             limits,
-            work: None,
+            input: None,
+            sink: None,
             hash: Sha256::new(),
             bytes_in: 0,
+            bundle_bytes: 0,
         }
     }
 
-    /// Gives the guest its input and its output.
-    pub fn start(&mut self, input: File, sink: Sink) {
-        self.work = Some((input, sink));
+    /// Gives the guest an input; `outer` for the bundle itself.
+    pub fn start(&mut self, file: File, outer: bool) {
+        let bytes = file
+            .metadata()
+            .ok()
+            .filter(std::fs::Metadata::is_file)
+            .map(|meta| meta.len());
+        // A directory is read twice and each file once; what reads more goes in circles.
+        let at_will = bytes.unwrap_or(0).saturating_mul(4).saturating_add(1 << 20);
+        self.input = Some(Input {
+            file,
+            bytes,
+            at_will,
+            outer,
+        });
+    }
+
+    /// Gives the guest its output.
+    pub fn give(&mut self, sink: Sink) {
+        self.sink = Some(sink);
+    }
+
+    /// Takes the output back.
+    pub fn take(&mut self) -> Option<Sink> {
+        self.sink.take()
     }
 
     /// How far it is.
     pub fn progress(&self) -> UnpackProgress {
         let (files, bytes_out) = self
-            .work
+            .sink
             .as_ref()
-            .map_or((0, 0), |(_, sink)| (sink.files, sink.bytes));
+            .map_or((0, 0), |sink| (sink.files, sink.bytes));
         UnpackProgress {
             files,
             bytes_in: self.bytes_in,
@@ -71,27 +111,22 @@ impl State {
         }
     }
 
-    /// Reads the input to its end and makes the index.
+    /// Reads the bundle to its end; its hash and size.
     ///
     /// # Errors
-    /// Reading failed, or the archive held no file.
-    pub fn finish(mut self) -> Result<Unpacked> {
-        let (mut input, sink) = self
-            .work
+    /// Reading failed, or far too much follows the archive.
+    pub fn end_input(&mut self) -> Result<(String, u64)> {
+        let mut input = self
+            .input
             .take()
             .ok_or_else(|| refusal::broken_contract("it ended before it began"))?;
-        let rest = drain(&mut input, &mut self.hash, self.limits.total_bytes)?;
-        let index = sink.finish()?;
-        Ok(Unpacked {
-            index,
-            archive_sha256: hex::encode(self.hash.finalize()),
-            archive_bytes: self.bytes_in + rest,
-        })
+        self.bytes_in += drain(&mut input.file, &mut self.hash, self.limits.total_bytes)?;
+        Ok((hex::encode(self.hash.finalize_reset()), self.bytes_in))
     }
 
     /// Takes content in, and holds the ratio whatever the guest found about it.
     fn data(&mut self, bytes: &[u8]) -> Result<()> {
-        let (bytes_in, limits) = (self.bytes_in, self.limits);
+        let (bytes_in, limits) = (self.bytes_in.max(self.bundle_bytes), self.limits);
         let sink = self.sink()?;
         sink.data(bytes)?;
         if sink.bytes
@@ -104,29 +139,58 @@ impl State {
         Ok(())
     }
 
-    fn sink(&mut self) -> Result<&mut Sink> {
-        self.work
+    /// The output.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn sink(&mut self) -> Result<&mut Sink> {
+        self.sink
             .as_mut()
-            .map(|(_, sink)| sink)
             .ok_or_else(|| refusal::broken_contract("it spoke before it was asked"))
+    }
+
+    fn input(&mut self) -> Result<&mut Input> {
+        self.input
+            .as_mut()
+            .ok_or_else(|| refusal::broken_contract("it read before it was asked"))
     }
 
     /// Fills `to` with input.
     fn read(&mut self, to: &mut [u8]) -> Result<usize> {
-        let (input, _) = self
-            .work
-            .as_mut()
-            .ok_or_else(|| refusal::broken_contract("it read before it was asked"))?;
-        let read = loop {
-            match input.read(to) {
-                Ok(read) => break read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(refusal::read_failed(error)),
-            }
-        };
-        self.hash.update(&to[..read]);
-        self.bytes_in += read as u64;
+        let input = self.input()?;
+        let read = retried(|| input.file.read(to))?;
+        if input.outer {
+            self.hash.update(&to[..read]);
+            self.bytes_in += read as u64;
+        }
         Ok(read)
+    }
+
+    /// Fills `to` with input from `offset` on; the place that [`Self::read`] is at does not move.
+    fn read_at(&mut self, to: &mut [u8], offset: u64) -> Result<usize> {
+        let input = self.input()?;
+        let Some(bytes) = input.bytes else {
+            return Err(refusal::broken_contract("it went back in a pipe"));
+        };
+        input.at_will = input
+            .at_will
+            .checked_sub(to.len() as u64)
+            .ok_or_else(|| refusal::broken_contract("it reads the archive over and over"))?;
+        let read = retried(|| input.file.read_at(to, offset))?;
+        if input.outer {
+            self.bundle_bytes = bytes;
+        }
+        Ok(read)
+    }
+}
+
+fn retried(mut read: impl FnMut() -> std::io::Result<usize>) -> Result<usize> {
+    loop {
+        match read() {
+            Ok(read) => return Ok(read),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(refusal::read_failed(error)),
+        }
     }
 }
 
@@ -142,11 +206,32 @@ pub fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             let read = with(&mut caller, |memory, state| {
                 state.read(slice(memory, at, length)?)
             })?;
-            let fuel = caller
-                .get_fuel()?
-                .saturating_add((read as u64).saturating_mul(caller.data().limits.fuel_per_byte));
-            caller.set_fuel(fuel)?;
+            grant(&mut caller, read)?;
             Ok(read as u32)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "read_at",
+        |mut caller: Caller<'_, State>,
+         at: u32,
+         length: u32,
+         offset: u64|
+         -> wasmtime::Result<u32> {
+            let read = with(&mut caller, |memory, state| {
+                state.read_at(slice(memory, at, length)?, offset)
+            })?;
+            grant(&mut caller, read)?;
+            Ok(read as u32)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "input_bytes",
+        |mut caller: Caller<'_, State>| -> wasmtime::Result<u64> {
+            with(&mut caller, |_, state| {
+                Ok(state.input()?.bytes.unwrap_or(u64::MAX))
+            })
         },
     )?;
     linker.func_wrap(
@@ -216,6 +301,13 @@ pub fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         },
     )?;
     Ok(())
+}
+
+/// Adds the fuel that `read` bytes of input are worth.
+fn grant(caller: &mut Caller<'_, State>, read: usize) -> wasmtime::Result<()> {
+    let worth = (read as u64).saturating_mul(caller.data().limits.fuel_per_byte);
+    let fuel = caller.get_fuel()?.saturating_add(worth);
+    caller.set_fuel(fuel)
 }
 
 /// Runs `act` with the guest's memory and the host's state; its error is kept and stops the guest.

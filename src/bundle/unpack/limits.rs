@@ -23,6 +23,10 @@ pub struct UnpackLimits {
     pub header_bytes: u64,
     /// Left-out entries that are listed one by one; further ones are counted.
     pub skipped_listed: usize,
+    /// How deep archives inside the bundle are opened: a rotated log is 1, one in a node's zip 2.
+    pub depth: usize,
+    /// Archives inside the bundle that are opened in all.
+    pub inner_archives: usize,
     /// Work the guest may do before the first byte, in Wasm instructions: enough for
     /// `ratio_free_bytes`. Reading takes 18 (zeros) to 100 (headers of empty files) for each
     /// unpacked byte, measured; a processor does some 8 billion a second.
@@ -43,6 +47,8 @@ impl Default for UnpackLimits {
             ratio_free_bytes: 256 << 20,
             header_bytes: 1 << 20,
             skipped_listed: 10_000,
+            depth: 3,
+            inner_archives: 20_000,
             fuel: 40_000_000_000,
             fuel_per_byte: 100_000,
         }

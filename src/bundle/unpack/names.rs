@@ -1,5 +1,6 @@
 //! Names from an archive, made fit to be shown and to be compared.
 
+use crate::bundle::path::BundlePath;
 use std::hash::{BuildHasher, RandomState};
 use unicode_normalization::UnicodeNormalization;
 
@@ -62,5 +63,47 @@ mod tests {
         assert!(same("caf\u{e9}", "CAFE\u{301}"));
         assert!(!same("a/b", "a/c"));
         assert!(!same("cafe", "caf\u{e9}"));
+    }
+}
+
+/// Endings of a compressed single file, and of archives in one file.
+const STREAMS: [&str; 4] = [".gz", ".xz", ".zst", ".bz2"];
+const ARCHIVES: [&str; 7] = [".tar", ".tgz", ".txz", ".tzst", ".tbz", ".tbz2", ".zip"];
+/// Endings of text that is taken as a bundle of one file, though nothing in its bytes says what it is.
+const TEXTS: [&str; 7] = [".log", ".txt", ".out", ".err", ".json", ".yaml", ".yml"];
+
+/// The folder into which the files of the archive at `path` go: beside it, with a `!` behind its name,
+/// as in the URLs of Java archives.
+pub fn folder_of(path: &str) -> String {
+    format!("{path}!")
+}
+
+/// Whether a file inside a bundle is opened by its name; its first bytes must be an archive's too.
+/// Programs and documents that happen to be archives are left closed.
+pub fn is_opened(path: &str) -> bool {
+    let name = path.to_ascii_lowercase();
+    STREAMS
+        .iter()
+        .chain(&ARCHIVES)
+        .any(|ending| name.ends_with(ending))
+}
+
+/// The name of the one file in the stream called `name`, when it is not an archive by its name:
+/// without `.gz` and the like.
+pub fn single(name: &str) -> Option<String> {
+    let base = name.rsplit('/').next().unwrap_or(name);
+    let lower = base.to_ascii_lowercase();
+    let stem = STREAMS
+        .iter()
+        .find(|ending| lower.ends_with(**ending))
+        .and_then(|ending| base.get(..base.len() - ending.len()));
+    let single = match stem {
+        Some(stem) if !stem.to_ascii_lowercase().ends_with(".tar") => stem,
+        None if TEXTS.iter().any(|ending| lower.ends_with(ending)) => base,
+        _ => return None,
+    };
+    match BundlePath::parse(single) {
+        Ok(path) => Some(path.as_str().to_owned()),
+        Err(_) => Some("file".into()),
     }
 }

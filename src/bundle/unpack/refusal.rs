@@ -17,31 +17,21 @@ pub fn refused(
 ) -> Error {
     let fetch_again = "fetch the bundle again and compare its size or checksum with the sender's";
     let ask = "ask for the bundle again, made with a common tar; what other programs unpack from this one can't be trusted";
-    let packed = |format: &str| {
-        Error::refused(format!(
-            "the input is {format} file, which is not opened yet"
-        ))
-        .hint("unpack it and give narrowroom the folder packed as .tar.gz")
-    };
     let damaged = |what: &str| {
         Error::refused(format!(
             "the archive is damaged: {what} at byte {position} of the unpacked stream"
         ))
     };
     match status {
-        Status::NotAnArchive | Status::NotAnArchiveInGzip => {
-            let what = if status == Status::NotAnArchive { "the input is not a tar archive" } else { "the input is compressed with gzip, but what it holds is not a tar archive" };
-            Error::refused(what).hint("give it a bundle in the form it was collected: .tar.gz, .tgz or .tar")
+        Status::NotAnArchive | Status::NotAnArchiveCompressed => {
+            let what = if status == Status::NotAnArchive { "the input is neither a tar nor a zip archive" } else { "the input is compressed, but what it holds is not a tar archive" };
+            Error::refused(what).hint("give it a bundle in the form it was collected (.tar, .tar.gz, .tar.xz, .tar.zst, .tar.bz2 or .zip), a folder, or a log by its own name, such as app.log.gz")
         }
         Status::NoInput => Error::refused("the input is empty").hint(fetch_again),
-        Status::Zip => packed("a zip"),
-        Status::Xz => packed("an xz"),
-        Status::Zstd => packed("a zstd"),
-        Status::Bzip2 => packed("a bzip2"),
         Status::Truncated => {
             Error::refused(format!("the archive is cut off after {input_bytes} bytes, {files} files were whole until then")).hint(fetch_again)
         }
-        Status::DamagedGzip => Error::refused(format!("the archive is damaged: its gzip stream does not match its checksums, near byte {position} of the unpacked stream")).hint(fetch_again),
+        Status::Damaged => Error::refused(format!("the archive is damaged: its compressed stream does not match its checksums, near byte {position} of the unpacked stream")).hint(fetch_again),
         Status::HeaderChecksum => damaged("a file header's checksum is wrong").hint(fetch_again),
         Status::HeaderNumber => damaged("a file header holds a size that is no number").hint(fetch_again),
         Status::ExtendedHeader => damaged("an extended file header is malformed").hint(ask),
@@ -51,6 +41,10 @@ pub fn refused(
         Status::Ambiguous => Error::refused(format!("the archive contradicts itself at byte {position} of the unpacked stream: programs would read different files from it")).hint(ask),
         Status::TooManyBytes => too_many_bytes(limits.total_bytes),
         Status::Ratio => ratio(limits.ratio),
+        Status::Window => Error::refused("the archive needs more memory to unpack than the parser may use").hint("it was packed with a very large window (zstd --long or xz --lzma2=dict=…): pack it again with the defaults"),
+        Status::NeedsFile => Error::refused("a zip cannot be read from a pipe: its directory is at its end").hint("save it to a file and give its path"),
+        Status::ZipCut => Error::refused("the zip is cut off: the directory at its end is missing").hint(fetch_again),
+        Status::ZipForm => Error::refused("the zip is one part of several, or its directory is encrypted").hint("ask for it as one unencrypted file"),
         Status::More | Status::Done => broken_contract("it was refused without a reason"),
     }
 }
@@ -95,7 +89,7 @@ pub fn no_files(first: Option<&Skipped>, count: u64) -> Error {
 /// Reading the input failed.
 pub fn read_failed(error: io::Error) -> Error {
     let hint = if error.kind() == io::ErrorKind::IsADirectory {
-        "give it an archive, not a folder"
+        "give the folder itself to narrowroom, not a descriptor of it"
     } else {
         "check the file and the disk it is on"
     };
@@ -171,6 +165,8 @@ pub fn skipped(reason: Skip) -> &'static str {
         Skip::Pipe => "a named pipe",
         Skip::Sparse => "a sparse file, which is not expanded",
         Skip::Unsupported => "an entry of a type that holds no file",
+        Skip::Encrypted => "encrypted, so it cannot be read",
+        Skip::Method => "compressed by a method that is not known here",
         Skip::FileNamedAsFolder => "a file with content whose name ends in '/'",
     }
 }
@@ -178,8 +174,8 @@ pub fn skipped(reason: Skip) -> &'static str {
 /// What the guest found about the archive as a whole.
 pub fn noted(note: Note, bytes: u64) -> String {
     match note {
-        Note::AfterGzip => {
-            format!("{bytes} bytes lie after the end of its gzip stream and were not read")
+        Note::AfterStream => {
+            format!("{bytes} bytes lie after the end of its compressed stream and were not read")
         }
         Note::AfterTar => {
             format!("{bytes} bytes lie after the end of the archive and were not read")

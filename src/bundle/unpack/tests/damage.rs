@@ -90,7 +90,7 @@ fn what_follows_the_end_is_told() {
     assert_eq!(out.paths().len(), 4);
     assert!(
         out.why("(archive)")
-            .contains("7 bytes lie after the end of its gzip stream")
+            .contains("7 bytes lie after the end of its compressed stream")
     );
     // Tapes end in zeros, and GNU tar pads its archives.
     assert!(
@@ -130,7 +130,7 @@ fn several_gzip_members_are_one_stream() {
     let out = unpack(&[gzip(a), gzip(b""), gzip(b)].concat());
     assert_eq!(out.paths().len(), 4);
     assert!(out.index().skipped.is_empty());
-    unpack(&[&gzip(a)[..], b"\x1f\x8bnot gzip"].concat()).refused("gzip stream");
+    unpack(&[&gzip(a)[..], b"\x1f\x8bnot gzip"].concat()).refused("compressed stream");
 }
 
 #[test]
@@ -160,15 +160,15 @@ fn damaged_headers_refuse_the_whole() {
 #[test]
 fn what_is_no_archive_is_named() {
     unpack(b"").refused("the input is empty");
-    unpack(b"short").refused("not a tar archive");
-    unpack(&b"a text file\n".repeat(200)).refused("not a tar archive");
+    unpack(b"short").refused("neither a tar nor a zip archive");
+    unpack(&b"a text file\n".repeat(200)).refused("neither a tar nor a zip archive");
     unpack(&gzip(&b"a text file\n".repeat(200))).refused("what it holds is not a tar archive");
     unpack(&gzip(b"short")).refused("what it holds is not a tar archive");
     unpack(&gzip(b"")).refused("what it holds is not a tar archive");
-    unpack(b"PK\x03\x04 and more").refused("a zip file");
-    unpack(b"\xfd7zXZ\0 and more").refused("an xz file");
-    unpack(b"\x28\xb5\x2f\xfd and more").refused("a zstd file");
-    unpack(b"BZh9 and more").refused("a bzip2 file");
+    unpack(b"PK\x03\x04 and more").refused("the directory at its end is missing");
+    unpack(b"\xfd7zXZ\0 and more").refused("compressed stream");
+    unpack(b"\x28\xb5\x2f\xfd and more").refused("compressed stream");
+    unpack(b"BZh9 and more").refused("compressed stream");
     unpack(&Tar::new().end()).refused("holds no files");
     unpack(&Tar::new().harmless("../escaped").end())
         .refused("the first is ../escaped: the path climbs");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_guest_can_reach_six_functions_and_nothing_else() {
+fn the_guest_can_reach_eight_functions_and_nothing_else() {
     let engine = Engine::new(&engine::config()).unwrap();
     // SAFETY: as in `Unpacker::new`.
     let module = unsafe { Module::deserialize(&engine, GUEST) }.unwrap();
@@ -14,7 +14,17 @@ fn the_guest_can_reach_six_functions_and_nothing_else() {
     imports.sort_unstable();
     assert_eq!(
         imports,
-        ["begin", "data", "end", "note", "read", "skip"].map(|name| (imports::MODULE, name))
+        [
+            "begin",
+            "data",
+            "end",
+            "input_bytes",
+            "note",
+            "read",
+            "read_at",
+            "skip"
+        ]
+        .map(|name| (imports::MODULE, name))
     );
     assert_eq!(Unpacker::guest_sha256().len(), 64);
 }

@@ -164,7 +164,13 @@ fn a_folder_as_input_and_progress() {
         dir,
         &mut |_| {},
     );
-    assert!(failed.unwrap_err().hint.unwrap().contains("not a folder"));
+    assert!(
+        failed
+            .unwrap_err()
+            .hint
+            .unwrap()
+            .contains("not a descriptor of it")
+    );
 
     let archive = Tar::new().file("bundle/big", &vec![b'x'; 20 << 20]).end();
     fs::write(around.path().join("archive"), &archive).unwrap();

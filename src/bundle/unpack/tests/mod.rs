@@ -9,9 +9,13 @@
 #[path = "../../../../tests/support/archives.rs"]
 mod archives;
 mod damage;
+mod formats;
 mod guest;
+mod inner;
 mod limits;
 mod names;
+mod packed;
+mod zip;
 
 use super::*;
 use crate::bundle::index::FileKind;
