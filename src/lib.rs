@@ -12,6 +12,7 @@ pub mod bundle;
 pub mod cli;
 pub mod error;
 pub mod files;
+pub mod guard;
 pub mod limits;
 pub mod model;
 pub mod playbook;

@@ -6,6 +6,7 @@
 mod classify;
 mod docs;
 mod doctor;
+mod guard;
 mod model;
 mod playbook;
 mod runs;
@@ -36,6 +37,8 @@ enum Command {
     Triage(triage::Triage),
     /// Check a report, ours or another tool's, against a bundle
     Verify(verify::Verify),
+    /// Search what a change adds for secrets, before it is committed
+    Guard(Box<guard::Guard>),
     /// Show what this machine can enforce, with the probes run now
     Doctor(doctor::Doctor),
     /// List the runs that were made
@@ -114,6 +117,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Triage(args) => args.run(),
         Command::Verify(args) => args.run(),
+        Command::Guard(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Runs(args) => args.run(),
         Command::Show(args) => args.run(),

@@ -13,7 +13,7 @@ pub const BOOT_VARIABLE: &str = "NARROWROOM_WORKER";
 /// What a worker must know before it is sealed. Written by the coordinator, holds nothing of the bundle.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Boot {
-    /// Directory the worker may read or, in zone 1, write.
+    /// Directory the worker may read or, in zone 1, write; empty: none.
     pub tree: PathBuf,
     /// Directory of the imported model.
     pub model: Option<PathBuf>,
@@ -35,6 +35,8 @@ pub enum ToWorker {
     Room(Box<RoomJob>),
     /// What to judge; nothing follows.
     Verify(Box<VerifyJob>),
+    /// What to scan; the change follows as bytes.
+    Scan(Box<crate::guard::ScanJob>),
 }
 
 /// The room's task.
@@ -217,6 +219,8 @@ pub enum FromWorker {
     Draft(Box<(Report, RoomSummary)>),
     /// The verdict, what passed, and the lines to show (zone 3).
     Judged(Box<(crate::verify::Verdict, Report, Vec<EvidenceLines>)>),
+    /// A part of what a scan found (guard).
+    Scanned(Box<crate::guard::Part>),
     /// An expected failure.
     Failed {
         /// How the run ends.

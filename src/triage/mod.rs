@@ -113,7 +113,10 @@ pub async fn verify(
     .await
 }
 
-async fn bounded<T>(max_seconds: u64, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn bounded<T>(
+    max_seconds: u64,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
     use tokio::signal::unix::{SignalKind, signal};
     let fail = "failed to watch for signals";
     let mut interrupt = signal(SignalKind::interrupt()).or_fail(ExitCode::Bug, fail)?;
@@ -518,7 +521,7 @@ fn out_of_turn(zone: Zone) -> Error {
     Error::bug(format!("the {zone} worker sent a frame out of turn"))
 }
 
-fn unproved(proof: &SealProof) -> Error {
+pub(crate) fn unproved(proof: &SealProof) -> Error {
     let mut failures = proof.failures();
     failures.truncate(4);
     let error = Error::unsealed(format!(
