@@ -17,6 +17,7 @@ pub mod error;
 pub mod eval;
 pub mod files;
 pub mod keys;
+pub mod guard;
 pub mod limits;
 pub mod model;
 pub mod playbook;

@@ -10,6 +10,7 @@ mod diff;
 mod docs;
 mod doctor;
 mod eval;
+mod guard;
 mod model;
 mod playbook;
 mod rerun;
@@ -44,6 +45,8 @@ enum Command {
     Unpack(unpack::Unpack),
     /// Check a report, ours or another tool's, against a bundle
     Verify(verify::Verify),
+    /// Search what a change adds for secrets, before it is committed
+    Guard(Box<guard::Guard>),
     /// Show what this machine can enforce, with the probes run now
     Doctor(doctor::Doctor),
     /// List the runs that were made
@@ -135,6 +138,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Triage(args) => args.run(),
         Command::Unpack(args) => args.run(),
         Command::Verify(args) => args.run(),
+        Command::Guard(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Runs(args) => args.run(),
         Command::Show(args) => args.run(),

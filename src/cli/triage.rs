@@ -193,7 +193,7 @@ pub fn choose_model(name: Option<&str>) -> Result<ModelChoice> {
 }
 
 /// The best of the pinned models that is imported, else the first of the others.
-fn default_model(store: &Store) -> Result<ModelId> {
+pub(super) fn default_model(store: &Store) -> Result<ModelId> {
     let models = store.list()?;
     let pinned = CATALOGUE
         .iter()

@@ -39,7 +39,7 @@ pub fn request(record: &Record, given: Given) -> Result<Request> {
         }
     };
     let moved = "if it was moved, say where it is with --bundle FILE";
-    files::open_bundle(&bundle).map_err(|error| error.hint(moved))?;
+    crate::triage::check_bundle(&bundle).map_err(|error| error.hint(moved))?;
     let sha256 = files::sha256(&bundle).or_fail(
         ExitCode::InputRefused,
         format!("failed to read the bundle {}", files::shown(&bundle)),

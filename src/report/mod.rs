@@ -9,6 +9,7 @@ mod html_evidence;
 mod html_sections;
 pub mod markdown;
 pub mod model;
+pub mod sarif;
 pub mod terminal;
 pub mod view;
 mod wording;

@@ -52,10 +52,13 @@ pub fn main(zone: &str) -> ExitCode {
     let (name, trial) = zone
         .strip_prefix(super::TRIAL)
         .map_or((zone, false), |name| (name, true));
+    let (name, guard) = name
+        .strip_prefix(super::GUARD)
+        .map_or((name, false), |name| (name, true));
     let done = name
         .parse()
         .map_err(|_| Error::usage(format!("there is no zone {name:?}")))
-        .and_then(|zone| run(zone, trial, &mut out));
+        .and_then(|zone| run(zone, trial, guard, &mut out));
     match done {
         Ok(()) => {
             let usage = usage();
@@ -78,7 +81,7 @@ pub fn main(zone: &str) -> ExitCode {
     }
 }
 
-fn run(zone: Zone, trial: bool, out: &mut Out) -> Result<()> {
+fn run(zone: Zone, trial: bool, guard: bool, out: &mut Out) -> Result<()> {
     let boot = std::env::var(BOOT_VARIABLE).or_fail(
         ExitCode::Usage,
         "a worker is started by narrowroom itself, not by hand",
@@ -91,6 +94,9 @@ fn run(zone: Zone, trial: bool, out: &mut Out) -> Result<()> {
         }
         return Ok(());
     }
+    if guard {
+        return crate::guard::scan_main(zone, &boot, out);
+    }
     match zone {
         Zone::Unpack => super::zone1::run(&boot, out),
         Zone::Room => super::zone2::run(&boot, out),
@@ -102,10 +108,10 @@ fn run(zone: Zone, trial: bool, out: &mut Out) -> Result<()> {
 pub fn plan(zone: Zone, boot: &Boot) -> SealPlan {
     let mut plan = SealPlan::new(zone);
     let tree = Mount::new(boot.tree.clone(), TREE);
-    if zone == Zone::Unpack {
-        plan.write_dirs.push(tree)
-    } else {
-        plan.read_dirs.push(tree)
+    match zone {
+        _ if boot.tree.as_os_str().is_empty() => {}
+        Zone::Unpack => plan.write_dirs.push(tree),
+        _ => plan.read_dirs.push(tree),
     }
     if let Some(model) = &boot.model {
         plan.read_dirs.push(Mount::new(model.clone(), MODEL));

@@ -18,8 +18,11 @@ mod zone3;
 
 /// Prefix of a zone's name for a worker that only proves its seal.
 pub const TRIAL: &str = "trial-";
+/// Prefix of a zone's name for a worker of the guard.
+pub const GUARD: &str = "guard-";
 /// Most threads a worker may use; processor time is bounded by the wall-clock limit times this.
 pub const MAX_THREADS: u32 = 64;
 
 pub use boot::main as worker_main;
+pub(crate) use boot::{Out, open_tree, plan};
 pub use worker::Worker;

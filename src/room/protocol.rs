@@ -13,7 +13,7 @@ pub const BOOT_VARIABLE: &str = "NARROWROOM_WORKER";
 /// What a worker must know before it is sealed. Written by the coordinator, holds nothing of the bundle.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Boot {
-    /// Directory the worker may read or, in zone 1, write.
+    /// Directory the worker may read or, in zone 1, write; empty: none.
     pub tree: PathBuf,
     /// Directory of the imported model.
     pub model: Option<PathBuf>,
@@ -38,6 +38,8 @@ pub enum ToWorker {
     Room(Box<RoomJob>),
     /// What to judge; nothing follows.
     Verify(Box<VerifyJob>),
+    /// What to scan; the change follows as bytes.
+    Scan(Box<crate::guard::ScanJob>),
     /// What to score against a labelled case; nothing follows. The verifier's seal holds.
     Score(Box<ScoreJob>),
 }
@@ -274,6 +276,8 @@ pub enum FromWorker {
     Judged(Box<(crate::verify::Verdict, Report, Vec<EvidenceLines>)>),
     /// How a labelled case was answered.
     Scored(Box<crate::eval::CaseScore>),
+    /// A part of what a scan found (guard).
+    Scanned(Box<crate::guard::Part>),
     /// An expected failure.
     Failed {
         /// How the run ends.

@@ -39,6 +39,19 @@ impl Worker {
         )
     }
 
+    /// Starts a worker of the guard in the seal of `zone`.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn guard(zone: Zone, boot: &Boot) -> Result<Self> {
+        Self::start(
+            zone,
+            &format!("{}{}", super::GUARD, zone.name()),
+            boot,
+            None,
+        )
+    }
+
     fn start(zone: Zone, task: &str, boot: &Boot, input: Option<std::fs::File>) -> Result<Self> {
         let boot =
             serde_json::to_string(boot).or_fail(ExitCode::Bug, "failed to describe a worker")?;
@@ -95,6 +108,22 @@ impl Worker {
             .as_mut()
             .ok_or_else(|| Error::bug("a worker's input is closed"))?;
         stdin.write_all(&bytes).await.or_fail(
+            ExitCode::Bug,
+            format!("failed to talk to the {} worker", self.zone.name()),
+        )
+    }
+
+    /// Sends bytes as they are, for a task that reads more than frames.
+    ///
+    /// # Errors
+    /// When the worker is gone; [`Self::next`] then says why.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        use tokio::io::AsyncWriteExt;
+        let stdin = self
+            .stdin
+            .as_mut()
+            .ok_or_else(|| Error::bug("a worker's input is closed"))?;
+        stdin.write_all(bytes).await.or_fail(
             ExitCode::Bug,
             format!("failed to talk to the {} worker", self.zone.name()),
         )

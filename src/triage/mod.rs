@@ -9,6 +9,14 @@ mod view;
 
 pub use view::view;
 
+/// Whether there is a bundle at `path` that can be opened; reads nothing of it.
+///
+/// # Errors
+/// Refused input.
+pub fn check_bundle(path: &Path) -> Result<()> {
+    input::Input::check(path)
+}
+
 use crate::audit::Pending;
 use crate::bundle::{Entry, Index, Skipped};
 use crate::error::{Context, Error, ExitCode, Result};
@@ -277,7 +285,10 @@ pub async fn unpack(request: &Request, out: &Path, watch: &mut dyn Watch) -> Res
     .await
 }
 
-async fn bounded<T>(max_seconds: u64, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn bounded<T>(
+    max_seconds: u64,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
     use tokio::signal::unix::{SignalKind, signal};
     let fail = "failed to watch for signals";
     let mut interrupt = signal(SignalKind::interrupt()).or_fail(ExitCode::Bug, fail)?;
@@ -823,7 +834,7 @@ fn out_of_turn(zone: Zone) -> Error {
     Error::bug(format!("the {zone} worker sent a frame out of turn"))
 }
 
-fn unproved(proof: &SealProof) -> Error {
+pub(crate) fn unproved(proof: &SealProof) -> Error {
     let mut failures = proof.failures();
     failures.truncate(4);
     let error = Error::unsealed(format!(

@@ -1,0 +1,199 @@
+//! `narrowroom guard` and its hook.
+
+use super::{block_on, print, print_json, terminal};
+use crate::error::{Error, ExitCode, Result};
+use crate::files;
+use crate::guard::{self, Installed, Request, ReviewState, What};
+use crate::limits::Limits;
+use crate::report::{escape, sarif};
+use crate::seal::Layer;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Search what a change adds for secrets, and have the model review it.
+///
+/// Ends with 7 when a secret is found; remarks block with --strict only.
+#[derive(Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Accepting what is no secret: a comment `narrowroom:allow RULE REASON` on its line or above it,\na baseline (--write-baseline), or paths in .narrowroomignore (gitignore syntax)."
+)]
+pub struct Guard {
+    #[command(subcommand)]
+    command: Option<HookCommand>,
+    /// Files and folders, whole
+    #[arg(conflicts_with_all = ["staged", "range", "stdin"])]
+    paths: Vec<PathBuf>,
+    /// What is staged for the next commit; the default
+    #[arg(long, group = "what")]
+    staged: bool,
+    /// Each commit of a range, as for git log
+    #[arg(long, value_name = "A..B", group = "what")]
+    range: Option<String>,
+    /// A patch on standard input
+    #[arg(long, group = "what")]
+    stdin: bool,
+    /// Only search; no model
+    #[arg(long)]
+    no_model: bool,
+    /// Remarks block too, the model's and the rules'
+    #[arg(long)]
+    strict: bool,
+    /// Findings accepted before [default: .narrowroom-baseline.json at the repository's top]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Accept nothing by a baseline
+    #[arg(long, conflicts_with_all = ["baseline", "write_baseline"])]
+    no_baseline: bool,
+    /// Accept all findings of this run, by fingerprint, in a file
+    #[arg(long, value_name = "FILE")]
+    write_baseline: Option<PathBuf>,
+    /// List accepted findings too
+    #[arg(long)]
+    show_accepted: bool,
+    /// Print as JSON
+    #[arg(long, group = "form")]
+    json: bool,
+    /// Print as SARIF 2.1.0
+    #[arg(long, group = "form")]
+    sarif: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+    /// Go on although this layer of the seal cannot be enforced
+    #[arg(long, value_name = "LAYER")]
+    allow_weaker_seal: Vec<Layer>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Subcommand)]
+enum HookCommand {
+    /// Write a Git hook that searches what is staged before each commit
+    Install {
+        /// Keep an existing hook beside it and run that first
+        #[arg(long)]
+        force: bool,
+    },
+    /// Take the hook away and put an earlier one back
+    Uninstall,
+}
+
+impl Guard {
+    /// Runs it.
+    pub fn run(mut self) -> Result<ExitCode> {
+        match self.command.take() {
+            Some(HookCommand::Install { force }) => return install(force),
+            Some(HookCommand::Uninstall) => return uninstall(),
+            None => {}
+        }
+        for layer in &self.allow_weaker_seal {
+            eprintln!("warning: the seal may lack its layer {layer}");
+        }
+        let request = Request {
+            what: self.what(),
+            baseline: self.baseline.clone(),
+            use_baseline: !self.no_baseline,
+            review: (ReviewState::Off, String::new()),
+            limits: self.limits.clone(),
+            allow_weaker: self.allow_weaker_seal.clone(),
+        };
+        let report = block_on(guard::run(&request))?;
+        if let Some(path) = &self.write_baseline {
+            let by_baseline = report
+                .suppressed
+                .iter()
+                .filter(|item| item.by == guard::SuppressedBy::Baseline)
+                .map(|item| &item.finding);
+            let accepted = report.findings.iter().chain(by_baseline);
+            let count = accepted.clone().count();
+            files::write_whole(path, guard::baseline_text(accepted)?.as_bytes())?;
+            let more = if report.more_findings > 0 {
+                " (not all: the list is full)"
+            } else {
+                ""
+            };
+            eprintln!(
+                "accepted {count} findings in {}{more}; commit the file if others should have it",
+                files::shown(path)
+            );
+        }
+        if self.json {
+            print_json(&report)?;
+        } else if self.sarif {
+            print_json(&sarif::of_guard(&report))?;
+        } else {
+            let mut text = guard::render(&report, terminal::colour());
+            if self.show_accepted {
+                text.push_str(&guard::render_suppressed(&report));
+            }
+            print(&text)?;
+        }
+        if self.write_baseline.is_some() && report.more_findings == 0 {
+            return Ok(ExitCode::Done);
+        }
+        Ok(guard::exit(&report, self.strict))
+    }
+
+    fn what(&self) -> What {
+        if !self.paths.is_empty() {
+            return What::Paths(self.paths.clone());
+        }
+        if let Some(range) = &self.range {
+            return What::Range(range.clone());
+        }
+        if self.stdin {
+            return What::Stdin;
+        }
+        // The pre-commit framework says so when it is asked to look at commits, not at the index.
+        let reference = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match (
+            reference("PRE_COMMIT_FROM_REF"),
+            reference("PRE_COMMIT_TO_REF"),
+        ) {
+            (Some(from), Some(to)) => What::Range(format!("{from}..{to}")),
+            _ => What::Staged,
+        }
+    }
+}
+
+fn here() -> Result<PathBuf> {
+    std::env::current_dir()
+        .map_err(|error| Error::usage("failed to find the current directory").source(error))
+}
+
+fn install(force: bool) -> Result<ExitCode> {
+    let Installed {
+        hook,
+        earlier,
+        shared,
+    } = block_on(guard::install(&here()?, force))?;
+    let mut text = format!("the hook is installed: {}\n", files::shown(&hook));
+    if let Some(earlier) = earlier {
+        text.push_str(&format!(
+            "the earlier hook runs first: {}\n",
+            files::shown(&earlier)
+        ));
+    }
+    if shared {
+        text.push_str("core.hooksPath names this folder: it may serve other repositories too\n");
+    }
+    text.push_str(
+        "to pass it once: git commit --no-verify; to remove it: narrowroom guard uninstall\n",
+    );
+    print(&text).map(|()| ExitCode::Done)
+}
+
+fn uninstall() -> Result<ExitCode> {
+    let Installed { hook, earlier, .. } = block_on(guard::uninstall(&here()?))?;
+    let back = if earlier.is_some() {
+        ", the earlier one is back"
+    } else {
+        ""
+    };
+    print(&format!(
+        "the hook is removed{back}: {}\n",
+        escape::terminal(&hook.to_string_lossy())
+    ))
+    .map(|()| ExitCode::Done)
+}

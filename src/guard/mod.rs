@@ -1,0 +1,34 @@
+//! The guard: a secret-safe review of what a change adds, before it is published.
+//!
+//! Owns: reading patches ([`patch`]), the scan of added text ([`scan`] and what it uses), accepted
+//! findings (comments, baseline, `.narrowroomignore`), the Git hook, the report `narrowroom.guard/v1`.
+//! Zones: 0 starts `git` and copies its output, unread, into a sealed worker ([`run`], [`git`],
+//! [`host`], [`hook`]); zone 1 or 3 parses and scans it ([`worker`]). Touches: in zone 0 the files that are
+//! named on the command line, `git`, the hooks directory; in the worker its standard input.
+//!
+//! Formats read: unified and combined diffs, any file, gitignore syntax, the baseline
+//! `narrowroom.guard-baseline/v1`. Nothing of a value leaves the worker; see [`fingerprint`].
+
+mod accept;
+mod ending;
+mod file;
+mod fingerprint;
+mod git;
+mod hook;
+mod host;
+mod model;
+mod patch;
+mod remarks;
+mod run;
+mod scan;
+mod text;
+mod worker;
+
+pub use accept::{BASELINE_FILE, IGNORE_FILE, baseline_text};
+pub use ending::exit;
+pub use hook::{Installed, install, uninstall};
+pub use model::*;
+pub use run::{Request, What, run};
+pub use text::{render, render_suppressed};
+
+pub(crate) use worker::main as scan_main;
