@@ -8,6 +8,7 @@
 //! The way of the data: bundle → [`bundle`] → [`profile`] → [`signals`] → [`playbook`] with
 //! [`model`] → [`report`] → [`secrets`] → [`verify`] → [`record`] → renderings in [`report`].
 
+pub mod batch;
 pub mod bundle;
 pub mod cli;
 pub mod error;

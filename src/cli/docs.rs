@@ -12,6 +12,10 @@ pub enum Kind {
     Record,
     Playbook,
     Catalogue,
+    /// The manifest of a batch
+    Batch,
+    /// A line of a merged batch, after its head
+    Merged,
 }
 
 /// Print a JSON Schema.
@@ -30,6 +34,8 @@ impl Schema {
             Kind::Record => schemars::schema_for!(crate::record::Record),
             Kind::Playbook => schemars::schema_for!(crate::playbook::Playbook),
             Kind::Catalogue => schemars::schema_for!(crate::playbook::Catalogue),
+            Kind::Batch => schemars::schema_for!(crate::batch::Manifest),
+            Kind::Merged => schemars::schema_for!(crate::batch::MergedItem),
         };
         print_json(&schema).map(|()| ExitCode::Done)
     }

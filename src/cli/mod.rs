@@ -3,6 +3,7 @@
 //! Owns: arguments, what is printed where, exit codes. Data goes to standard output only; progress,
 //! warnings and errors to standard error. Touches: the terminal. Zone: 0.
 
+mod batch;
 mod classify;
 mod docs;
 mod doctor;
@@ -36,6 +37,9 @@ enum Command {
     Triage(triage::Triage),
     /// Check a report, ours or another tool's, against a bundle
     Verify(verify::Verify),
+    /// Triage many bundles: plan, run, resume, merge
+    #[command(subcommand)]
+    Batch(batch::Batch),
     /// Show what this machine can enforce, with the probes run now
     Doctor(doctor::Doctor),
     /// List the runs that were made
@@ -50,7 +54,7 @@ enum Command {
     Playbook(playbook::Playbook),
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
-    /// Print a JSON Schema: report, verdict, record, playbook or catalogue
+    /// Print a JSON Schema: report, verdict, record, playbook, catalogue, batch or merged
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),
@@ -114,6 +118,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Triage(args) => args.run(),
         Command::Verify(args) => args.run(),
+        Command::Batch(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Runs(args) => args.run(),
         Command::Show(args) => args.run(),

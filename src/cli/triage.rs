@@ -144,7 +144,8 @@ fn ticket(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn choose_model(name: Option<&str>) -> Result<ModelChoice> {
+/// The model by name, or the default one.
+pub fn choose_model(name: Option<&str>) -> Result<ModelChoice> {
     let store = Store::of_user()?;
     let library = store.library()?;
     let id = match name {

@@ -11,8 +11,8 @@ pub mod markdown;
 pub mod model;
 pub mod terminal;
 pub mod view;
-mod wording;
-mod wrap;
+pub(crate) mod wording;
+pub(crate) mod wrap;
 pub use model::*;
 pub use view::View;
 

@@ -84,7 +84,29 @@ pub struct Finished {
 /// # Errors
 /// Any expected failure; nothing is left in the runs directory then.
 pub async fn run(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
-    bounded(request.limits.max_seconds, triage(request, watch)).await
+    run_as(request, &Foretold::default(), watch).await
+}
+
+/// What is settled about a run before it starts; for callers that must find it again.
+#[derive(Debug, Clone, Default)]
+pub struct Foretold {
+    /// The run's id; `None`: a new one.
+    pub id: Option<String>,
+    /// SHA-256 that the bundle must have, lower-case hex; `None`: any.
+    pub bundle_sha256: Option<String>,
+}
+
+/// As [`run`], with an id and a bundle that were fixed before.
+///
+/// # Errors
+/// As [`run`]; input refused when the bundle has another hash, before the room sees any of it.
+pub async fn run_as(
+    request: &Request,
+    foretold: &Foretold,
+    watch: &mut dyn Watch,
+) -> Result<Finished> {
+    let work = triage(request, foretold, watch);
+    bounded(request.limits.max_seconds, work).await
 }
 
 /// The verifier alone over a report of anybody's.
@@ -127,7 +149,7 @@ async fn bounded<T>(max_seconds: u64, work: impl Future<Output = Result<T>>) -> 
     };
     tokio::select! {
         done = tokio::time::timeout(Duration::from_secs(max_seconds), work) => done.unwrap_or_else(|_| {
-            Err(Error::limit(format!("the run took longer than its limit of {max_seconds} s; nothing was kept")).hint("raise --max-seconds, or use a smaller model or --no-model"))
+            Err(Error::limit(format!("the run took longer than its limit of {max_seconds} s; nothing was kept")).hint("raise --max-seconds, or use a smaller model or --no-model").transient())
         }),
         _ = interrupt.recv() => Err(stopped()),
         _ = terminate.recv() => Err(stopped()),
@@ -135,8 +157,8 @@ async fn bounded<T>(max_seconds: u64, work: impl Future<Output = Result<T>>) -> 
     }
 }
 
-async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
-    let id = record::new_id();
+async fn triage(request: &Request, foretold: &Foretold, watch: &mut dyn Watch) -> Result<Finished> {
+    let id = foretold.id.clone().unwrap_or_else(record::new_id);
     let started = record::now();
     let binary_sha256 = own_hash()?;
     let guest_sha256 = crate::bundle::unpack::Unpacker::guest_sha256().to_owned();
@@ -144,6 +166,11 @@ async fn triage(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
     let mut session = Session::new(request, &scratch)?;
 
     let unpacked = session.unpack(watch).await?;
+    if let Some(wanted) = &foretold.bundle_sha256
+        && *wanted != unpacked.sha256
+    {
+        return Err(changed(&request.bundle));
+    }
     let library_sha256 = match &request.model {
         Some(model) => Some(files::sha256(&model.library).or_fail(
             ExitCode::Usage,
@@ -532,7 +559,25 @@ fn unproved(proof: &SealProof) -> Error {
     }
 }
 
-fn own_hash() -> Result<String> {
-    files::sha256(Path::new("/proc/self/exe"))
-        .or_fail(ExitCode::Bug, "failed to read the program's own file")
+/// A bundle that is not the one that was meant.
+pub fn changed(bundle: &Path) -> Error {
+    Error::refused(format!(
+        "the bundle {} has changed since it was planned",
+        files::shown(bundle)
+    ))
+    .hint("restore the file, or plan again")
+}
+
+/// SHA-256 of the program's own file, read once: the file of a running program cannot be written.
+///
+/// # Errors
+/// Only a bug.
+pub fn own_hash() -> Result<String> {
+    static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    if let Some(known) = HASH.get() {
+        return Ok(known.clone());
+    }
+    let hash = files::sha256(Path::new("/proc/self/exe"))
+        .or_fail(ExitCode::Bug, "failed to read the program's own file")?;
+    Ok(HASH.get_or_init(|| hash).clone())
 }
