@@ -48,6 +48,9 @@ pub struct Error {
     pub message: String,
     /// What the person can do about it.
     pub hint: Option<String>,
+    /// Whether the same work may succeed later on this machine: memory, disk or time ran short. What
+    /// the input itself causes is never transient.
+    pub transient: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -61,6 +64,7 @@ impl Error {
             exit,
             message: message.into(),
             hint: None,
+            transient: false,
             source: None,
         }
     }
@@ -88,6 +92,12 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+    /// Says that the same work may succeed later.
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.transient = true;
         self
     }
     /// Adds the cause.

@@ -1,14 +1,19 @@
 //! The coordinator's file system: the only module of zone 0 that opens paths by name.
 //!
-//! Owns: XDG places, whole-or-absent writes, directories that remove themselves. Never opens a path
-//! that came out of a bundle.
+//! Owns: XDG places, whole-or-absent writes, directories that remove themselves, locks, listing
+//! folders of archives. Never opens a path that came out of a bundle.
 #![expect(
     clippy::disallowed_methods,
     reason = "the one place of zone 0 where the host's files are named"
 )]
 
 pub mod append;
+mod lock;
 pub mod private;
+mod walk;
+
+pub use lock::{Lock, Sharing};
+pub use walk::{Walked, walk};
 
 use crate::error::{Context, Error, ExitCode, Result};
 use sha2::{Digest, Sha256};
@@ -179,6 +184,32 @@ pub fn exists(path: &Path) -> bool {
     path.exists()
 }
 
+/// Whether a directory is there.
+pub fn is_dir(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// The path without links, `.` and `..`.
+///
+/// # Errors
+/// The system's error.
+pub fn canonical(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
+/// Removes a file of ours; one that is not there is no error.
+///
+/// # Errors
+/// As [`write_error`].
+pub fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(write_error(error, "the file", path))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// SHA-256 of a file, lower-case hex.
 ///
 /// # Errors
@@ -207,6 +238,7 @@ pub fn write_error(error: io::Error, what: &str, path: &Path) -> Error {
         Some(libc::ENOSPC | libc::EDQUOT) => {
             Error::limit(format!("failed to write {what} {name}: no space is left"))
                 .hint("free space on that file system, or choose another with --runs DIR")
+                .transient()
         }
         Some(libc::EACCES | libc::EPERM | libc::EROFS) => {
             Error::usage(format!("failed to write {what} {name}"))
@@ -354,7 +386,8 @@ fn remove_tree(path: &Path) {
     let _ = fs::remove_dir_all(path);
 }
 
-fn sweep(parent: &Path) {
+/// Removes what dead processes left below `parent`: scratch directories that nobody holds.
+pub fn sweep(parent: &Path) {
     for name in names(parent).unwrap_or_default() {
         if !(name.starts_with('.') && name.ends_with(SUFFIX)) {
             continue;

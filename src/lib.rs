@@ -11,6 +11,7 @@
 
 pub mod attest;
 pub mod audit;
+pub mod batch;
 pub mod bundle;
 pub mod cli;
 pub mod error;

@@ -15,6 +15,10 @@ pub enum Kind {
     Audit,
     /// Another tool's answer, as `verify` reads it
     Adapter,
+    /// The manifest of a batch
+    Batch,
+    /// A line of a merged batch, after its head
+    Merged,
 }
 
 /// Print a JSON Schema.
@@ -35,6 +39,8 @@ impl Schema {
             Kind::Audit => schemars::schema_for!(crate::audit::Entry),
             Kind::Adapter => schemars::schema_for!(crate::verify::Answer),
             Kind::Catalogue => schemars::schema_for!(crate::playbook::Catalogue),
+            Kind::Batch => schemars::schema_for!(crate::batch::Manifest),
+            Kind::Merged => schemars::schema_for!(crate::batch::MergedItem),
         };
         print_json(&schema).map(|()| ExitCode::Done)
     }

@@ -5,6 +5,7 @@
 
 mod attest;
 mod audit;
+mod batch;
 mod classify;
 mod diff;
 mod docs;
@@ -47,6 +48,9 @@ enum Command {
     Verify(verify::Verify),
     /// Search what a change adds for secrets, before it is committed
     Guard(Box<guard::Guard>),
+    /// Triage many bundles: plan, run, resume, merge
+    #[command(subcommand)]
+    Batch(batch::Batch),
     /// Show what this machine can enforce, with the probes run now
     Doctor(doctor::Doctor),
     /// List the runs that were made
@@ -74,6 +78,7 @@ enum Command {
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
     /// Print a JSON Schema: report, verdict, adapter, record, playbook or catalogue
+    /// Print a JSON Schema: report, verdict, record, playbook, catalogue, batch or merged
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),
@@ -139,6 +144,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Unpack(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Guard(args) => args.run(),
+        Command::Batch(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Runs(args) => args.run(),
         Command::Show(args) => args.run(),

@@ -16,6 +16,11 @@ pub fn colour() -> bool {
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// A line made safe and short enough to read.
+pub fn shortened(line: &str) -> String {
+    escape::terminal(line).chars().take(300).collect()
+}
+
 /// Prints an error with its causes and its hint.
 pub fn error(error: &Error) {
     eprintln!("error: {}", escape::terminal(&error.chain()));

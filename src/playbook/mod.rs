@@ -183,7 +183,7 @@ impl Step {
 }
 
 /// A playbook together with its catalogues, as one unit that is hashed and handed to the room.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Bound {
     /// The playbook's own text.
     pub text: String,

@@ -12,7 +12,7 @@ pub mod model;
 pub mod sarif;
 pub mod terminal;
 pub mod view;
-mod wording;
+pub(crate) mod wording;
 pub mod wrap;
 pub use model::*;
 pub use view::View;

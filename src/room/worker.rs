@@ -78,10 +78,7 @@ impl Worker {
         if let Some(files) = std::env::var_os(super::hostile::VARIABLE) {
             command.env(super::hostile::VARIABLE, files);
         }
-        let mut child = command.spawn().or_fail(
-            ExitCode::Bug,
-            format!("failed to start the {} worker", zone.name()),
-        )?;
+        let mut child = command.spawn().map_err(|error| not_started(zone, error))?;
         let stdin = child.stdin.take();
         let stdout = child
             .stdout
@@ -198,12 +195,25 @@ impl Worker {
         Some(match signal {
             Some(libc::SIGXCPU) => Error::limit(format!("the {zone} worker used up its processor time")).hint("raise --max-seconds"),
             Some(libc::SIGKILL) => Error::limit(format!("the {zone} worker was killed, most likely because memory ran out"))
-                .hint("free memory, choose a smaller model, or raise --max-memory if a limit of yours is below the machine's"),
+                .hint("free memory, choose a smaller model, or raise --max-memory if a limit of yours is below the machine's")
+                .transient(),
             Some(libc::SIGXFSZ) => Error::limit(format!("the {zone} worker wrote a file over its limit")).hint("raise --max-file-bytes"),
             Some(libc::SIGABRT) => Error::limit(format!("the {zone} worker aborted, most likely because memory ran out")).hint("raise --max-memory"),
             Some(signal) => Error::bug(format!("the {zone} worker was ended by signal {signal}")),
             None => Error::bug(format!("the {zone} worker ended with status {}", status.code().unwrap_or(-1))),
         })
+    }
+}
+
+/// Too many processes, files or too little memory now is no bug, and may be over in a moment.
+fn not_started(zone: Zone, error: std::io::Error) -> Error {
+    let message = format!("failed to start the {} worker", zone.name());
+    match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => Error::limit(message)
+            .source(error)
+            .hint("start fewer workers, or raise the limits of processes and open files (ulimit -u, ulimit -n)")
+            .transient(),
+        _ => Error::bug(message).source(error),
     }
 }
 

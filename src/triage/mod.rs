@@ -142,16 +142,38 @@ impl Request {
 /// # Errors
 /// Any expected failure; nothing but its entry in the log is left then.
 pub async fn run(request: &Request, watch: &mut dyn Watch) -> Result<Finished> {
+    run_as(request, &Foretold::default(), watch).await
+}
+
+/// What is settled about a run before it starts; for callers that must find it again.
+#[derive(Debug, Clone, Default)]
+pub struct Foretold {
+    /// The run's id; `None`: a new one.
+    pub id: Option<String>,
+    /// SHA-256 that the bundle must have, lower-case hex; `None`: any.
+    pub bundle_sha256: Option<String>,
+}
+
+/// As [`run`], with an id and a bundle that were fixed before.
+///
+/// # Errors
+/// As [`run`]; input refused when the bundle has another hash, before the room sees any of it.
+pub async fn run_as(
+    request: &Request,
+    foretold: &Foretold,
+    watch: &mut dyn Watch,
+) -> Result<Finished> {
     // What is no bundle at all never becomes a run.
     input::Input::check(&request.bundle)?;
     let key = match &request.key {
         Some(path) => Key::load(path)?,
         None => Key::load_or_create(None)?,
     };
-    let id = record::new_id();
+    let id = foretold.id.clone().unwrap_or_else(record::new_id);
     let binary = own_hash()?;
     let mut pending = Pending::begin(&request.runs, key, &id, request.tenant.clone(), &binary)?;
-    let work = triage(request, id, binary, &mut pending, watch);
+    let wanted = foretold.bundle_sha256.clone();
+    let work = triage(request, id, binary, wanted, &mut pending, watch);
     match bounded(request.limits.max_seconds, work).await {
         Ok(finished) => Ok(finished),
         Err(mut error) => {
@@ -302,7 +324,7 @@ pub(crate) async fn bounded<T>(
     };
     tokio::select! {
         done = tokio::time::timeout(Duration::from_secs(max_seconds), work) => done.unwrap_or_else(|_| {
-            Err(Error::limit(format!("the run took longer than its limit of {max_seconds} s; nothing was kept")).hint("raise --max-seconds, or use a smaller model or --no-model"))
+            Err(Error::limit(format!("the run took longer than its limit of {max_seconds} s; nothing was kept")).hint("raise --max-seconds, or use a smaller model or --no-model").transient())
         }),
         _ = interrupt.recv() => Err(stopped()),
         _ = terminate.recv() => Err(stopped()),
@@ -314,6 +336,7 @@ async fn triage(
     request: &Request,
     id: String,
     binary_sha256: String,
+    wanted: Option<String>,
     pending: &mut Pending,
     watch: &mut dyn Watch,
 ) -> Result<Finished> {
@@ -322,6 +345,7 @@ async fn triage(
     let scratch = Scratch::create(&home, &id)?;
     let mut session = Session::new(request, &scratch)?;
     session.pending = Some(pending);
+    session.wanted = wanted;
     let (mut session, run, _) = work(session, id, started, binary_sha256, watch).await?;
     session.reached("commit", None)?;
     let pending = session
@@ -351,6 +375,11 @@ async fn work<'a>(
     let guest_sha256 = crate::bundle::unpack::Unpacker::guest_sha256().to_owned();
 
     let unpacked = session.unpack(watch).await?;
+    if let Some(wanted) = &session.wanted
+        && *wanted != unpacked.sha256
+    {
+        return Err(changed(&request.bundle));
+    }
     session.reached("room", Some(&unpacked.sha256))?;
     let library_sha256 = match &request.model {
         Some(model) => Some(files::sha256(&model.library).or_fail(
@@ -517,6 +546,8 @@ struct Session<'a> {
     timings: Vec<(String, u64)>,
     workers: Vec<WorkerRecord>,
     pending: Option<&'a mut Pending>,
+    /// SHA-256 that the bundle must have.
+    wanted: Option<String>,
     ablation: Ablation,
     /// The model that the room is started with after an escalation.
     larger: Option<ModelChoice>,
@@ -543,6 +574,7 @@ impl<'a> Session<'a> {
             timings: vec![],
             workers: vec![],
             pending: None,
+            wanted: None,
             ablation: Ablation::default(),
             larger: None,
             name: String::new(),
@@ -848,11 +880,25 @@ pub(crate) fn unproved(proof: &SealProof) -> Error {
     }
 }
 
-/// SHA-256 of the program's own file, lower-case hex.
+/// A bundle that is not the one that was meant.
+pub fn changed(bundle: &Path) -> Error {
+    Error::refused(format!(
+        "the bundle {} has changed since it was planned",
+        files::shown(bundle)
+    ))
+    .hint("restore the file, or plan again")
+}
+
+/// SHA-256 of the program's own file, read once: the file of a running program cannot be written.
 ///
 /// # Errors
-/// When it cannot be read.
+/// Only a bug.
 pub fn own_hash() -> Result<String> {
-    files::sha256(Path::new("/proc/self/exe"))
-        .or_fail(ExitCode::Bug, "failed to read the program's own file")
+    static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    if let Some(known) = HASH.get() {
+        return Ok(known.clone());
+    }
+    let hash = files::sha256(Path::new("/proc/self/exe"))
+        .or_fail(ExitCode::Bug, "failed to read the program's own file")?;
+    Ok(HASH.get_or_init(|| hash).clone())
 }
