@@ -20,6 +20,7 @@ pub mod logs;
 pub mod model;
 mod rank;
 pub mod services;
+mod wording;
 
 pub use injection::{injection_hints, is_attempt};
 pub use model::*;
@@ -97,8 +98,10 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
     let mut missing = all.missing;
     let mut seen = std::collections::HashSet::new();
     missing.retain(|item| seen.insert((item.what.clone(), item.path.clone())));
+    let mut signals = rank(known, causes);
+    wording::settle(tree, &mut signals);
     Analysis {
-        signals: rank(known, causes),
+        signals,
         missing,
         not_examined,
         injections: injection::find(tree),

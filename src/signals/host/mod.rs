@@ -227,7 +227,10 @@ mod tests {
         }
         // The detectors that read state name theirs in the source.
         let sources = [
+            include_str!("detect/bonds.rs"),
             include_str!("detect/certificates.rs"),
+            include_str!("detect/hardware.rs"),
+            include_str!("detect/mtu.rs"),
             include_str!("detect/config.rs"),
             include_str!("detect/counters.rs"),
             include_str!("detect/cpu.rs"),

@@ -1,6 +1,7 @@
 //! Relational databases: MySQL, MariaDB, Galera, PostgreSQL.
 
 use super::rule::{RULE, Rule};
+use crate::signals::Role;
 
 const MYSQL: &[&str] = &["mysql", "mariadb", "galera", "percona", "innodb"];
 const POSTGRES: &[&str] = &["postgres", "pgsql", "patroni", "pgbouncer"];
@@ -451,6 +452,123 @@ pub const RULES: &[Rule] = &[
         statement: "PostgreSQL checkpoints every few seconds ({every}, {count} times): max_wal_size is small for the write load.",
         yes: &["LOG:  checkpoints are occurring too frequently (9 seconds apart)"],
         no: &["LOG:  checkpoint starting: time"],
+        ..RULE
+    },
+    // InnoDB's own measure: flushing takes longer than its one-second cycle, the disk is too slow for the write load.
+    Rule {
+        id: "mysql.page-cleaner",
+        cause: "mysql-slow-flushing",
+        needs: &[
+            "page_cleaner: 1000ms intended loop took",
+            "Page cleaner took",
+        ],
+        pattern: r"(?P<what>page_cleaner: 1000ms intended loop took (?P<ms>\d{4,})ms|Page cleaner took (?P<ms2>\d{4,})ms to flush \d+)",
+        at_least: 5,
+        strength: 0.62,
+        persistent: 0.7,
+        title: "MySQL cannot flush in time: {what} ({count} times)",
+        statement: "InnoDB's page cleaner takes {ms}{ms2} ms for a cycle of one second{span}: the disk is too slow for the write load, so transactions and replication stall.",
+        yes: &[
+            "[Note] InnoDB: page_cleaner: 1000ms intended loop took 6000ms. The settings might not be optimal.",
+            "[Note] [MY-011953] [InnoDB] Page cleaner took 4000ms to flush 200 and evict 0 pages",
+        ],
+        no: &["[Note] InnoDB: page_cleaner: coordinator priority: -20"],
+        ..RULE
+    },
+    Rule {
+        id: "mysql.packet-too-big",
+        cause: "mysql-packet-too-big",
+        needs: &[
+            "max_allowed_packet",
+            "Packet for query is too large",
+            "Got a packet bigger",
+        ],
+        pattern: r"(?P<what>Got a packet bigger than '?max_allowed_packet'? bytes|Packet for query is too large[^\r\n]{0,100})",
+        strength: 0.74,
+        title: "MySQL refuses a packet: {what} ({count} times)",
+        statement: "A client sent more than MySQL accepts in one packet ({what}); the connection is closed and the request fails.",
+        yes: &[
+            "Aborted connection 12 to db: 'nova' user: 'nova' (Got a packet bigger than 'max_allowed_packet' bytes)",
+        ],
+        no: &["max_allowed_packet = 64M"],
+        ..RULE
+    },
+    Rule {
+        id: "mysql.router",
+        cause: "mysql-router-failed",
+        scope: &["mysqlrouter", "mysql-router"],
+        needs: &[
+            "Failed fetching metadata",
+            "No result returned for metadata",
+            "not a valid",
+            "connecting to backend",
+            "Unable to fetch live",
+        ],
+        pattern: r"(?P<what>Failed fetching metadata from any of the \d+ metadata servers|Unable to fetch live group_replication[^\r\n]{0,100}|Can't connect to remote MySQL server[^\r\n]{0,80}|connecting to backend[^\r\n]{0,40} failed[^\r\n]{0,80}|No (?:valid|writable|primary)[^\r\n]{0,80})",
+        at_least: 2,
+        strength: 0.7,
+        persistent: 0.76,
+        role: Role::Symptom,
+        title: "MySQL Router has no database behind it: {what} ({count} times)",
+        statement: "MySQL Router cannot reach any member of the cluster{span} ({what}); applications behind it lose their database. The members' own error logs show why.",
+        yes: &[
+            "metadata_cache WARNING [7f1] Failed fetching metadata from any of the 3 metadata servers.",
+        ],
+        no: &["metadata_cache INFO Connected with metadata server"],
+        ..RULE
+    },
+    Rule {
+        id: "mysql.group-replication",
+        cause: "mysql-group-replication",
+        needs: &["group_replication", "[MY-0115", "[MY-0114", "[MY-0116"],
+        pattern: r"(?P<what>This member has more executed transactions than those present in the group[^\r\n]{0,120}|The member contains transactions not present in the group[^\r\n]{0,40}|Member with address \S+ has become unreachable|This server is not able to reach a majority of members[^\r\n]{0,40}|Member was expelled from the group[^\r\n]{0,60}|Timeout on wait for view after joining group|The member was unable to join the group[^\r\n]{0,60}|Error joining the group[^\r\n]{0,60}|Skipping purge_time|certification database[^\r\n]{0,40}(?:full|too large))",
+        strength: 0.84,
+        kind: "MySQL cluster",
+        subject: "group replication",
+        title: "MySQL group replication: {what}",
+        statement: "The member cannot take part in the InnoDB cluster: {what}.",
+        yes: &[
+            "[ERROR] [MY-011526] [Repl] Plugin group_replication reported: 'This member has more executed transactions than those present in the group. Local transactions: 1-5 > Group transactions: 1-4'",
+        ],
+        no: &[
+            "Plugin group_replication reported: 'This server was declared online within the replication group.'",
+        ],
+        ..RULE
+    },
+    Rule {
+        id: "galera.inconsistent",
+        cause: "galera-inconsistent",
+        needs: &["WSREP"],
+        pattern: r"(?P<what>Node consistency compromis\w+[^\r\n]{0,40}|Inconsistency detected: [^\r\n]{0,60}|Certification failed for TO isolated action[^\r\n]{0,40}|BF applier failed[^\r\n]{0,80}|Failed to apply (?:write set|app buffer)[^\r\n]{0,60}|Vote 0 \(success\)[^\r\n]{0,40}inconsistent)",
+        strength: 0.86,
+        kind: "Galera cluster",
+        subject: "galera",
+        title: "Galera node is inconsistent with the cluster: {what}",
+        statement: "The node's data differ from the cluster's ({what}): it leaves the cluster and needs a full state transfer.",
+        yes: &[
+            "0 [ERROR] WSREP: Node consistency compromised, leaving cluster...",
+            "WSREP: Inconsistency detected: Inconsistent by consensus on 1:12",
+        ],
+        no: &["WSREP: Node 1 is consistent"],
+        ..RULE
+    },
+    Rule {
+        id: "postgres.wraparound-bloat",
+        cause: "postgres-resource-limit",
+        needs: &[
+            "must be vacuumed",
+            "canceling autovacuum",
+            "deadlock detected",
+            "temporary file: path",
+        ],
+        pattern: r"(?:WARNING|ERROR|LOG):\s+(?P<what>database \\?\x22?\S+ must be vacuumed within \d+ transactions|deadlock detected)",
+        at_least: 3,
+        strength: 0.62,
+        persistent: 0.7,
+        title: "PostgreSQL: {what} ({count} times)",
+        statement: "PostgreSQL reports {what}{span}.",
+        yes: &["ERROR:  deadlock detected"],
+        no: &["LOG:  checkpoint complete"],
         ..RULE
     },
 ];

@@ -10,18 +10,28 @@ pub mod rule;
 mod state;
 
 mod ceph;
+mod ceph_osd;
 mod databases;
 mod infra;
 mod juju;
+mod neutron;
+mod nova;
+mod octavia;
 mod openstack;
+mod ovn;
 mod ovs;
 mod rabbitmq;
 mod state_ceph;
+mod state_ceph_osd;
 mod state_cluster;
 mod state_config;
 mod state_db;
+mod state_net;
+mod state_nova;
 mod state_ovs;
+mod state_ovs_ports;
 mod state_rabbitmq;
+mod state_rabbitmq_nodes;
 mod stores;
 
 use super::{Partial, Signal};
@@ -32,8 +42,13 @@ use crate::signals::Role;
 /// All rule tables.
 const TABLES: &[&[rule::Rule]] = &[
     ceph::RULES,
+    ceph_osd::RULES,
     rabbitmq::RULES,
     ovs::RULES,
+    ovn::RULES,
+    nova::RULES,
+    neutron::RULES,
+    octavia::RULES,
     openstack::RULES,
     databases::RULES,
     stores::RULES,
@@ -53,6 +68,11 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         state_db::detect(tree),
         state_cluster::detect(tree),
         state_config::detect(tree),
+        state_ceph_osd::detect(tree),
+        state_rabbitmq_nodes::detect(tree),
+        state_ovs_ports::detect(tree),
+        state_net::detect(tree),
+        state_nova::detect(tree),
     ] {
         partial.merge(part);
     }
@@ -133,6 +153,11 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
         state_db::IDS,
         state_cluster::IDS,
         state_config::IDS,
+        state_ceph_osd::IDS,
+        state_rabbitmq_nodes::IDS,
+        state_ovs_ports::IDS,
+        state_net::IDS,
+        state_nova::IDS,
     ];
     rules.chain(states.into_iter().flatten().copied())
 }

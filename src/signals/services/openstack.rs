@@ -1,10 +1,8 @@
-//! OpenStack: compute, network, storage, load balancing, names, and the libraries they share.
+//! What all OpenStack services share: Keystone, databases, images and volumes, WSGI, caches.
 
 use super::rule::{RULE, Rule};
 use crate::signals::Role;
 
-const NOVA: &[&str] = &["nova", "placement"];
-const NEUTRON: &[&str] = &["neutron"];
 const ANY: &[&str] = &[
     "nova",
     "neutron",
@@ -29,243 +27,8 @@ const ANY: &[&str] = &[
     "httpd",
 ];
 
-/// The rules of this family.
+/// The rules.
 pub const RULES: &[Rule] = &[
-    // SSH ignores a private key that others may read; cold migration and resize copy disks over SSH.
-    Rule {
-        id: "ssh.key-permissions",
-        cause: "ssh-key-permissions",
-        scope: &[],
-        needs: &["are too open"],
-        pattern: r"Permissions (?P<mode>0?\d{3}) for .{0,2}?(?P<key>/[^'\x22\\ ]+).{0,4} are too open",
-        strength: 0.92,
-        kind: "SSH key",
-        subject: "{key}",
-        title: "SSH private key {key} has permissions {mode}: too open, SSH ignores it",
-        statement: "{daemon} cannot use SSH because private key {key} has permissions {mode} (readable by others, too open): ssh ignores the key and the login is denied; migrations and resizes that copy over SSH fail.",
-        yes: &[
-            "Permissions 0644 for \\'/var/lib/nova/.ssh/id_rsa\\' are too open.\\r\\n",
-            "Permissions 0777 for '/root/.ssh/id_ed25519' are too open.",
-        ],
-        no: &["Permissions for /etc set"],
-        ..RULE
-    },
-    Rule {
-        id: "nova.ssh-denied",
-        cause: "nova-ssh-migration",
-        scope: NOVA,
-        needs: &[
-            "Permission denied (publickey",
-            "Host key verification failed",
-            "ResizeError",
-        ],
-        pattern: r"(?P<what>(?:nova@)?(?P<peer>[\w.-]+): Permission denied \(publickey[^)]*\)|Host key verification failed)",
-        near: r"scp|ssh|Stderr|resize|migrat",
-        strength: 0.82,
-        title: "{daemon}: SSH between compute nodes fails: {what}",
-        statement: "nova-compute copies disks between compute nodes over SSH; {what} for {peer}: key or known_hosts of the nova user do not fit.",
-        yes: &[
-            "Stderr: 'Host key verification failed.\\r\\n'",
-            "nova@10.5.1.153: Permission denied (publickey).",
-        ],
-        no: &["Accepted publickey for nova"],
-        ..RULE
-    },
-    // Inventory walks the node devices; one that is unplugged meanwhile makes the whole update fail.
-    Rule {
-        id: "nova.node-device-gone",
-        cause: "nova-libvirt-node-device-race",
-        scope: NOVA,
-        needs: &["Node device not found"],
-        pattern: r"Node device not found: no node device with matching name '(?P<device>[^']+)'",
-        near: r"Error updating resources for node",
-        strength: 0.86,
-        title: "{daemon}: resource update fails: libvirt node device {device} not found",
-        statement: "nova-compute could not update its resources because the libvirt node device {device} vanished while it was listed (node device not found, a race with an interface or VF being unplugged).",
-        yes: &[
-            "libvirt.libvirtError: Node device not found: no node device with matching name 'net_tap8b08ec90_e5'",
-        ],
-        no: &["Node device created"],
-        ..RULE
-    },
-    Rule {
-        id: "nova.no-valid-host",
-        cause: "nova-no-valid-host",
-        scope: NOVA,
-        needs: &["No valid host was found", "NoValidHost", "returned 0 hosts"],
-        pattern: r"(?:No valid host was found\.? ?(?P<why>.{0,120})|Filter (?P<filter>\w+) returned 0 hosts)",
-        strength: 0.6,
-        persistent: 0.68,
-        subject: "nova-scheduler {filter}",
-        title: "nova: No valid host was found {filter} {why}",
-        statement: "The Nova scheduler finds no host for instances ({filter} returned 0 hosts; {why}): capacity, aggregates, traits or disabled compute services.",
-        yes: &[
-            "2024-01-01 10:00:00.1 1 INFO nova.filters [req-1] Filter NUMATopologyFilter returned 0 hosts",
-            "nova.exception.NoValidHost: No valid host was found. There are not enough hosts available.",
-        ],
-        no: &["Filter ComputeFilter returned 3 host(s)"],
-        ..RULE
-    },
-    Rule {
-        id: "nova.placement-conflict",
-        cause: "nova-placement-conflict",
-        scope: NOVA,
-        needs: &[
-            "ResourceProviderCreationFailed",
-            "resource provider",
-            "Conflicting resource provider",
-            "placement",
-            "allocations",
-        ],
-        pattern: r"(?P<what>Conflicting resource provider name: (?P<rp>\S+).{0,80}|ResourceProviderCreationFailed.{0,120}|Failed to (?:create|retrieve) (?:resource provider|allocations?).{0,120}|Unable to refresh my resource provider record.{0,40}|There are allocations against the source host that might need to be removed.{0,80}|Instance \S+ has allocations against this compute host but is not found in the database)",
-        strength: 0.74,
-        title: "{daemon}: placement conflict: {what}",
-        statement: "Nova and Placement disagree: {what}. A stale resource provider or allocation (for instance after a host was renamed or rebuilt) has to be reconciled.",
-        yes: &[
-            "Failed to create resource provider record in placement API for UUID 1. Got 409: Conflicting resource provider name: node1 already exists.",
-            "nova.exception.ResourceProviderCreationFailed: Failed to create resource provider node1",
-        ],
-        no: &["Created resource provider record via placement API"],
-        ..RULE
-    },
-    Rule {
-        id: "nova.cell-mapping",
-        cause: "nova-cell-mapping",
-        scope: NOVA,
-        needs: &["cell", "HostMappingNotFound"],
-        pattern: r"(?P<what>HostMappingNotFound.{0,80}|Host '(?P<host>[^']+)' is not mapped to any cell|CellMappingNotFound.{0,80}|(?:Timed out|timeout) waiting for response from cell.{0,80}|cell .{0,60}(?:is not responding|unreachable|did not respond).{0,60})",
-        strength: 0.8,
-        title: "{daemon}: Nova cell mapping is broken: {what}",
-        statement: "Nova cannot use a cell or host: {what}. Run host discovery for new hosts, or see why the cell's database or message bus is not reachable.",
-        yes: &[
-            "nova.exception.HostMappingNotFound: Host 'n1' is not mapped to any cell",
-            "Timed out waiting for response from cell 1234",
-        ],
-        no: &["Cell cell1 created"],
-        ..RULE
-    },
-    Rule {
-        id: "nova.migration-failed",
-        cause: "nova-migration-failed",
-        scope: NOVA,
-        needs: &["igration"],
-        pattern: r"(?P<what>[Ll]ive [Mm]igration (?:failure|operation has aborted|failed)[^\r\n]{0,200}|MigrationPreCheckError.{0,160}|MigrationError.{0,160}|Migration operation has aborted.{0,60}|Unacceptable CPU info: .{0,120})",
-        near: r"libvirtError|Instance has been moved|error",
-        strength: 0.74,
-        kind: "Service",
-        title: "{daemon}: instance migration fails: {what}",
-        statement: "Live or cold migration of an instance failed: {what}.",
-        yes: &[
-            "2024-01-01 10:00:00.1 1 ERROR nova.virt.libvirt.driver [-] [instance: 1] Live Migration failure: operation failed: guest CPU doesn't match specification: missing features: x: libvirt.libvirtError",
-            "nova.exception.MigrationPreCheckError: Migration pre-check error: Unable to migrate: cpu",
-        ],
-        no: &[
-            "Migration running for 30 secs, memory 20% remaining",
-            "Live migration completed",
-        ],
-        ..RULE
-    },
-    Rule {
-        id: "nova.vif-plug-timeout",
-        cause: "nova-vif-plug-timeout",
-        scope: NOVA,
-        needs: &["network-vif-plugged", "VirtualInterfaceCreateException"],
-        pattern: r"(?:Timeout waiting for \[?\(?'?network-vif-plugged'?,? ?'?(?P<port>[0-9a-f-]{36})?|(?P<what>VirtualInterfaceCreateException.{0,80}))",
-        strength: 0.72,
-        title: "{daemon}: instance start fails: no network-vif-plugged event {port}",
-        statement: "Neutron did not report port {port} as plugged in time, so Nova gave up starting the instance; the L2 agent or ovn-controller of this host did not wire the port.",
-        yes: &[
-            "WARNING nova.virt.libvirt.driver [-] [instance: 1] Timeout waiting for [('network-vif-plugged', '0f0e0d0c-1111-2222-3333-444455556666')] for instance with vm_state building",
-            "nova.exception.VirtualInterfaceCreateException: Virtual Interface creation failed",
-        ],
-        no: &["Received event network-vif-plugged-1"],
-        ..RULE
-    },
-    Rule {
-        id: "openstack.libvirt-error",
-        cause: "nova-libvirt-error",
-        scope: NOVA,
-        needs: &["libvirtError", "libvirt.libvirtError"],
-        pattern: r"libvirt(?:\.libvirt)?Error: (?P<what>.{4,200})",
-        unless: r"Node device not found|Domain not found|no domain with matching",
-        strength: 0.66,
-        persistent: 0.72,
-        title: "{daemon}: libvirt refuses: {what}",
-        statement: "libvirt answered nova-compute with an error: {what}.",
-        yes: &[
-            "libvirt.libvirtError: internal error: process exited while connecting to monitor: Could not access KVM kernel module: Permission denied",
-        ],
-        no: &["libvirt.libvirtError: Domain not found: no domain with matching uuid '1'"],
-        ..RULE
-    },
-    // The agent works on a namespace that is gone (deleted by hand or by another agent) and retries for ever.
-    Rule {
-        id: "neutron.namespace-missing",
-        cause: "neutron-namespace-missing",
-        scope: &["neutron", "ovn", "octavia", "syslog", "keepalived"],
-        needs: &[
-            "Cannot open network namespace",
-            "Failed to open netns",
-            "No such namespace",
-        ],
-        pattern: r"(?:Cannot open network namespace|Failed to open netns|No such namespace)[: ]+.{0,3}?(?P<namespace>(?:qrouter|qdhcp|snat|fip|ovnmeta|qlbaas)?-?[\w-]+)",
-        near: r"haproxy|RouterNotFound|ProcessExecutionError",
-        strength: 0.84,
-        kind: "Network namespace",
-        subject: "{namespace}",
-        title: "{daemon}: network namespace {namespace} does not exist (no such file or directory)",
-        statement: "{daemon} keeps working on network namespace {namespace} (router or DHCP namespace) that no longer exists: it cannot be opened (No such file or directory), so its processes (haproxy, keepalived, dnsmasq) are not started.",
-        yes: &[
-            "Stderr: Cannot open network namespace \"qrouter-57837a95-ed3b-4a1b-9393-1374a8c744c3\": No such file or directory",
-        ],
-        no: &["Creating namespace qrouter-1"],
-        ..RULE
-    },
-    // The external DNS service holds the record twice, so neutron cannot tell which one to delete.
-    Rule {
-        id: "neutron.dns-duplicate",
-        cause: "neutron-dns-duplicate-record",
-        scope: &["neutron", "designate"],
-        needs: &[
-            "DuplicateRecordSet",
-            "is duplicated in the external DNS service",
-            "Duplicate RecordSet",
-            "duplicate_recordset",
-            "Duplicate Record",
-        ],
-        pattern: r"Name '?(?P<record>[\w.*-]+?)\.?'? is duplicated in the external DNS service|(?P<what>designate\S*\.Duplicate\w+.{0,120}|duplicate_recordset.{0,60})",
-        strength: 0.9,
-        kind: "DNS record",
-        subject: "{record}",
-        title: "DNS record {record} is duplicated in the external DNS service (Designate)",
-        statement: "Neutron's DNS integration fails because record {record} exists twice in the external DNS service, Designate ({line}).",
-        yes: &[
-            "neutron_lib.exceptions.dns.DuplicateRecordSet: Name vm-2.compute.stack.vpn. is duplicated in the external DNS service",
-            "designate.exceptions.DuplicateRecordSet: Duplicate RecordSet",
-        ],
-        no: &["Created recordset"],
-        ..RULE
-    },
-    Rule {
-        id: "neutron.dns-driver",
-        cause: "neutron-dns-driver-failed",
-        scope: &["neutron"],
-        needs: &["external DNS service"],
-        pattern: r"Error (?P<doing>\w+) (?:port|[Ff]loating IP) data (?:in|from) external DNS service\. Name: '(?P<name>[^']*)'\. Domain: '(?P<domain>[^']*)'.*DNS service driver message '(?P<why>[^']{0,160})",
-        unless: r"is duplicated",
-        strength: 0.78,
-        kind: "DNS record",
-        subject: "{name}.{domain}",
-        title: "Neutron DNS integration fails {doing} {name}.{domain}: {why}",
-        statement: "Neutron could not finish {doing} the record {name}.{domain} in the external DNS service: {why}.",
-        yes: &[
-            "Error publishing port data in external DNS service. Name: 'vm'. Domain: 'a.b.'. DNS service driver message 'Domain a.b. not found in the external DNS service'",
-        ],
-        no: &[
-            "Error deleting Floating IP data from external DNS service. Name: 'vm-2'. Domain: 'a.'. DNS service driver message 'Name vm-2.a. is duplicated in the external DNS service'",
-        ],
-        ..RULE
-    },
     // An attribute that is only set after start-up: a worker serves before it is ready, or a bug after an upgrade.
     Rule {
         id: "openstack.attribute-error",
@@ -289,130 +52,6 @@ pub const RULES: &[Rule] = &[
             "2022-02-04 10:24:13.754 1331249 ERROR neutron.agent.ovn.metadata.server AttributeError: 'MetadataProxyHandler' object has no attribute 'sb_idl'",
         ],
         no: &["2022-02-04 10:24:13.754 1 INFO neutron started"],
-        ..RULE
-    },
-    Rule {
-        id: "neutron.binding-failed",
-        cause: "neutron-port-binding-failed",
-        scope: &["neutron", "nova"],
-        needs: &[
-            "Failed to bind port",
-            "PortBindingFailed",
-            "vif_type",
-            "Refusing to bind",
-        ],
-        pattern: r"(?:Failed to bind port (?P<port>[0-9a-f-]+) on host (?P<host>\S+?)(?: for vnic_type.*)?(?: using .*)?$|PortBindingFailed: Binding failed for port (?P<p>[0-9a-f-]+)|Refusing to bind port (?P<q>\S+) .{0,80}(?:dead|due to).{0,60})",
-        strength: 0.8,
-        kind: "Port",
-        subject: "{port}{p}{q}",
-        title: "Neutron cannot bind port {port}{p}{q} on host {host}",
-        statement: "Neutron could not bind port {port}{p}{q} on host {host}: no mechanism driver accepted it (agent dead, bridge mapping or physical network missing, host name differs).",
-        yes: &[
-            "ERROR neutron.plugins.ml2.managers [req-1] Failed to bind port 0f0e0d0c-1111 on host node1 for vnic_type normal using segments [{}]",
-            "nova.exception.PortBindingFailed: Binding failed for port 0f0e, please check neutron logs for more information.",
-        ],
-        no: &["Bound port: 1"],
-        ..RULE
-    },
-    Rule {
-        id: "neutron.agent-dead",
-        cause: "neutron-agent-down",
-        scope: NEUTRON,
-        needs: &[
-            "Agent healthcheck",
-            "is dead",
-            "agents found dead",
-            "found to be down",
-            "no active L3 agent",
-        ],
-        pattern: r"(?:Agent healthcheck: found (?P<dead>\d+) dead agents out of (?P<total>\d+)|(?P<what>(?:.{0,80}agent.{0,60})(?:is dead|not alive|found to be down)))",
-        unless: r"found 0 dead",
-        cleared_by: r"found 0 active",
-        at_least: 3,
-        strength: 0.55,
-        persistent: 0.62,
-        role: Role::Symptom,
-        title: "Neutron: {dead} of {total} agents are dead {what}",
-        statement: "Neutron's health check sees {dead} dead agents of {total} ({what}); their hosts and logs tell why.",
-        yes: &[
-            "2024-01-01 10:00:00.1 1 WARNING neutron.db.agents_db [-] Agent healthcheck: found 3 dead agents out of 12:",
-        ],
-        no: &["Agent healthcheck: found 12 active agents"],
-        ..RULE
-    },
-    // Two routers of an HA pair that take over from each other again and again.
-    Rule {
-        id: "neutron.ha-router-flap",
-        cause: "l3-ha-flapping",
-        scope: NEUTRON,
-        needs: &["transitioned to", "became active", "became standby"],
-        pattern: r"Router (?P<router>[0-9a-f-]{36}) transitioned to (?P<state>\w+)",
-        at_least: 6,
-        within_s: 3600,
-        strength: 0.78,
-        kind: "Router",
-        subject: "{router}",
-        title: "Neutron HA router {router} flaps: {count} VRRP transitions",
-        statement: "HA router {router} changed between master (active) and backup {count} times{span}: VRRP advertisements are lost between the network nodes or keepalived restarts.",
-        yes: &[
-            "INFO neutron.agent.l3.ha [-] Router 57837a95-ed3b-4a1b-9393-1374a8c744c3 transitioned to master on agent node1",
-        ],
-        no: &["INFO neutron.agent.l3.ha [-] Router created"],
-        ..RULE
-    },
-    Rule {
-        id: "neutron.rpc-sync-failed",
-        cause: "neutron-agent-sync-failed",
-        scope: NEUTRON,
-        needs: &[
-            "Error while processing VIF ports",
-            "Failed to process compatible router",
-            "Unable to sync network state",
-            "RevisionNumber",
-            "RouterNotFound",
-            "Error during sync",
-            "fetch_and_sync_all_routers",
-            "maximum number of retries",
-            "IpAddressGenerationFailure",
-            "DhcpNotFound",
-            "Unable to reload_allocations",
-            "SkipResync",
-        ],
-        pattern: r"(?P<what>Error while processing VIF ports|Failed to process compatible router: (?P<router>\S+)|Unable to sync network state.{0,80}|Failed to (?:fetch router information|sync routers).{0,60}|IpAddressGenerationFailure: .{0,120}|No more IP addresses available on network (?P<network>\S+?)\.?$)",
-        strength: 0.62,
-        persistent: 0.7,
-        title: "{daemon}: {what}",
-        statement: "{daemon} cannot bring its networks into the wanted state: {what}.",
-        yes: &[
-            "ERROR neutron.agent.l3.agent [-] Failed to process compatible router: 0f0e: RuntimeError",
-            "ERROR neutron.plugins.ml2.drivers.openvswitch.agent.ovs_neutron_agent Error while processing VIF ports: OVSFWPortNotFound",
-        ],
-        no: &["Synchronizing state complete"],
-        ..RULE
-    },
-    Rule {
-        id: "neutron.ovn-driver",
-        cause: "neutron-ovn-driver-failed",
-        scope: NEUTRON,
-        needs: &[
-            "OVN_Northbound",
-            "OVN_Southbound",
-            "ovsdbapp",
-            "MechanismDriverError",
-            "RowNotFound",
-            "OVS database connection to",
-            "is not connected",
-        ],
-        pattern: r"(?P<what>(?:RowNotFound|ovsdbapp\.backend\.ovs_idl\.idlutils\.RowNotFound): .{0,120}|OVS database connection to OVN_(?:North|South)bound failed with error: '.{0,120}|TimeoutException: Commands .{0,120}exceeded timeout \d+ seconds.{0,60}|.{0,60}Unable to find.{0,40}(?:Chassis|Datapath_Binding|Port_Binding).{0,60})",
-        strength: 0.68,
-        persistent: 0.76,
-        title: "{daemon}: OVN driver of Neutron fails: {what}",
-        statement: "Neutron and the OVN databases do not work together: {what}.",
-        yes: &[
-            "ovsdbapp.backend.ovs_idl.idlutils.RowNotFound: Cannot find Logical_Switch_Port with name=0f0e",
-            "ovsdbapp.exceptions.TimeoutException: Commands [DbSetCommand()] exceeded timeout 180 seconds, cause: TXN queue is full",
-        ],
-        no: &["OVS database connection to OVN_Northbound established"],
         ..RULE
     },
     Rule {
@@ -575,122 +214,6 @@ pub const RULES: &[Rule] = &[
         no: &["lock released"],
         ..RULE
     },
-    // The agent in the amphora writes haproxy's file, lets haproxy check it and returns its words.
-    Rule {
-        id: "octavia.amphora-refuses",
-        cause: "octavia-haproxy-config-refused",
-        scope: &["octavia"],
-        needs: &["Amphora agent returned unexpected result code"],
-        pattern: r"Amphora agent returned unexpected result code (?P<code>\d+) with response (?P<what>.{0,300})",
-        strength: 0.9,
-        kind: "Load balancer",
-        subject: "amphora",
-        title: "Octavia amphora refuses its configuration: result code {code}: {what}",
-        statement: "The Octavia amphora agent answered with code {code}: haproxy or the agent rejects the load balancer's configuration ({what}).",
-        yes: &[
-            "ERROR octavia.amphorae.drivers.haproxy.exceptions [req-5] Amphora agent returned unexpected result code 400 with response {'message': 'Invalid request', 'details': \"[ALERT] 058/224306 (1748) : Proxy 'a': unable to find local peer 'x' in peers section 'y'\"}",
-        ],
-        no: &["Amphora agent returned 200"],
-        ..RULE
-    },
-    Rule {
-        id: "octavia.amphora-unreachable",
-        cause: "octavia-amphora-unreachable",
-        scope: &["octavia"],
-        needs: &[
-            "Could not connect to instance",
-            "Connection retries",
-            "AmpConnectionRetry",
-            "TimeOutException",
-            "Amphora .* health message",
-            "heartbeat",
-        ],
-        pattern: r"(?P<what>Could not connect to instance.{0,160}|Connection retries \(currently set to \d+\) exhausted\.? ?.{0,120}|The amphora is unavailable.{0,60}|contacting the amphora timed out|health message.{0,40}(?:wrong|invalid).{0,60})",
-        at_least: 2,
-        strength: 0.76,
-        kind: "Load balancer",
-        subject: "amphora",
-        title: "Octavia cannot reach its amphora: {what}",
-        statement: "The Octavia controller does not reach the amphora over the management network: {what}. Interface o-hm0, its route, security groups or the amphora's start have to be checked.",
-        yes: &[
-            "WARNING octavia.amphorae.drivers.haproxy.rest_api_driver [-] Could not connect to instance. Retrying.: requests.exceptions.ConnectTimeout: HTTPSConnectionPool(host='fc00::1', port=9443)",
-            "ERROR octavia.x Connection retries (currently set to 120) exhausted.  The amphora is unavailable.",
-        ],
-        no: &["Connected to amphora"],
-        ..RULE
-    },
-    Rule {
-        id: "octavia.lb-error",
-        cause: "octavia-lb-failed",
-        scope: &["octavia"],
-        needs: &[
-            "PENDING_UPDATE",
-            "is immutable",
-            "ComputeBuildException",
-            "failover",
-            "immutable",
-            "ComputeWaitTimeout",
-            "certificate",
-        ],
-        pattern: r"(?P<what>Load ?[Bb]alancer (?P<lb>[0-9a-f-]{36}) is immutable.{0,60}|ComputeBuildException.{0,120}|ComputeWaitTimeoutException.{0,80}|(?:Failed to|Error) (?:build|failover|boot|create|plug).{0,120}|.{0,60}(?:image|flavor|network|keypair).{0,20}(?:not found|could not be found).{0,80})",
-        strength: 0.7,
-        kind: "Load balancer",
-        subject: "{lb}",
-        title: "Octavia load balancer {lb} fails: {what}",
-        statement: "Octavia cannot finish work on load balancer {lb}: {what}.",
-        yes: &[
-            "octavia.common.exceptions.ComputeBuildException: Failed to build compute instance due to: No valid host",
-            "Load Balancer 0f0e0d0c-1111-2222-3333-444455556666 is immutable and cannot be updated.",
-        ],
-        no: &["Load balancer created"],
-        ..RULE
-    },
-    Rule {
-        id: "designate.pool",
-        cause: "designate-backend-failed",
-        scope: &["designate"],
-        needs: &[
-            "pool",
-            "Could not find",
-            "zone",
-            "rndc",
-            "SERVFAIL",
-            "backend",
-        ],
-        pattern: r"(?P<what>Could not find \d+ for .{0,80} on enough nameservers.{0,60}|Consensus not reached for .{0,100}|rndc.{0,60}(?:failed|connection refused|error).{0,60}|Failed to (?:create|update|delete) zone .{0,80}on target .{0,60})",
-        strength: 0.75,
-        kind: "DNS zone",
-        title: "{daemon}: Designate cannot push a zone to its name servers: {what}",
-        statement: "Designate's back end does not take its zones: {what}.",
-        yes: &[
-            "WARNING designate.worker.tasks.zone [-] Could not find 1612345 for a.example. on enough nameservers.",
-        ],
-        no: &["Created zone"],
-        ..RULE
-    },
-    Rule {
-        id: "heat.stack-failed",
-        cause: "heat-stack-failed",
-        scope: &["heat", "magnum"],
-        needs: &[
-            "ResourceFailure",
-            "StackValidationFailed",
-            "CREATE_FAILED",
-            "Stack CREATE FAILED",
-            "Stack UPDATE FAILED",
-        ],
-        pattern: r"(?P<what>(?:ResourceFailure|ResourceInError|StackValidationFailed): .{0,200}|Stack (?:CREATE|UPDATE|DELETE) FAILED \((?P<stack>[^)]+)\): .{0,160})",
-        strength: 0.66,
-        kind: "Stack",
-        subject: "{stack}",
-        title: "Heat stack {stack} fails: {what}",
-        statement: "A Heat stack could not be built: {what}.",
-        yes: &[
-            "INFO heat.engine.stack [-] Stack CREATE FAILED (s1): Resource CREATE failed: ResourceInError: resources.vm: Went to status ERROR due to \"Message: No valid host was found.\"",
-        ],
-        no: &["Stack CREATE COMPLETE (s1): Stack CREATE completed successfully"],
-        ..RULE
-    },
     Rule {
         id: "wsgi.fails",
         cause: "wsgi-application-failed",
@@ -755,6 +278,41 @@ pub const RULES: &[Rule] = &[
             "MemCached: MemCache: inet:10.0.0.1:11211: connect: [Errno 111] Connection refused. Marking dead.",
         ],
         no: &["memcached started"],
+        ..RULE
+    },
+    Rule {
+        id: "keystone.fernet-keys",
+        cause: "keystone-fernet-keys",
+        scope: &["keystone"],
+        needs: &["fernet", "Fernet", "encryption keys"],
+        pattern: r"(?P<what>\S*fernet-keys/? does not contain keys[^\r\n]{0,60}|No encryption keys found[^\r\n]{0,60}|(?:key_repository|[Ff]ernet key)[^\r\n]{0,60}(?:does not exist|invalid|permission)[^\r\n]{0,60})",
+        strength: 0.88,
+        title: "Keystone has no usable Fernet keys: {what}",
+        statement: "Keystone cannot issue or validate tokens: {what}; every service that authenticates fails.",
+        yes: &[
+            "/etc/keystone/fernet-keys/ does not contain keys, use keystone-manage fernet_setup to create Fernet keys.",
+        ],
+        no: &["Loaded 3 Fernet keys from /etc/keystone/fernet-keys/"],
+        ..RULE
+    },
+    // Each unit must have the same keys: a token of one is refused by another when rotation was not distributed.
+    Rule {
+        id: "keystone.fernet-mismatch",
+        cause: "keystone-fernet-keys",
+        scope: &["keystone"],
+        needs: &[
+            "not a recognized Fernet token",
+            "InvalidToken",
+            "could not decrypt",
+        ],
+        pattern: r"(?P<what>This is not a recognized Fernet (?:token|key|payload version)[^\r\n]{0,60}|cryptography\.fernet\.InvalidToken)",
+        at_least: 10,
+        strength: 0.68,
+        persistent: 0.74,
+        title: "Keystone does not recognise Fernet tokens ({count} times): keys differ between its units",
+        statement: "Tokens that another Keystone issued are refused{span} ({what}): the Fernet keys of the Keystone units are not the same, or they were rotated out before the tokens expired.",
+        yes: &["keystone.exception.TokenNotFound: This is not a recognized Fernet token gAAAAABh"],
+        no: &["Could not find token"],
         ..RULE
     },
 ];

@@ -1,4 +1,4 @@
-//! Open vSwitch and OVN.
+//! Open vSwitch: its datapath, DPDK, ports and tunnels.
 
 use super::rule::{RULE, Rule};
 use crate::signals::Role;
@@ -7,108 +7,6 @@ const OVS: &[&str] = &["ovs", "ovn", "openvswitch", "vswitchd", "ovsdb"];
 
 /// The rules of this family.
 pub const RULES: &[Rule] = &[
-    // The peer sends the TLS alert: the certificate that *this* side shows has expired.
-    Rule {
-        id: "ovn.certificate-expired",
-        cause: "ovn-certificate-expired",
-        scope: OVS,
-        needs: &["certificate expired", "certificate has expired"],
-        pattern: r"(?P<call>SSL_(?:accept|connect|read|write))?.{0,120}(?P<what>alert certificate expired|certificate has expired)",
-        near: r"connection dropped|Protocol error",
-        strength: 0.94,
-        title: "{daemon}: SSL certificate has expired: {what} {call}",
-        statement: "TLS connections of {daemon} (OVN/OVSDB) fail because an SSL certificate has expired ({what}); components cannot connect to the OVN databases until it is renewed.",
-        yes: &[
-            "2022-02-17T03:20:08.591Z|06893|stream_ssl|WARN|SSL_accept: error:14094415:SSL routines:ssl3_read_bytes:sslv3 alert certificate expired",
-        ],
-        no: &[
-            "2022-02-17T03:20:08.591Z|06893|stream_ssl|WARN|SSL_accept: unexpected SSL connection close",
-        ],
-        ..RULE
-    },
-    Rule {
-        id: "ovn.ssl-failure",
-        cause: "ovn-ssl-handshake",
-        scope: OVS,
-        needs: &["stream_ssl"],
-        pattern: r"stream_ssl\|(?:WARN|ERR)\|(?P<what>.*(?:unknown ca|bad certificate|certificate verify failed|wrong version number|no shared cipher|handshake failure|certificate unknown|must be configured|key values mismatch|Permission denied|No such file).*)",
-        strength: 0.85,
-        title: "{daemon}: SSL handshake fails: {what}",
-        statement: "TLS between OVN/OVSDB components fails on {daemon}: {what}. Certificate, key or CA of one side do not fit.",
-        yes: &[
-            "2022-02-17T03:20:08.591Z|06893|stream_ssl|WARN|SSL_connect: error:1416F086:SSL routines:tls_process_server_certificate:certificate verify failed",
-            "2024-01-01T00:00:00.1Z|1|stream_ssl|ERR|SSL_use_certificate_file: error:02001002:system library:fopen:No such file or directory",
-        ],
-        no: &[
-            "2022-02-17T03:20:08.591Z|06893|stream_ssl|WARN|SSL_read: unexpected SSL connection close",
-        ],
-        ..RULE
-    },
-    // A chassis that claims the same port again and again fights with another one, or its BFD flaps.
-    Rule {
-        id: "ovn.port-claim-flapping",
-        cause: "ovn-port-flapping",
-        scope: OVS,
-        needs: &[
-            "Claiming lport",
-            "Claiming virtual lport",
-            "Changing chassis for lport",
-        ],
-        pattern: r"(?:Claiming (?:virtual )?lport|Changing chassis for lport) (?P<port>\S+?)(?: for this chassis| from (?P<from>\S+) to (?P<to>\S+?))?\.?$",
-        at_least: 4,
-        within_s: 600,
-        strength: 0.86,
-        kind: "Logical port",
-        subject: "{port}",
-        title: "OVN port {port} is claimed again and again by this chassis ({count} times): it flaps",
-        statement: "ovn-controller claimed logical port {port} {count} times{span}: the port (gateway router port if cr-lrp) flaps between chassis {from} {to}, usually because BFD between gateways fails or two chassis have the same port.",
-        yes: &[
-            "2022-02-17T04:35:34.947Z|1044240|binding|INFO|Claiming lport cr-lrp-31f4fa6a-04cf for this chassis.",
-            "2024-01-01T00:00:00.1Z|1|binding|INFO|Changing chassis for lport abc from c1 to c2.",
-        ],
-        no: &[
-            "2022-02-17T04:35:34.947Z|1044240|binding|INFO|cr-lrp-31f4fa6a: Claiming fa:16:3e:00:00:01 10.0.0.1/24",
-        ],
-        ..RULE
-    },
-    Rule {
-        id: "ovn.raft-trouble",
-        cause: "ovsdb-raft-no-leader",
-        scope: OVS,
-        needs: &["raft", "not allowed to connect", "cluster", "disconnecting"],
-        pattern: r"(?P<what>clustered database server is disconnected from cluster.*|clustered database server is not cluster leader; trying another server|raft\|(?:WARN|ERR)\|.*(?:stale|ignoring vote request|election|cannot find|timeout|aborted).*|.*failed to (?:join|commit).*cluster.*|raft\|INFO\|(?:term \d+: \d+ ms timeout expired, starting election|term \d+: elected leader|rejecting term|server \w+ is leader for term).*)",
-        at_least: 10,
-        strength: 0.5,
-        persistent: 0.62,
-        title: "{daemon}: OVSDB raft cluster is unstable: {what}",
-        statement: "The OVSDB cluster elects leaders again and again or a member is cut off ({count} lines such as: {what}).",
-        yes: &[
-            "2024-01-01T00:00:00.1Z|00012|raft|INFO|term 12: 1555 ms timeout expired, starting election",
-            "clustered database server is disconnected from cluster; trying another server",
-        ],
-        no: &["2024-01-01T00:00:00.1Z|00012|raft|INFO|local server ID is 1234"],
-        ..RULE
-    },
-    Rule {
-        id: "ovn.disconnected-from-cluster",
-        cause: "ovsdb-raft-no-leader",
-        scope: OVS,
-        needs: &["disconnected from cluster"],
-        pattern: r"(?P<peer>\S+?): clustered database server is disconnected from cluster",
-        cleared_by: r"\|reconnect\|INFO\|\S+: connected",
-        at_least: 3,
-        strength: 0.68,
-        subject: "{peer}",
-        title: "{daemon}: OVN database {peer} has no cluster leader: server is disconnected from the cluster",
-        statement: "{daemon} finds {peer} cut off from its raft cluster: that member sees no leader (quorum lost or network cut).",
-        yes: &[
-            "2024-01-01T00:00:00.1Z|12|ovsdb_cs|INFO|ssl:10.0.0.1:6642: clustered database server is disconnected from cluster; trying another server",
-        ],
-        no: &[
-            "2024-01-01T00:00:00.1Z|12|ovsdb_cs|INFO|ssl:10.0.0.1:6642: clustered database server is not cluster leader; trying another server",
-        ],
-        ..RULE
-    },
     Rule {
         id: "ovs.long-poll",
         cause: "ovs-long-poll-interval",
@@ -251,37 +149,6 @@ pub const RULES: &[Rule] = &[
         ..RULE
     },
     Rule {
-        id: "ovn.duplicate-address",
-        cause: "ovn-duplicate-address",
-        scope: &["ovn", "northd"],
-        needs: &["duplicate", "Duplicate", "already used"],
-        pattern: r"(?P<what>.*(?:duplicate (?:IP|MAC|IPv4|IPv6|logical (?:port|router port)|ethernet).*|[Dd]uplicate (?:MAC|IP) .*|MAC address conflict.*))",
-        strength: 0.76,
-        title: "OVN: {what}",
-        statement: "OVN found the same address or port twice: {what}. Two logical ports answer for it.",
-        yes: &[
-            "2024-01-01T00:00:00.1Z|12|northd|WARN|duplicate logical router port lrp-1",
-            "2024-01-01T00:00:00.1Z|12|ipam|WARN|Duplicate IP set on switch s1: 10.0.0.5",
-        ],
-        no: &["2024-01-01T00:00:00.1Z|12|northd|INFO|ovn-northd lock acquired"],
-        ..RULE
-    },
-    Rule {
-        id: "ovn.chassis-conflict",
-        cause: "ovn-chassis-conflict",
-        scope: &["ovn"],
-        needs: &["chassis", "encap"],
-        pattern: r"(?P<what>(?:'system-id' is different|[Cc]hassis .{0,80}(?:already exists|conflict|is changed)|transaction causes multiple rows in \W?(?:Encap|Chassis\w*)\W? table to have identical values.{0,200}|.*constraint violation.{0,40}Encap.*))",
-        strength: 0.85,
-        title: "OVN chassis conflict: {what}",
-        statement: "ovn-controller cannot register its chassis because another one has the same name or tunnel address: {what}. It happens when a host was renamed or rebuilt and the stale chassis was not removed.",
-        yes: &[
-            "2024-01-01T00:00:00.1Z|12|main|WARN|OVNSB commit failed: Transaction causes multiple rows in \"Encap\" table to have identical values (geneve and \"10.0.0.1\") for index on columns \"type\" and \"ip\".",
-        ],
-        no: &["2024-01-01T00:00:00.1Z|12|chassis|INFO|chassis registered"],
-        ..RULE
-    },
-    Rule {
         id: "ovs.db-unreachable",
         cause: "ovsdb-unreachable",
         scope: OVS,
@@ -342,6 +209,96 @@ pub const RULES: &[Rule] = &[
             "Feb  4 11:01:24 compute4 kernel: [13502680.515977] tap0e778df8-ca: dropped over-mtu packet: 8950 > 1450",
         ],
         no: &["kernel: tap0: MTU set to 1450"],
+        ..RULE
+    },
+    // A loop in the flow tables or far too many ports in one flood: the packet is dropped.
+    Rule {
+        id: "ovs.resubmit-limit",
+        cause: "ovs-translation-limit",
+        scope: OVS,
+        needs: &[
+            "resubmit actions",
+            "translation depth",
+            "recursed over",
+            "stack limit",
+        ],
+        pattern: r"(?P<what>over (?:max(?:imum)? (?:translation )?(?:resubmit )?depth )?\d* ?(?:resubmit actions|max translation depth)|resubmit actions recursed over \d+ times|over max(?:imum)? translation depth \d+)(?: on bridge (?P<bridge>\S+))?(?P<flow> while processing [^\r\n]{0,80})?",
+        at_least: 2,
+        strength: 0.76,
+        persistent: 0.8,
+        kind: "Bridge",
+        subject: "{bridge}",
+        title: "Open vSwitch drops packets on {bridge}: {what} ({count} times)",
+        statement: "The translation of a packet exceeds its limit on bridge {bridge} ({what}){span}, and the packet is dropped: a loop in the flow tables or a flood to too many ports.",
+        yes: &[
+            "ofproto_dpif_xlate(handler5)|WARN|over 4096 resubmit actions on bridge br-int while processing tcp,in_port=5",
+        ],
+        no: &["ofproto_dpif|INFO|br-int: datapath supports recirculation"],
+        ..RULE
+    },
+    Rule {
+        id: "ovs.rcu-blocked",
+        cause: "ovs-thread-blocked",
+        scope: OVS,
+        needs: &["to quiesce"],
+        pattern: r"blocked (?P<ms>\d{4,}) ms waiting for (?P<thread>\S+) to quiesce",
+        at_least: 3,
+        strength: 0.58,
+        persistent: 0.66,
+        title: "{daemon}: thread {thread} is blocked for {ms} ms and more ({count} times)",
+        statement: "The thread {thread} of {daemon} did not come to rest for {ms} ms{span}: it waits for the processor, memory or a device, and new flows are not set up meanwhile.",
+        yes: &["ovs_rcu(urcu3)|WARN|blocked 32000 ms waiting for main to quiesce"],
+        no: &["ovs_rcu(urcu3)|WARN|blocked 900 ms waiting for main to quiesce"],
+        ..RULE
+    },
+    Rule {
+        id: "ovs.dpdk-memory",
+        cause: "ovs-dpdk-memory",
+        scope: OVS,
+        needs: &["memory pool", "mempool", "hugepage"],
+        pattern: r"(?P<what>(?:Failed to create|Insufficient memory to create) (?:memory pool|mempool)[^\r\n]{0,100}|Not enough memory available on socket \d+[^\r\n]{0,60}|No free (?:\d+ kB )?hugepages[^\r\n]{0,80})",
+        strength: 0.88,
+        title: "Open vSwitch DPDK has too little hugepage memory: {what}",
+        statement: "DPDK cannot create the packet buffers of a port ({what}): the socket memory or free hugepages of that NUMA node do not suffice for the port's MTU and queues.",
+        yes: &[
+            "netdev_dpdk|ERR|Failed to create memory pool for netdev dpdk0, with MTU 9000 on socket 0: Cannot allocate memory",
+        ],
+        no: &["netdev_dpdk|INFO|created memory pool"],
+        ..RULE
+    },
+    Rule {
+        id: "ovs.revalidator",
+        cause: "ovs-revalidator-trouble",
+        scope: OVS,
+        needs: &["udpif_key", "dumping flows"],
+        pattern: r"(?P<what>Failed to acquire udpif_key[^\r\n]{0,80}|Spent an unreasonably long (?P<ms>\d+)ms dumping flows)",
+        at_least: 5,
+        strength: 0.6,
+        persistent: 0.68,
+        title: "{daemon}: revalidators cannot keep up with the datapath flows: {what} ({count} times)",
+        statement: "The revalidator threads of {daemon} fall behind or find flows that they do not know{span} ({what}): too many flows, too few threads, or flows that collide; stale flows misdirect traffic.",
+        yes: &[
+            "ofproto_dpif_upcall(revalidator12)|WARN|Failed to acquire udpif_key corresponding to unexpected flow (Invalid argument): ufid:1234",
+            "ofproto_dpif_upcall(revalidator12)|WARN|Spent an unreasonably long 2514ms dumping flows",
+        ],
+        no: &["ofproto_dpif_upcall|INFO|Overriding n-handler-threads to 8"],
+        ..RULE
+    },
+    Rule {
+        id: "ovs.command-timeout",
+        cause: "ovsdb-unreachable",
+        needs: &["Alarm clock"],
+        pattern: r"(?P<tool>ovs-\w+|ovn-\w+)?[^\r\n]{0,60}(?P<what>terminating with signal 14 \(Alarm clock\))",
+        at_least: 2,
+        strength: 0.56,
+        persistent: 0.62,
+        role: Role::Symptom,
+        title: "{tool} commands time out: {what} ({count} times)",
+        statement: "{tool} gave up after its time-out{span} ({what}): the daemon or database it talks to does not answer.",
+        yes: &[
+            "ovs-vsctl[1]: ovs|00002|fatal_signal|WARN|terminating with signal 14 (Alarm clock)",
+        ],
+        no: &["ovs-vsctl: terminating with signal 15 (Terminated)"],
         ..RULE
     },
 ];

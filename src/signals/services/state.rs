@@ -4,7 +4,7 @@ use super::engine::{evidence, shorten};
 use crate::bundle::{Entry, FileKind, Text, Tree};
 use crate::report::{Evidence, Subject};
 use crate::signals::{Role, Signal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Largest status output that is read.
@@ -90,4 +90,66 @@ impl Says<'_> {
             entities,
         })
     }
+}
+
+/// The value of `name = …` in the first file that `wanted` accepts and that sets it, comments left out.
+pub fn setting(
+    tree: &Tree,
+    wanted: impl Fn(&str) -> bool,
+    name: &str,
+) -> Option<(String, Evidence)> {
+    texts(tree, wanted).find_map(|(entry, text)| value_of(entry, &text, name))
+}
+
+/// The value of `name = …` in one file and its line.
+pub fn value_of(entry: &Entry, text: &Text, name: &str) -> Option<(String, Evidence)> {
+    text.lines().find_map(|(number, line)| {
+        let (key, value) = line.split_once('=')?;
+        let value = value.trim();
+        (key.trim() == name && !value.is_empty())
+            .then(|| (value.to_owned(), at(entry, number, line)))
+    })
+}
+
+/// `0-3,8,^2` or `0 1 2` as a set of processor numbers; numbers beyond 8192 are not believed.
+pub fn cpu_list(text: &str) -> BTreeSet<u32> {
+    const MAX_CPU: u32 = 8192;
+    let mut set = BTreeSet::new();
+    let mut without = BTreeSet::new();
+    for part in text.split([',', ' ']).map(str::trim) {
+        let (part, into) = match part.strip_prefix('^') {
+            Some(rest) => (rest, &mut without),
+            None => (part, &mut set),
+        };
+        let (low, high) = part.split_once('-').unwrap_or((part, part));
+        if let (Ok(low), Ok(high)) = (low.parse::<u32>(), high.parse::<u32>())
+            && low <= high
+            && high <= MAX_CPU
+        {
+            into.extend(low..=high);
+        }
+    }
+    set.difference(&without).copied().collect()
+}
+
+/// A set of processors as people write it: `0-3,8`.
+pub fn cpu_text(set: &BTreeSet<u32>) -> String {
+    let mut parts: Vec<(u32, u32)> = Vec::new();
+    for cpu in set {
+        match parts.last_mut() {
+            Some((_, high)) if *high + 1 == *cpu => *high = *cpu,
+            _ => parts.push((*cpu, *cpu)),
+        }
+    }
+    let parts: Vec<String> = parts
+        .into_iter()
+        .map(|(low, high)| {
+            if low == high {
+                low.to_string()
+            } else {
+                format!("{low}-{high}")
+            }
+        })
+        .collect();
+    parts.join(",")
 }

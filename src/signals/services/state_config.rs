@@ -1,23 +1,17 @@
-//! Configuration of compute hosts against each other: CPU sets that must be disjoint, packages of one
-//! source that must have one version.
+//! Packages of one source that must have one version, and settings of clusters that invite trouble.
 
 use super::state::{Says, at, name_of, texts};
 use crate::bundle::{Entry, Text, Tree};
-use crate::report::Evidence;
 use crate::signals::{Partial, Role, Signal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Detector ids and their causes.
-pub const IDS: &[(&str, &str)] = &[CPUS, PACKAGES, PARTITIONS];
-const CPUS: (&str, &str) = ("nova.cpu-sets-overlap", "nova-cpu-sets-overlap");
+pub const IDS: &[(&str, &str)] = &[PACKAGES, PARTITIONS];
 const PACKAGES: (&str, &str) = ("packages.mixed-versions", "packages-partially-upgraded");
 const PARTITIONS: (&str, &str) = (
     "rabbitmq.partition-handling-ignore",
     "rabbitmq-partition-handling",
 );
-
-/// CPU numbers beyond this are not believed.
-const MAX_CPU: u32 = 8192;
 
 /// Packages that one source builds, so that they must have one version.
 const SOURCES: &[(&str, &[&str])] = &[
@@ -108,7 +102,6 @@ const SOURCES: &[(&str, &[&str])] = &[
 /// Findings from configuration files.
 pub fn detect(tree: &Tree) -> Partial {
     let mut partial = Partial::default();
-    partial.signals.extend(cpu_sets(tree));
     for (entry, text) in texts(tree, |rel| {
         name_of(rel) == "dpkg_-l" || rel.ends_with("installed-debs")
     }) {
@@ -120,81 +113,6 @@ pub fn detect(tree: &Tree) -> Partial {
         partial.signals.extend(partition_handling(entry, &text));
     }
     partial
-}
-
-/// `0-3,8,^2` as a set.
-fn cpu_list(text: &str) -> BTreeSet<u32> {
-    let mut set = BTreeSet::new();
-    let mut without = BTreeSet::new();
-    for part in text.split(',').map(str::trim) {
-        let (part, into) = match part.strip_prefix('^') {
-            Some(rest) => (rest, &mut without),
-            None => (part, &mut set),
-        };
-        let (low, high) = part.split_once('-').unwrap_or((part, part));
-        if let (Ok(low), Ok(high)) = (low.parse::<u32>(), high.parse::<u32>())
-            && low <= high
-            && high <= MAX_CPU
-        {
-            into.extend(low..=high);
-        }
-    }
-    set.difference(&without).copied().collect()
-}
-
-/// The value of `name = …` and its line.
-fn value_of(entry: &Entry, text: &Text, name: &str) -> Option<(String, Evidence)> {
-    text.lines().find_map(|(number, line)| {
-        let (key, value) = line.split_once('=')?;
-        let value = value.trim();
-        (key.trim() == name && !value.is_empty())
-            .then(|| (value.to_owned(), at(entry, number, line)))
-    })
-}
-
-/// Pinned guests need CPUs that nothing else uses: not floating guests, and no CPUs that the kernel
-/// isolates may carry floating guests, for the scheduler does not balance there.
-fn cpu_sets(tree: &Tree) -> Option<Signal> {
-    let (entry, text) = texts(tree, |rel| rel.ends_with("etc/nova/nova.conf")).next()?;
-    let pinned = value_of(entry, &text, "cpu_dedicated_set");
-    let shared = value_of(entry, &text, "cpu_shared_set");
-    let isolated = tree
-        .get("proc/cmdline")
-        .and_then(|entry| Some((entry, tree.text(entry).ok().flatten()?)))
-        .and_then(|(entry, text)| {
-            let (number, line) = text.lines().next()?;
-            let value = line
-                .split_whitespace()
-                .find_map(|word| word.strip_prefix("isolcpus="))?;
-            // Flags such as "domain,managed_irq," precede the list.
-            let list = value.trim_start_matches(|c: char| !c.is_ascii_digit());
-            Some((list.to_owned(), at(entry, number, line)))
-        });
-    let clash = |left: &Option<(String, Evidence)>, right: &Option<(String, Evidence)>| {
-        let (left, right) = (left.as_ref()?, right.as_ref()?);
-        let common: Vec<String> = cpu_list(&left.0)
-            .intersection(&cpu_list(&right.0))
-            .map(u32::to_string)
-            .collect();
-        (!common.is_empty()).then(|| (common.join(","), vec![left.1.clone(), right.1.clone()]))
-    };
-    let (what, common, evidence) = match (clash(&pinned, &shared), clash(&shared, &isolated)) {
-        (Some((common, lines)), _) => ("cpu_dedicated_set and cpu_shared_set", common, lines),
-        (None, Some((common, lines))) => {
-            ("cpu_shared_set and the kernel's isolcpus", common, lines)
-        }
-        (None, None) => return None,
-    };
-    Says {
-        id: CPUS,
-        subject: ("Service", "nova-compute"),
-        title: format!("nova CPU sets overlap: {what} share CPUs {common}"),
-        statement: format!("{what} share CPUs {common}: pinned guests would compete with others there, or floating guests run on CPUs between which the kernel does not balance."),
-        strength: 0.82,
-        role: Role::Cause,
-        evidence,
-    }
-    .signal(&[])
 }
 
 /// A Debian version without its packaging revision: security rebuilds of one release fit each other.
@@ -261,12 +179,6 @@ fn partition_handling(entry: &Entry, text: &Text) -> Option<Signal> {
 mod tests {
     use super::*;
     use crate::bundle::{BundlePath, FileKind};
-
-    #[test]
-    fn lists_of_cpus() {
-        assert_eq!(cpu_list("0-3,^2,8"), BTreeSet::from([0, 1, 3, 8]));
-        assert!(cpu_list("x,9-1,99999").is_empty());
-    }
 
     #[test]
     fn versions_and_partition_handling() {

@@ -5,7 +5,7 @@ use crate::signals::host::emit::Draft;
 use crate::signals::host::facts::{Doc, Host};
 use std::collections::BTreeMap;
 
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "network",
     "connection",
     "connections",
@@ -20,15 +20,23 @@ const WORDS: &[&str] = &[
     "slow",
 ];
 
-/// One interface of `ip -s link`.
-struct Link {
-    name: String,
+/// One interface of `ip -s -d link`.
+pub(super) struct Link {
+    /// Its name.
+    pub name: String,
     flags: String,
-    mtu: u64,
-    master: String,
+    /// Its MTU in bytes.
+    pub mtu: u64,
+    /// The bridge or bond it belongs to, or "".
+    pub master: String,
+    /// The interface it sits on: `bond0` for `bond0.100@bond0`, or `dev X` of a tunnel.
+    pub below: String,
+    /// `vlan`, `vxlan`, `geneve`, `bridge`, `bond` … by the detail lines, or "".
+    pub kind: String,
     rx: [u64; 4],
     tx: [u64; 4],
-    at: usize,
+    /// Line of the name.
+    pub at: usize,
     rx_at: usize,
     tx_at: usize,
 }
@@ -47,8 +55,8 @@ pub fn detect(host: &Host, out: &mut Partial) {
             counters(host, &doc, link, out);
         }
         bridge_mtus(host, &doc, &links, out);
+        super::mtu::detect(host, &doc, &links, out);
     }
-    bonds(host, out);
     ethernet(host, out);
 }
 
@@ -72,12 +80,38 @@ fn links(doc: &Doc) -> Vec<Link> {
                 flags: words.get(2).copied().unwrap_or_default().to_owned(),
                 mtu: after("mtu").parse().unwrap_or(0),
                 master: after("master").to_owned(),
+                below: name
+                    .split_once('@')
+                    .map_or("", |(_, below)| below)
+                    .to_owned(),
+                kind: String::new(),
                 rx: [0; 4],
                 tx: [0; 4],
                 at: number,
                 rx_at: 0,
                 tx_at: 0,
             });
+        } else if let Some((link, kind)) = links
+            .last_mut()
+            .filter(|link| link.kind.is_empty())
+            .and_then(|link| {
+                let kind = line.split_whitespace().next()?;
+                [
+                    "vlan", "vxlan", "geneve", "gre", "bridge", "bond", "veth", "tun",
+                ]
+                .contains(&kind)
+                .then_some((link, kind))
+            })
+        {
+            kind.clone_into(&mut link.kind);
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let Some(at) = words.iter().position(|word| *word == "dev") {
+                words
+                    .get(at + 1)
+                    .copied()
+                    .unwrap_or_default()
+                    .clone_into(&mut link.below);
+            }
         } else if line.trim_start().starts_with("RX: bytes") {
             expect = Some(true);
         } else if line.trim_start().starts_with("TX: bytes") {
@@ -213,77 +247,6 @@ fn bridge_mtus(host: &Host, doc: &Doc, links: &[Link], out: &mut Partial) {
             .with("interface", bridge)
             .if_ticket(host, &["mtu", "packet", "packets", "fragment", "hang", "loss"])
             .put(out);
-    }
-}
-
-/// `/proc/net/bonding`: a slave whose MII status is not up, or a bond without any.
-fn bonds(host: &Host, out: &mut Partial) {
-    for doc in host.files("proc/net/bonding/") {
-        let bond = doc.path.rsplit('/').next().unwrap_or_default().to_owned();
-        let mut slave = None;
-        let mut down = Vec::new();
-        let mut slaves = 0;
-        let mut churned = Vec::new();
-        for (number, line) in doc.lines() {
-            if let Some(name) = line.strip_prefix("Slave Interface: ") {
-                slave = Some((name.trim().to_owned(), number));
-                slaves += 1;
-            } else if let (Some(status), Some((name, at))) =
-                (line.strip_prefix("MII Status: "), &slave)
-            {
-                if status.trim() != "up" {
-                    down.push((name.clone(), *at, number));
-                }
-            } else if line.starts_with("Partner Mac Address: 00:00:00:00:00:00")
-                || line.contains("Partner Churn State: churned")
-            {
-                churned.push(number);
-            }
-        }
-        if !down.is_empty() {
-            let names: Vec<&str> = down.iter().map(|d| d.0.as_str()).collect();
-            let all = down.len() == slaves;
-            Draft::cause(
-                "bond-slave-state",
-                "bond-slave-down",
-                if all { 0.9 } else { 0.64 },
-                "Interface",
-                &bond,
-            )
-            .says(
-                format!(
-                    "Bond {bond}: {} of {slaves} slaves are down ({})",
-                    down.len(),
-                    names.join(", ")
-                ),
-                format!(
-                    "{} of {bond} has no link: {}.",
-                    names.join(", "),
-                    if all {
-                        "the bond carries no traffic"
-                    } else {
-                        "redundancy is lost; with 802.3ad also bandwidth"
-                    }
-                ),
-            )
-            .cites(
-                down.iter()
-                    .flat_map(|(_, at, status)| [doc.cite(*status), doc.cite(*at)]),
-            )
-            .with("interface", bond.as_str())
-            .if_ticket(host, WORDS)
-            .put(out);
-        } else if !churned.is_empty() && slaves > 0 {
-            Draft::cause("lacp-partner", "lacp-mismatch", 0.56, "Interface", &bond)
-                .says(
-                    format!("Bond {bond}: no LACP partner on the switch"),
-                    format!("{bond} uses 802.3ad but its switch ports do not negotiate it (no partner, churned); traffic uses one link or none."),
-                )
-                .cites(churned.into_iter().map(|n| doc.cite(n)))
-                .with("interface", bond.as_str())
-                .if_ticket(host, WORDS)
-                .put(out);
-        }
     }
 }
 

@@ -1,15 +1,18 @@
 //! Detectors that read state, or several log lines together.
 
+mod bonds;
 mod certificates;
 mod config;
 mod counters;
 mod cpu;
 mod disk;
 mod filesystems;
+mod hardware;
 mod interfaces;
 mod limits;
 mod load;
 mod memory;
+mod mtu;
 mod network;
 mod oom;
 mod packages;
@@ -34,6 +37,8 @@ pub fn run(host: &Host, hits: &Hits, out: &mut Partial) {
     raid::detect(host, out);
     network::detect(host, hits, out);
     interfaces::detect(host, out);
+    bonds::detect(host, out);
+    hardware::detect(host, out);
     sockets::detect(host, out);
     counters::detect(host, out);
     limits::detect(host, out);

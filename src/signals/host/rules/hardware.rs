@@ -234,4 +234,48 @@ pub(super) const RULES: &[Rule] = &[
         ticket: &["network", "link", "nic", "traffic"],
         ..BASE
     },
+    // The card's firmware refuses a command or reports its own fault.
+    Rule {
+        detector: "nic-driver-error",
+        cause: "nic-fault",
+        kind: "Device",
+        name: "{dev}",
+        needles: &[
+            "mlx5_cmd_check",
+            "ARQ Overflow Error",
+            "ARQ Critical Error",
+            "VF is being reset",
+            "Adapter reset",
+            "NETDEV WATCHDOG",
+            "bnxt_en",
+            "Unhandled Malicious Driver",
+            "Detected Tx Unit Hang",
+            "Reset adapter",
+        ],
+        pattern: r"(?P<drv>mlx[45]_core|i40e|ixgbe|ice|igb|bnxt_en|bnx2x|qede|e1000e|enic) (?P<dev>[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.\d)\S*:? ?(?P<msg>.{0,20}mlx5_cmd_check:\d+.{0,30}: \w+\(0x\w+\).{0,80}|ARQ (?:Overflow|Critical) Error detected|VF is being reset.{0,20}|Adapter reset.{0,20}|Reset adapter|.{0,30}Detected Tx Unit Hang|.{0,60}(?:hwrm req_type|Error \(timeout: \d+\)).{0,80}|.{0,10}Unhandled Malicious Driver.{0,40})",
+        title: "Network card {dev} ({drv}): {msg} ({n}){when}",
+        statement: "Driver {drv} reports an error of {dev}: {msg}; the card's firmware refuses commands or resets, so links or virtual functions on it fail.",
+        strength: 0.7,
+        enough: 3,
+        ordinary_at_boot: true,
+        ticket: &["network", "link", "nic", "traffic", "sriov"],
+        ..BASE
+    },
+    Rule {
+        detector: "gpu-driver-conflict",
+        cause: "gpu-error",
+        kind: "Device",
+        name: "nvidia",
+        needles: &[
+            "already bound to nouveau",
+            "GPU has fallen off the bus",
+            "RmInitAdapter failed",
+        ],
+        pattern: r"NVRM: (?P<msg>GPU \S+ is already bound to nouveau|.{0,40}GPU has fallen off the bus|.{0,40}RmInitAdapter failed.{0,40})",
+        title: "NVIDIA driver cannot use its GPU: {msg} ({n}){when}",
+        statement: "The NVIDIA driver cannot use the card: {msg}.",
+        strength: 0.84,
+        ticket: &["gpu", "cuda", "nvidia"],
+        ..BASE
+    },
 ];

@@ -309,4 +309,42 @@ pub(super) const RULES: &[Rule] = &[
         ticket: &["start", "port", "listen", "bind", "service"],
         ..BASE
     },
+    Rule {
+        detector: "netplan-error",
+        cause: "network-config-broken",
+        kind: "File",
+        name: "{file}",
+        scope: Scope::Any,
+        needles: &[
+            "Error in network definition",
+            "Invalid YAML",
+            "Could not process netplan",
+            "interface not found",
+            "Could not set up link",
+            "netplan",
+        ],
+        pattern: r"(?P<file>/etc/netplan/\S+?\.yaml):(?P<line>\d+):\d+: (?P<msg>(?:Error in network definition|Invalid YAML).{0,120})",
+        title: "Netplan refuses {file} line {line}: {msg}",
+        statement: "The network configuration {file} is wrong at line {line}: {msg}. None of it is applied, interfaces stay as they were or come up without addresses.",
+        strength: 0.84,
+        ticket: &["network", "netplan", "interface", "address"],
+        ..BASE
+    },
+    Rule {
+        detector: "networkd-failed",
+        cause: "network-config-broken",
+        kind: "Interface",
+        name: "{dev}",
+        scope: Scope::System,
+        needles: &["systemd-networkd"],
+        pattern: r"systemd-networkd(?:\[\d+\])?: (?P<dev>[\w.@-]+): (?P<msg>(?:Could not|Failed to) (?:set|bring|create|join|load|append|process).{0,120}|(?:netdev|Netdev) could not be created: .{0,80})",
+        except: "Could not set hostname|Interrupted system call",
+        title: "systemd-networkd cannot configure {dev}: {msg} ({n}){when}",
+        statement: "systemd-networkd fails to configure {dev}: {msg}.",
+        strength: 0.62,
+        enough: 2,
+        ordinary_at_boot: true,
+        ticket: &["network", "interface", "address", "bond", "vlan"],
+        ..BASE
+    },
 ];

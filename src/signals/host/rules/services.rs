@@ -282,4 +282,68 @@ pub(super) const RULES: &[Rule] = &[
         ticket: &["start", "service", "unit", "failed"],
         ..BASE
     },
+    // systemd deletes one of the jobs to break the circle: that unit is not started at this boot.
+    Rule {
+        detector: "ordering-cycle",
+        cause: "systemd-ordering-cycle",
+        kind: "Unit",
+        name: "{unit}",
+        scope: Scope::System,
+        needles: &["ordering cycle"],
+        pattern: r"systemd(?:\[\d+\])?: (?P<unit>\S+?): (?P<msg>Job \S+/start deleted to break ordering cycle starting with \S+|Found ordering cycle on \S+)",
+        title: "systemd units depend on each other in a circle: {unit}: {msg}",
+        statement: "systemd met an ordering cycle at {unit} and left a unit out of this boot to break it ({msg}); what was left out does not run.",
+        strength: 0.66,
+        ticket: &["boot", "start", "service", "unit", "mount"],
+        ..BASE
+    },
+    Rule {
+        detector: "cloud-init-failed",
+        cause: "cloud-init-failed",
+        kind: "Service",
+        name: "cloud-init",
+        scope: Scope::Any,
+        needles: &[
+            "Failed to run module",
+            "failed run of stage",
+            "Failed loading yaml blob",
+            "Used fallback datasource",
+            "Can not apply stage",
+            "Failed at merging in cloud config",
+        ],
+        pattern: r"(?P<msg>[Ff]ailed run of stage \S+|Failed loading yaml blob.{0,100}|Used fallback datasource|Can not apply stage \S+.{0,60}|Failed at merging in cloud config.{0,60}|Failed to run module \S+.{0,100})",
+        except: r"scripts-(?:vendor|per)|apport|landscape",
+        title: "cloud-init failed: {msg} ({n}){when}",
+        statement: "cloud-init could not finish: {msg}. What its modules should have set up (users, keys, disks, packages, scripts) is missing.",
+        strength: 0.54,
+        ticket: &[
+            "cloud-init",
+            "boot",
+            "provision",
+            "deploy",
+            "login",
+            "user-data",
+        ],
+        ..BASE
+    },
+    Rule {
+        detector: "snap-refresh-failed",
+        cause: "snap-refresh-failed",
+        kind: "Snap",
+        name: "{snap}",
+        scope: Scope::Any,
+        needles: &[
+            "Reported install problem",
+            "cannot refresh",
+            "Change 1",
+            "auto-refresh",
+            "Auto-refresh",
+        ],
+        pattern: r#"(?:Reported install problem for "(?P<snap>[\w.-]+)" as \S+: ?(?P<msg>.{0,160})|cannot refresh "(?P<snap2>[\w.-]+)": (?P<msg2>.{0,160})|^\d+ +Error +.*(?:[Aa]uto-refresh|[Rr]efresh) snap "(?P<snap3>[\w.-]+)".*)"#,
+        title: "Refresh of snap {snap}{snap2}{snap3} failed: {msg}{msg2}",
+        statement: "snapd could not refresh {snap}{snap2}{snap3}: {msg}{msg2}. It goes back to the earlier revision; its services were stopped and started meanwhile.",
+        strength: 0.6,
+        ticket: &["snap", "refresh", "update"],
+        ..BASE
+    },
 ];
