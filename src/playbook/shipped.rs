@@ -22,6 +22,7 @@ const CATALOGUES: &[(&str, &str)] = &[
         "kubernetes",
         include_str!("../../playbooks/causes/kubernetes.toml"),
     ),
+    ("apps", include_str!("../../playbooks/causes/apps.toml")),
     ("host", include_str!("../../playbooks/causes/host.toml")),
     (
         "services",

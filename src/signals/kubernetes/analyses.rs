@@ -223,6 +223,47 @@ pub fn read_alerts(cluster: &mut Cluster, file: u32, doc: &Val) {
         ]);
         let time = parse_time(time.text());
         cluster.saw_time(time);
+        let title = labels.get("alertname");
+        if !title.text().is_empty() {
+            let object = [
+                "pod",
+                "deployment",
+                "statefulset",
+                "persistentvolumeclaim",
+                "job_name",
+                "service",
+                "node",
+                "instance",
+                "container",
+                "job",
+            ]
+            .iter()
+            .map(|key| labels.get(key).text())
+            .find(|text| !text.is_empty())
+            .unwrap_or_default();
+            let said = words.iter().rev().find(|text| !text.text().is_empty());
+            let place = |value: &Val| Src {
+                file,
+                line: value.at.line,
+                column: value.at.column,
+            };
+            cluster.alerts.push(Alert {
+                name: title.text().to_owned(),
+                severity: labels.get("severity").text().to_ascii_lowercase(),
+                ns: ns.text().to_owned(),
+                object: object.to_owned(),
+                words: said.map_or_else(
+                    || Loc::new(String::new(), place(title)),
+                    |text| Loc::new(text.text().to_owned(), place(text)),
+                ),
+                src: place(title),
+                labels: ["pod", "node", "deployment", "container", "namespace"]
+                    .iter()
+                    .filter(|key| !labels.get(key).text().is_empty())
+                    .map(|key| ((*key).to_owned(), labels.get(key).text().to_owned()))
+                    .collect(),
+            });
+        }
         for text in words.iter().filter(|text| !text.text().is_empty()) {
             cluster.notes.push(Note {
                 kind: super::table::kind_name(kind.text()),

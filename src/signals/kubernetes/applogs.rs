@@ -9,6 +9,8 @@ use super::emit::{Ctx, Draft, cut, full_name_words, with_pod};
 use super::lastwords::{self, Words};
 use super::logs::has_content;
 use super::model::*;
+use super::numbers::{self, About};
+use super::observe::Seen;
 use super::words;
 use std::collections::{HashMap, HashSet};
 
@@ -56,6 +58,7 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
     let mut shapes: HashMap<String, Shape> = HashMap::new();
     let mut quiet: HashSet<String> = HashSet::new();
     let (mut total, mut last_content) = (0usize, 0u32);
+    let mut seen = Seen::default();
     let _ = ctx.tree.for_each_line(&entry, |number, line| {
         if number < log.first || number > log.last {
             return number <= log.last;
@@ -66,10 +69,18 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         total += 1;
         let at = u32::try_from(number).unwrap_or(u32::MAX);
         last_content = at;
-        if !words::may_matter(line) {
+        let counts = line.contains('/') || super::observe::may_count(line);
+        let matters = words::may_matter(line);
+        if !counts && !matters {
             return number < MAX_LINES;
         }
         let shape = shape_of(line);
+        if counts {
+            seen.line(at, line, &shape);
+        }
+        if !matters {
+            return number < MAX_LINES;
+        }
         if let Some(known) = shapes.get_mut(&shape) {
             known.count += 1;
             known.last = at;
@@ -109,7 +120,7 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         }
         number < MAX_LINES
     });
-    if total == 0 || shapes.is_empty() {
+    if total == 0 {
         return;
     }
     let pod = ctx
@@ -121,6 +132,7 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
     let asked = ctx.in_ticket(&log.pod)
         || ctx.in_ticket(&app)
         || (!log.container.is_empty() && ctx.in_ticket(&log.container));
+    numbers::detect(ctx, &About { log, pod, asked }, &seen);
     // The pod of a failed job, or one that the cluster warns about, may be known by its log only.
     let failed = ctx.cluster.workloads.iter().any(|job| {
         job.kind == "Job"
@@ -160,6 +172,11 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             }
             if log.filtered && total < 200 {
                 score += 0.12;
+            }
+            // The line speaks of what the customer speaks of.
+            let shared = ctx.shared_words(&shape.words.text);
+            if shared >= 1 && shape.words.score >= 0.55 {
+                score += if shared >= 2 { 0.2 } else { 0.12 };
             }
             if asked {
                 score += 0.2;

@@ -57,6 +57,13 @@ impl Page<'_> {
                 "NetworkPolicy"
             }
             () if has("Subsets") => "Endpoints",
+            () if has("API Version") && has("Kind") => "CustomResource",
+            () if self.page.get("Status").text() == "Terminating"
+                && has("Labels")
+                && !has("Namespace") =>
+            {
+                "Namespace"
+            }
             () if self.page.children.iter().any(|item| {
                 item.raw.starts_with("Resource ")
                     && item.raw.contains("Used")
@@ -128,6 +135,22 @@ impl Page<'_> {
             }
             "Service" => self.service(cluster),
             "PersistentVolumeClaim" => {
+                let status = self.page.get("Status");
+                if status.text().starts_with("Terminating") {
+                    let users = self
+                        .page
+                        .get("Used By")
+                        .all()
+                        .map(|(text, _)| text.to_owned())
+                        .collect::<Vec<_>>()
+                        .join(", ");
+                    cluster.ending_claims.push((
+                        self.ns.clone(),
+                        self.name.clone(),
+                        status.src(self.file),
+                        users,
+                    ));
+                }
                 let class = self.page.get("StorageClass");
                 let class = (!class.text().is_empty()).then(|| class.loc(self.file));
                 let item = Pvc {
@@ -190,6 +213,21 @@ impl Page<'_> {
                 });
             }
             "Ingress" => self.ingress(cluster),
+            "CustomResource" => {
+                super::custom::read_page(cluster, self.file, self.page, &self.ns, &self.name)
+            }
+            "Namespace" => {
+                let bad: Vec<String> = self
+                    .conditions(self.page.get("Conditions"))
+                    .into_iter()
+                    .filter(|condition| condition.status.v == "True")
+                    .map(|condition| condition.message.v)
+                    .collect();
+                let place = self.page.get("Status").src(self.file);
+                cluster
+                    .terminating
+                    .push((self.name.clone(), place, bad.join("; ")));
+            }
             "NetworkPolicy" => {
                 let spec = self.page.get("Spec");
                 let selector = spec
@@ -237,6 +275,11 @@ impl Page<'_> {
                     selector,
                     denies_ingress: says("Selected pods are isolated for ingress connectivity"),
                     denies_egress: says("Selected pods are isolated for egress connectivity"),
+                    limits_ingress: spec
+                        .children
+                        .iter()
+                        .any(|item| item.raw.starts_with("Allowing ingress traffic")),
+                    admits_pods: admitted_pods(spec),
                 });
             }
             _ => {}
@@ -269,6 +312,7 @@ impl Page<'_> {
                 count: parse_count(age),
                 warning: event_type == "Warning",
                 current: false,
+                of_custom: false,
             });
         }
     }
@@ -651,6 +695,7 @@ impl Page<'_> {
             selector_src: page.get("Selector").src(self.file),
             ports,
             endpoints,
+            cluster_ip: page.get("IP").text().to_owned(),
         });
     }
     fn ingress(&self, cluster: &mut Cluster) {
@@ -701,10 +746,38 @@ impl Page<'_> {
             name: self.name.clone(),
             src: self.name_src(),
             class: page.get("Ingress Class").loc(self.file),
+            no_address: page.has("Address") && page.get("Address").text().is_empty(),
             backends,
             tls: tls.collect(),
         });
     }
+}
+
+/// The labels of the pods that the ingress rules of a described policy let in; `None` where they admit
+/// more than labels tell.
+fn admitted_pods(spec: &Item) -> Option<Vec<Labels>> {
+    let rules = spec
+        .children
+        .iter()
+        .find(|item| item.raw.starts_with("Allowing ingress traffic"))?;
+    let mut admitted = Vec::new();
+    let mut todo: Vec<&Item> = rules.children.iter().collect();
+    while let Some(item) = todo.pop() {
+        if item.key == "PodSelector" {
+            let pairs = item.pairs();
+            if pairs.is_empty() {
+                return None;
+            }
+            admitted.push(pairs);
+        } else if item.raw.starts_with("From: <any>")
+            || item.key == "IPBlock"
+            || item.key == "NamespaceSelector"
+        {
+            return None;
+        }
+        todo.extend(&item.children);
+    }
+    Some(admitted)
 }
 
 /// Port of a probe's description: `http-get http://:8079/ delay=…`, `tcp-socket :5432 …`.

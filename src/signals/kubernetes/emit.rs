@@ -14,6 +14,50 @@ const LEAD: usize = 60;
 /// Most evidence lines per signal.
 const MAX_EVIDENCE: usize = 6;
 
+/// Words of tickets that say nothing about the subject.
+const COMMON: [&str; 40] = [
+    "with",
+    "that",
+    "this",
+    "from",
+    "have",
+    "since",
+    "some",
+    "cannot",
+    "does",
+    "doesn",
+    "after",
+    "before",
+    "when",
+    "while",
+    "error",
+    "fail",
+    "failed",
+    "failing",
+    "problem",
+    "issue",
+    "work",
+    "working",
+    "user",
+    "customer",
+    "server",
+    "please",
+    "help",
+    "long",
+    "more",
+    "very",
+    "there",
+    "their",
+    "again",
+    "every",
+    "into",
+    "keep",
+    "what",
+    "because",
+    "application",
+    "release",
+];
+
 /// What a detector sees and where it puts what it finds.
 pub struct Ctx<'a> {
     /// The bundle.
@@ -202,10 +246,28 @@ impl<'a> Ctx<'a> {
     pub fn quote_loc(&self, loc: &Loc<String>) -> Option<Evidence> {
         self.quote(loc.src, &loc.v)
     }
-    /// Whether the customer's words name this object, its application or the given word.
+    /// Whether the customer's words name this object, its application or the given word; `nightly-report`
+    /// is also named by "the nightly report".
     pub fn in_ticket(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        name.len() > 2 && contains_word(&self.ticket, &name)
+        name.len() > 2
+            && (contains_word(&self.ticket, &name)
+                || name.contains(['-', '_'])
+                    && name.len() > 5
+                    && contains_word(&self.ticket, &name.replace(['-', '_'], " ")))
+    }
+    /// How many different words of the ticket, the ordinary ones aside, stand in `text`.
+    pub fn shared_words(&self, text: &str) -> usize {
+        let text = text.to_lowercase();
+        let mut words: Vec<&str> = self
+            .ticket
+            .split(|c: char| !c.is_alphanumeric())
+            .map(|word| word.strip_suffix('s').unwrap_or(word))
+            .filter(|word| word.len() > 3 && !COMMON.contains(word))
+            .collect();
+        words.sort_unstable();
+        words.dedup();
+        words.iter().filter(|word| text.contains(**word)).count()
     }
 }
 

@@ -8,12 +8,15 @@
 //! The way inside: [`read`] → [`model::Cluster`] → detectors → [`rank`] by the customer's words.
 
 mod analyses;
+mod answers;
 mod applogs;
 mod containers;
 mod control;
 mod cpu;
+mod custom;
 mod describe;
 mod emit;
+mod lag;
 mod lastwords;
 mod logs;
 mod model;
@@ -21,9 +24,14 @@ mod network;
 mod nodes;
 mod note_rules;
 mod notes;
+mod numbers;
 mod objects;
+mod observe;
+mod observed;
+mod outputs;
 mod pages;
 mod patterns;
+mod patterns_apps;
 mod places;
 mod probes;
 mod rank;
@@ -32,6 +40,7 @@ mod scheduling;
 mod storage;
 mod table;
 mod time;
+mod traces;
 mod unexplained;
 mod value;
 mod words;
@@ -67,6 +76,9 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     network::detect(&ctx);
     workloads::detect(&ctx);
     control::detect(&ctx);
+    answers::detect(&ctx);
+    traces::detect(&ctx);
+    lag::detect(&ctx);
     unexplained::detect(&ctx);
     let mut partial = rank::settle(ctx, &ticket, host_report);
     partial.not_examined.extend(reading.not_examined);

@@ -1,5 +1,6 @@
 //! One typed picture of a cluster, whatever the bundle's layout; each field knows its file and line.
 
+pub use super::observed::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A place in the bundle.
@@ -325,6 +326,8 @@ pub struct Note {
     pub current: bool,
     /// The container it speaks of, if it says so.
     pub container: String,
+    /// From the status of a resource that no detector knows by its kind.
+    pub of_custom: bool,
 }
 
 /// A node.
@@ -423,6 +426,8 @@ pub struct Service {
     pub endpoints: Option<Loc<String>>,
     /// A load balancer without address: its place.
     pub pending_address: Option<Src>,
+    /// Address inside the cluster, "" if unknown.
+    pub cluster_ip: String,
 }
 
 /// The endpoints behind a service (Endpoints or EndpointSlice).
@@ -543,6 +548,8 @@ pub struct Ingress {
     pub backends: Vec<(String, String, Src)>,
     /// TLS secrets.
     pub tls: Vec<Loc<String>>,
+    /// The bundle shows that it has no address: no controller has taken it.
+    pub no_address: bool,
 }
 
 /// A network policy.
@@ -558,6 +565,10 @@ pub struct NetPol {
     pub selector: Labels,
     /// It forbids every incoming connection.
     pub denies_ingress: bool,
+    /// It lets only listed incoming connections pass, perhaps none.
+    pub limits_ingress: bool,
+    /// Labels of pods of its own namespace that may connect; `None` where its rules say more than that.
+    pub admits_pods: Option<Vec<Labels>>,
     /// It forbids every outgoing connection.
     pub denies_egress: bool,
     /// It lets only listed outgoing connections pass, perhaps none.
@@ -721,6 +732,18 @@ pub struct Cluster {
     pub clock: Option<i64>,
     /// What `kubectl top` shows.
     pub usage: Vec<Usage>,
+    /// What tools answered.
+    pub answers: Vec<Answer>,
+    /// Alerts that fire.
+    pub alerts: Vec<Alert>,
+    /// Spans of traces.
+    pub spans: Vec<Span>,
+    /// Results of queries of metrics.
+    pub series: Vec<Series>,
+    /// Consumers that are behind.
+    pub lags: Vec<Lag>,
+    /// Claims that are being deleted: namespace, name, place, who still uses it.
+    pub ending_claims: Vec<(String, String, Src, String)>,
 }
 
 impl Cluster {

@@ -31,6 +31,7 @@ pub fn detect(ctx: &Ctx) {
     }
     for ingress in &ctx.cluster.ingresses {
         backends(ctx, ingress);
+        ingress_class(ctx, ingress);
     }
     policies(ctx);
 }
@@ -167,6 +168,9 @@ fn endpoints(ctx: &Ctx, service: &Service) {
         ctx.emit(draft);
         return;
     }
+    if none && unlabelled(ctx, service, place) {
+        return;
+    }
     if none {
         let unready: Vec<&str> = matching
             .iter()
@@ -196,6 +200,269 @@ fn endpoints(ctx: &Ctx, service: &Service) {
             None => draft,
         });
     }
+}
+
+/// No endpoints, although pods that look like the service's own are ready: the labels of pods are not in the
+/// bundle, but a ready pod that the selector matched would be an endpoint.
+fn unlabelled(ctx: &Ctx, service: &Service, place: Option<Src>) -> bool {
+    let cluster = ctx.cluster;
+    if cluster
+        .pods
+        .iter()
+        .any(|pod| pod.ns == service.ns && !pod.labels.is_empty())
+    {
+        return false;
+    }
+    let here: Vec<&Pod> = cluster
+        .pods
+        .iter()
+        .filter(|pod| pod.ns == service.ns && !pod.is_done())
+        .collect();
+    let own = here.iter().find(|pod| {
+        pod.is_ready()
+            && (pod.app() == service.name
+                || service.name.starts_with(pod.app())
+                || pod.app().starts_with(&service.name))
+    });
+    let all_ready = !here.is_empty() && here.iter().all(|pod| pod.is_ready());
+    let Some(pod) = own.or_else(|| all_ready.then(|| &here[0])) else {
+        return false;
+    };
+    let who = format!("service {}", full_name(&service.ns, &service.name));
+    let strength = match (own.is_some(), ctx.in_ticket(&service.name)) {
+        (true, true) => 0.84,
+        (true, false) => 0.74,
+        (false, true) => 0.66,
+        (false, false) => 0.45,
+    };
+    let draft = Draft::cause("service-selector-mismatch", "Service", &service.ns, &service.name, strength)
+        .says(
+            format!("{who} has no endpoints although pod {} is ready: its selector {} matches no pod", pod.name, pairs(&service.selector)),
+            format!("{who} has no endpoints. Pod {} is ready and would be one if the selector {} matched its labels.", pod.name, pairs(&service.selector)),
+        )
+        .show(ctx.quote(service.selector_src, ""))
+        .show(place.and_then(|src| ctx.quote(src, &service.name)))
+        .show(ctx.quote(pod.src, &pod.name));
+    ctx.emit(draft.entity("pod", &pod.name));
+    true
+}
+
+/// An ingress whose class no controller answers for, or that has none.
+fn ingress_class(ctx: &Ctx, ingress: &Ingress) {
+    let class = ingress.class.v.as_str();
+    let who = format!("ingress {}", full_name(&ingress.ns, &ingress.name));
+    let known: Vec<&str> = ctx
+        .cluster
+        .names
+        .iter()
+        .filter(|(kind, _, _)| kind == "IngressClass")
+        .map(|(_, _, name)| name.as_str())
+        .collect();
+    let listed = ctx.cluster.is_listed("IngressClass", "");
+    let asked = ctx.in_ticket(&ingress.name)
+        || ["ingress", "404", "reach", "unavailable", "url", "http"]
+            .iter()
+            .any(|word| ctx.ticket.contains(word));
+    let (strength, title, statement) = if listed && !class.is_empty() && !known.contains(&class) {
+        let have = if known.is_empty() {
+            "none exists".to_owned()
+        } else {
+            format!("the cluster has: {}", known.join(", "))
+        };
+        (
+            0.88,
+            format!("{who} names ingress class {class}, which does not exist"),
+            format!(
+                "{who} names ingress class {class}, but there is no such class ({have}), so no controller serves it."
+            ),
+        )
+    } else if ingress.no_address && !class.is_empty() {
+        let usual = [
+            "nginx",
+            "traefik",
+            "haproxy",
+            "alb",
+            "gce",
+            "istio",
+            "kong",
+            "contour",
+            "openshift-default",
+            "azure-application-gateway",
+            "cilium",
+            "public",
+            "webapprouting.kubernetes.azure.com",
+        ];
+        let odd = !usual.contains(&class);
+        let others = ctx
+            .cluster
+            .ingresses
+            .iter()
+            .any(|other| other.class.v == class && !other.no_address);
+        if others {
+            return;
+        }
+        let strength = match (odd, asked) {
+            (true, true) => 0.7,
+            (true, false) => 0.58,
+            (false, true) => 0.54,
+            _ => 0.4,
+        };
+        (
+            strength,
+            format!("{who} has no address: no controller serves its ingress class {class}"),
+            format!(
+                "{who} has no address, which means that no ingress controller has taken it: its ingress class is {class}; a wrong class name or a missing controller leaves it like that."
+            ),
+        )
+    } else if listed && class.is_empty() && ingress.no_address && !known.is_empty() {
+        (
+            if asked { 0.6 } else { 0.42 },
+            format!("{who} names no ingress class and no controller has taken it"),
+            format!(
+                "{who} names no ingress class and has no address; the cluster has the classes {}.",
+                known.join(", ")
+            ),
+        )
+    } else {
+        return;
+    };
+    let draft = Draft::cause(
+        "ingress-class-unknown",
+        "Ingress",
+        &ingress.ns,
+        &ingress.name,
+        strength,
+    )
+    .says(title, statement)
+    .show(ctx.quote_loc(&ingress.class))
+    .show(ctx.quote(ingress.src, &ingress.name));
+    ctx.emit(draft);
+}
+
+/// Connections that time out and a policy that would drop just those packets.
+fn dropped(ctx: &Ctx) -> Vec<Src> {
+    let waits: Vec<(String, String, String, crate::report::Evidence)> = ctx
+        .signals()
+        .iter()
+        .filter(|signal| {
+            matches!(
+                signal.cause.as_str(),
+                "dependency-timeout"
+                    | "workload-dependency-unreachable"
+                    | "connection-lost"
+                    | "connection-pool-exhausted"
+            )
+        })
+        .filter_map(|signal| {
+            let what = signal
+                .entities
+                .get("dependency")
+                .cloned()
+                .unwrap_or_default();
+            let line = signal.evidence.first()?.clone();
+            // A refused connection was answered; a policy lets packets vanish.
+            let vanishes = [
+                "timed out",
+                "timeout",
+                "time out",
+                "unreachable",
+                "deadline",
+            ]
+            .iter()
+            .any(|word| line.quote.to_lowercase().contains(word));
+            vanishes.then(|| {
+                (
+                    signal.subject.namespace.clone().unwrap_or_default(),
+                    signal.subject.name.clone(),
+                    what,
+                    line,
+                )
+            })
+        })
+        .collect();
+    let mut told = Vec::new();
+    for (ns, pod_name, what, line) in waits {
+        let host = what.split(':').next().unwrap_or_default();
+        let from = ctx.cluster.pod(&ns, &pod_name);
+        // The service that is called: by its name in the host, or by its address.
+        let service = ctx.cluster.services.iter().find(|service| {
+            service.cluster_ip == host && !host.is_empty()
+                || host == service.name && (service.ns == ns || service.ns.is_empty())
+                || host.starts_with(&format!("{}.{}", service.name, service.ns))
+        });
+        let mut parts = host.split('.');
+        let (by_name, by_ns) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
+        let quote = line.quote.to_lowercase();
+        for policy in &ctx.cluster.netpols {
+            let target_ns = service.map_or(
+                if by_ns.is_empty() { ns.as_str() } else { by_ns },
+                |service| service.ns.as_str(),
+            );
+            let named = |text: &str| {
+                !text.is_empty()
+                    && (by_name == text
+                        || super::emit::contains_word(&quote, text)
+                        || ctx.in_ticket(text))
+            };
+            let guards_target = policy.limits_ingress
+                && (policy.ns == target_ns
+                    || policy.ns.is_empty()
+                    || target_ns.is_empty()
+                    || quote.contains(&format!(".{}.svc", policy.ns)))
+                && (policy.selector.is_empty()
+                    || service.is_some_and(|service| {
+                        selects(&policy.selector, &service.selector)
+                            || selects(&service.selector, &policy.selector)
+                    })
+                    || policy.selector.iter().any(|(_, value)| named(value)));
+            let lets_in = match (&policy.admits_pods, from) {
+                (None, _) => !policy.denies_ingress,
+                (Some(list), Some(pod)) if !pod.labels.is_empty() => {
+                    pod.ns == policy.ns && list.iter().any(|labels| selects(labels, &pod.labels))
+                }
+                (Some(list), _) => !list.is_empty() && pod_name.is_empty(),
+            };
+            let holds_back = policy.denies_egress
+                && policy.ns == ns
+                && from.is_none_or(|pod| {
+                    policy.selector.is_empty() || selects(&policy.selector, &pod.labels)
+                });
+            if !(guards_target && !lets_in || holds_back) {
+                continue;
+            }
+            let name = full_name(&policy.ns, &policy.name);
+            let of = if policy.selector.is_empty() {
+                format!("all pods of namespace {}", policy.ns)
+            } else {
+                format!("pods with {}", pairs(&policy.selector))
+            };
+            let way = if holds_back {
+                "lets no connection out of"
+            } else {
+                "does not let its connections in to"
+            };
+            let whom = if what.is_empty() {
+                String::new()
+            } else {
+                format!(" to {what}")
+            };
+            let draft = Draft::cause("networkpolicy-blocks", "NetworkPolicy", &policy.ns, &policy.name, 0.86)
+                .says(
+                    format!("network policy {name} {way} {of}, so connections of pod {}{whom} time out", full_name(&ns, &pod_name)),
+                    format!("Network policy {name} selects {of} and {way} them for pod {}: its connections{whom} time out.", full_name(&ns, &pod_name)),
+                )
+                .show(ctx.quote(policy.src, &policy.name))
+                .show(Some(line.clone()))
+                .entity("pod", &pod_name);
+            ctx.emit(draft);
+            told.push(policy.src);
+            break;
+        }
+    }
+    told
 }
 
 /// A target port that no selected container listens on.
@@ -430,7 +697,8 @@ fn dns_blocked(ctx: &Ctx) -> Vec<Src> {
 
 /// Policies that isolate pods whose traffic is in trouble.
 fn policies(ctx: &Ctx) {
-    let told = dns_blocked(ctx);
+    let mut told = dns_blocked(ctx);
+    told.extend(dropped(ctx));
     for policy in ctx.cluster.netpols.iter().filter(|policy| {
         (policy.denies_ingress || policy.denies_egress) && !told.contains(&policy.src)
     }) {

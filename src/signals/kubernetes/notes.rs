@@ -42,6 +42,9 @@ pub fn classify<'n>(note: &'n Note) -> Option<(&'static Rule, Captures<'n>)> {
                 | "Preempted"
                 | "TaintManagerEviction"
                 | "FailedBinding"
+                | "IssuerNotFound"
+                | "IssuerNotReady"
+                | "NotTriggerScaleUp"
         )
     {
         return None;
@@ -240,6 +243,37 @@ fn status_notes(ctx: &Ctx) -> Vec<Note> {
     notes
 }
 
+/// A resource whose controller says that it is not well, in words that no rule knows.
+fn own_state(ctx: &Ctx, note: &Note) {
+    let trouble = super::words::is_trouble(&note.message);
+    let asked = ctx.in_ticket(&note.name) || ctx.in_ticket(app_of(&note.name));
+    let strength = match (trouble, asked) {
+        (true, true) => 0.76,
+        (true, false) => 0.58,
+        (false, true) => 0.6,
+        (false, false) => 0.42,
+    };
+    let who = format!(
+        "{} {}",
+        note.kind.to_lowercase(),
+        full_name(&note.ns, &note.name)
+    );
+    let words = cut(&one_line(&note.message), 300);
+    let draft = Draft::cause(
+        "custom-resource-not-ready",
+        &note.kind,
+        &note.ns,
+        &note.name,
+        strength,
+    )
+    .says(
+        format!("{who} is not ready ({}): {}", note.reason, cut(&words, 150)),
+        format!("The controller of {who} says {}: {words}", note.reason),
+    )
+    .show(ctx.quote(note.src, &note.message));
+    ctx.emit(draft);
+}
+
 /// Signals from events and status messages, grouped by cause and subject.
 pub fn detect(ctx: &Ctx) {
     let own = status_notes(ctx);
@@ -249,6 +283,9 @@ pub fn detect(ctx: &Ctx) {
             continue;
         }
         let Some((rule, captures)) = classify(note) else {
+            if note.of_custom {
+                own_state(ctx, note);
+            }
             continue;
         };
         let image = IMAGE_NAME

@@ -255,6 +255,30 @@ fn rule_admits_dns(rule: &Val, ns: &str) -> bool {
     by_port && by_peer
 }
 
+/// The labels of the pods of a policy's own namespace that its ingress rules let in; `None` when a rule
+/// admits more than can be told by labels.
+fn admitted_pods(rules: &Val) -> Option<Vec<Labels>> {
+    let mut admitted = Vec::new();
+    for rule in rules.items() {
+        if rule.get("from").items().is_empty() {
+            return None;
+        }
+        for peer in rule.get("from").items() {
+            let pods = peer.at_path(&["podSelector", "matchLabels"]);
+            if pods.members().is_empty()
+                || !peer
+                    .at_path(&["podSelector", "matchExpressions"])
+                    .items()
+                    .is_empty()
+            {
+                return None;
+            }
+            admitted.push(labels(pods));
+        }
+    }
+    Some(admitted)
+}
+
 /// Label pairs of a map.
 fn labels(val: &Val) -> Labels {
     val.members()
@@ -470,6 +494,8 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
                 src: obj.name_src(),
                 selector: labels(spec.at_path(&["podSelector", "matchLabels"])),
                 denies_ingress: has_ingress && spec.get("ingress").items().is_empty(),
+                limits_ingress: has_ingress,
+                admits_pods: admitted_pods(spec.get("ingress")),
                 denies_egress: types.contains(&"Egress") && spec.get("egress").items().is_empty(),
             });
         }
@@ -568,7 +594,9 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
                 }
             }
         }
-        _ => {}
+        "" | "Endpoint" | "ConfigMapList" | "CustomResourceDefinition" | "ClusterRole" | "Role" => {
+        }
+        _ => super::custom::read_object(cluster, file, kind, val),
     }
 }
 
@@ -851,6 +879,7 @@ fn event(cluster: &mut Cluster, obj: &Obj) {
         warning: val.get("type").text() == "Warning",
         current: false,
         container,
+        of_custom: false,
     });
 }
 
@@ -978,6 +1007,7 @@ fn service(cluster: &mut Cluster, obj: &Obj) {
         ),
         ports: spec.get("ports").items().iter().map(port).collect(),
         endpoints: None,
+        cluster_ip: spec.get("clusterIP").text().to_owned(),
     });
 }
 
@@ -1022,6 +1052,12 @@ fn ingress(cluster: &mut Cluster, obj: &Obj) {
         name: meta.get("name").text().to_owned(),
         src: obj.name_src(),
         class: obj.loc(class),
+        no_address: !obj.val.get("status").is_null()
+            && obj
+                .val
+                .at_path(&["status", "loadBalancer", "ingress"])
+                .items()
+                .is_empty(),
         backends,
         tls: spec
             .get("tls")

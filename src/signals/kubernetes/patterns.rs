@@ -12,7 +12,8 @@ pub struct Pattern {
     pub words: &'static str,
 }
 
-const fn p(
+/// A row of the table.
+pub const fn p(
     slug: &'static str,
     weight: f64,
     headline: &'static str,

@@ -39,6 +39,8 @@ pub const KINDS: &[(&str, &str)] = &[
     ("horizontalpodautoscalers", "HorizontalPodAutoscaler"),
     ("ingress", "Ingress"),
     ("ingresses", "Ingress"),
+    ("ingressclasses", "IngressClass"),
+    ("ingress-classes", "IngressClass"),
     ("network-policy", "NetworkPolicy"),
     ("networkpolicies", "NetworkPolicy"),
     ("namespaces", "Namespace"),

@@ -4,7 +4,7 @@
 use super::model::*;
 use super::places::{KINDS, is_uninteresting, kind_of_path, namespace_of_path, settle_namespaces};
 use super::value::{Val, parse_json};
-use super::{analyses, describe, logs, objects, pages, table, yaml};
+use super::{analyses, describe, lag, logs, objects, outputs, pages, table, traces, yaml};
 use crate::bundle::{Entry, FileKind, Tree};
 use crate::profile::{Name, Profile};
 use crate::report::NotExamined;
@@ -193,7 +193,16 @@ impl Reader<'_> {
         let is_errors = rel.ends_with("-errors.json") && rel.contains("cluster-resources/");
         let is_version = name == "cluster_version.json"
             || head.iter().any(|line| line.contains("\"gitVersion\""));
+        let is_trace = !is_object && traces::is_trace(head);
+        let is_query = !is_object && !is_trace && traces::is_query(head);
+        let is_lag = !is_object
+            && head
+                .iter()
+                .any(|line| line.contains("lag\":") || line.contains("Lag\":"));
         if !(is_object
+            || is_trace
+            || is_query
+            || is_lag
             || is_analysis
             || is_alerts
             || is_version
@@ -221,6 +230,13 @@ impl Reader<'_> {
         let cluster = &mut self.reading.cluster;
         if is_analysis {
             analyses::read_analysis(cluster, id, &doc);
+        } else if is_trace {
+            traces::read_traces(cluster, id, &doc);
+        } else if is_query {
+            let words = rel.to_ascii_lowercase();
+            traces::read_series(cluster, id, &doc, &words);
+        } else if is_lag {
+            lag::read_json(cluster, id, &doc);
         } else if is_alerts {
             analyses::read_alerts(cluster, id, &doc);
         } else if is_certificates {
@@ -264,6 +280,10 @@ impl Reader<'_> {
         };
         let known: BTreeSet<&str> = KINDS.iter().map(|(_, kind)| *kind).collect();
         let is_wanted = text.lines().any(|(_, line)| {
+            // A resource of any kind that says something about its state.
+            if line.trim_start() == "conditions:" || line.trim_start() == "operationState:" {
+                return true;
+            }
             let kind = line
                 .trim_start_matches([' ', '-'])
                 .strip_prefix("kind: ")
@@ -332,6 +352,12 @@ impl Reader<'_> {
             return;
         }
         let rows = table::read(&mut self.reading.cluster, id, &lines, &ns, stem);
+        if !is_log_place
+            && self.profile.name != Name::Sosreport
+            && self.profile.name != Name::Supportconfig
+        {
+            outputs::read(&mut self.reading.cluster, id, &lines);
+        }
         if rows == 0 && logs::is_maybe_log(rel, entry.kind) {
             self.log_files.push((id, rel.to_owned()));
         }

@@ -114,9 +114,39 @@ const PREDICATES: &[(&str, &str, &str)] = &[
         "its pod affinity rules leave no node",
     ),
     (
+        "topology spread constraints (missing required label)",
+        "scheduling-topology-label",
+        "its topology spread constraints name a node label that no node carries (missing required label)",
+    ),
+    (
         "topology spread constraints",
         "scheduling-pod-affinity",
         "its topology spread constraints leave no node",
+    ),
+    (
+        "scheduling gates",
+        "scheduling-gated",
+        "its scheduling gates were never removed by the controller that set them",
+    ),
+    (
+        "max node group size reached",
+        "autoscaler-cannot-add-nodes",
+        "no node fits and the cluster autoscaler cannot add one (max node group size reached)",
+    ),
+    (
+        "didn't trigger scale-up",
+        "scheduling-failed",
+        "the cluster autoscaler finds no node group that would fit",
+    ),
+    (
+        "cannot allocate all claims",
+        "scheduling-insufficient-resources",
+        "the devices that its resource claims ask for are not free",
+    ),
+    (
+        "not enough free storage",
+        "scheduling-volume-affinity",
+        "no node has enough free storage for its volume",
     ),
     (
         "didn't have free ports",

@@ -23,6 +23,29 @@ pub fn detect(ctx: &Ctx) {
             _ => {}
         }
     }
+    for (ns, name, src, users) in &ctx.cluster.ending_claims {
+        let who = format!("claim {}", full_name(ns, name));
+        let by = if users.is_empty() {
+            String::new()
+        } else {
+            format!(": it is still used by {users}")
+        };
+        let draft = Draft::cause(
+            "pvc-stuck-terminating",
+            "PersistentVolumeClaim",
+            ns,
+            name,
+            0.72,
+        )
+        .says(
+            format!("{who} is stuck in Terminating{by}"),
+            format!(
+                "{who} was deleted and its finalizer kubernetes.io/pvc-protection keeps it{by}."
+            ),
+        )
+        .show(ctx.quote(*src, ""));
+        ctx.emit(draft);
+    }
     for volume in ctx
         .cluster
         .pvs

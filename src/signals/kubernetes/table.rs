@@ -36,7 +36,7 @@ impl Header {
         let has = |name: &str| columns.iter().any(|(column, _)| column == name);
         (columns.len() > 1
             && columns.iter().all(|(name, _)| is_name(name))
-            && (has("NAME") || has("OBJECT") || has("NAMESPACE")))
+            && (has("NAME") || has("OBJECT") || has("NAMESPACE") || has("LAG")))
         .then_some(Self { columns })
     }
     fn has(&self, name: &str) -> bool {
@@ -173,7 +173,12 @@ fn row(
             count: number(cell("COUNT")).unwrap_or_else(|| parse_count(cell("LAST SEEN"))),
             warning: cell("TYPE") == "Warning",
             current: false,
+            of_custom: false,
         });
+        return true;
+    }
+    if has("LAG") && (has("TOPIC") || has("GROUP")) {
+        super::lag::read_row(cluster, &|column| cell(column).to_owned(), src);
         return true;
     }
     if name.is_empty() {
@@ -295,6 +300,7 @@ fn row(
             selector_src: src,
             ports: Vec::new(),
             endpoints: None,
+            cluster_ip: cell("CLUSTER-IP").trim_matches(['<', '>']).to_owned(),
         });
     } else if has("ENDPOINTS") {
         let ready = if cell("ENDPOINTS") == "<none>" {
@@ -354,6 +360,13 @@ fn row(
             max: number(cell("MAXPODS")),
             current: number(cell("REPLICAS")),
         });
+    } else if has("CONTROLLER") && has("PARAMETERS") {
+        cluster
+            .listed
+            .insert(("IngressClass".into(), String::new()));
+        cluster
+            .names
+            .insert(("IngressClass".into(), String::new(), name));
     } else if has("HOSTS") && has("CLASS") {
         cluster.ingresses.push(Ingress {
             ns,
@@ -363,6 +376,7 @@ fn row(
                 cell("CLASS").trim_matches(['<', '>']).replace("none", ""),
                 src,
             ),
+            no_address: has("ADDRESS") && cell("ADDRESS").is_empty(),
             ..Ingress::default()
         });
     } else if has("AVAILABLE") && has("SERVICE") {
@@ -439,9 +453,28 @@ fn row(
             cluster.terminating.push((name, src, String::new()));
         }
     } else {
-        return false;
+        let kind = if kind.is_empty() {
+            kind_of_stem(stem)
+        } else {
+            kind
+        };
+        return super::custom::read_row(cluster, &ns, &name, &kind, src, &|column| {
+            cell(column).to_owned()
+        });
     }
     true
+}
+
+/// The kind of rows by the name of their file: `get_certificate_-n_shop` lists `certificate`s.
+fn kind_of_stem(stem: &str) -> String {
+    let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+    stem.trim_start_matches("kubectl_")
+        .strip_prefix("get_")
+        .unwrap_or_default()
+        .split(['_', ' '])
+        .next()
+        .map(kind_name)
+        .unwrap_or_default()
 }
 
 fn is_namespaces(stem: &str, status: &str) -> bool {

@@ -128,8 +128,12 @@ fn crash_finds(log: &str, cause: &str, words: &str) {
 #[test]
 fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
     let text = include_str!("../../../playbooks/causes/kubernetes.toml");
-    let table: toml::Table = text.parse().unwrap();
-    let causes = table["causes"].as_array().unwrap();
+    let apps = include_str!("../../../playbooks/causes/apps.toml");
+    let tables: Vec<toml::Table> = [text, apps].map(|text| text.parse().unwrap()).to_vec();
+    let causes: Vec<&toml::Value> = tables
+        .iter()
+        .flat_map(|table| table["causes"].as_array().unwrap())
+        .collect();
     let slugs: std::collections::BTreeSet<&str> = causes
         .iter()
         .filter_map(|cause| cause["slug"].as_str())
@@ -151,6 +155,11 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
         include_str!("probes.rs"),
         include_str!("applogs.rs"),
         include_str!("lastwords.rs"),
+        include_str!("patterns_apps.rs"),
+        include_str!("numbers.rs"),
+        include_str!("answers.rs"),
+        include_str!("traces.rs"),
+        include_str!("lag.rs"),
     ];
     for slug in &slugs {
         assert!(
@@ -167,7 +176,10 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
             rule.slug
         );
     }
-    for slug in super::words::slugs().chain(super::scheduling::slugs()) {
+    for slug in super::words::slugs()
+        .chain(super::scheduling::slugs())
+        .chain(super::answers::slugs())
+    {
         assert!(slugs.contains(slug), "{slug} is not in the catalogue");
     }
     for source in sources {

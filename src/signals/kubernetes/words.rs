@@ -1,6 +1,7 @@
 //! What a line of an application's log says is wrong: a cause, how telling it is, and the thing it names.
 
-use super::patterns::{NEEDLES, PATTERNS};
+use super::patterns::{self, Pattern};
+use super::patterns_apps;
 use aho_corasick::AhoCorasick;
 use regex::{Regex, RegexSet};
 use std::sync::LazyLock;
@@ -19,6 +20,14 @@ pub struct Verdict {
     /// Byte offset in the line where the telling words begin.
     pub at: usize,
 }
+
+/// Special patterns before general ones.
+static PATTERNS: LazyLock<Vec<&'static Pattern>> = LazyLock::new(|| {
+    patterns_apps::PATTERNS
+        .iter()
+        .chain(patterns::PATTERNS)
+        .collect()
+});
 
 static SET: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
     regex::RegexSetBuilder::new(PATTERNS.iter().map(|pattern| pattern.words))
@@ -60,7 +69,7 @@ static ENDPOINT: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 static MATTERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .build(NEEDLES)
+        .build(patterns::NEEDLES.iter().chain(patterns_apps::NEEDLES))
         .ok()
 });
 
@@ -120,6 +129,7 @@ pub fn classify(line: &str) -> Option<Verdict> {
                     | "workload-certificate-expired"
                     | "workload-certificate-untrusted"
                     | "database-error"
+                    | "connection-pool-exhausted"
             ))
     {
         what = endpoint_in(line);

@@ -36,7 +36,11 @@ fn suspended(ctx: &Ctx, workload: &Workload) {
         "CronJob",
         &workload.ns,
         &workload.name,
-        if asked { 0.85 } else { 0.4 },
+        match () {
+            () if asked => 0.85,
+            () if ctx.narrow => 0.54,
+            () => 0.4,
+        },
     )
     .says(
         format!("cron job {name} is suspended and never runs"),

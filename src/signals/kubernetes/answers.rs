@@ -1,0 +1,271 @@
+//! Signals from what tools answered and from alerts that fire.
+
+use super::emit::{Ctx, Draft, cut, one_line};
+use super::model::*;
+use super::notes;
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Words of an answer, the cause, what they mean, strength. Special before general.
+const MEANINGS: &[(&str, &str, &str, f64)] = &[
+    (
+        r"field is immutable|updates to statefulset spec for fields other than|may not change once set|is immutable after",
+        "immutable-field-changed",
+        "a field that cannot be changed on an existing object was changed (field is immutable)",
+        0.88,
+    ),
+    (
+        r"another operation \(install/upgrade/rollback\) is in progress|STATUS: pending-|is pending-(?:install|upgrade|rollback)",
+        "release-stuck-pending",
+        "an earlier helm operation was interrupted and its release is still marked as pending",
+        0.86,
+    ),
+    (
+        r"violate the pod's disruption budget",
+        "pdb-blocks-eviction",
+        "a pod disruption budget forbids the eviction",
+        0.84,
+    ),
+    (
+        r"cannot delete Pods? (?:with local storage|not managed by|declare no controller)|DaemonSet-managed Pods|use --(?:force|ignore-daemonsets|delete-emptydir-data)",
+        "drain-refused",
+        "kubectl drain refuses to evict some kinds of pods without an explicit option",
+        0.74,
+    ),
+    (
+        r"cannot re-use a name that is still in use|invalid ownership metadata|cannot be imported into the current release|already exists and (?:is not|cannot)",
+        "release-object-conflict",
+        "an object of that name exists already and belongs to nobody or to another release",
+        0.85,
+    ),
+    (
+        r"unable to build kubernetes objects|error validating|unknown field|ValidationError|error converting YAML|error parsing|YAML parse error|did not find expected|execution error at|parse error at|nil pointer evaluating|values don't meet the specifications",
+        "manifest-invalid",
+        "the manifest or chart template is not valid",
+        0.85,
+    ),
+    (
+        r"authentication required|repository not found|Repository not found|failed to (?:list refs|fetch|clone|checkout)|unable to (?:clone|resolve|access)|could not read Username|permission denied \(publickey|app path does not exist|chart .{1,80} not found|failed to generate manifest",
+        "gitops-source-failed",
+        "the source of the manifests (repository, chart, path or credentials) cannot be read",
+        0.86,
+    ),
+    (
+        r"exceeded its progress deadline",
+        "rollout-stuck",
+        "the rollout exceeded its progress deadline",
+        0.5,
+    ),
+    (
+        r"is invalid:",
+        "manifest-invalid",
+        "the API server refuses the object as invalid",
+        0.82,
+    ),
+];
+
+static COMPILED: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| {
+    MEANINGS
+        .iter()
+        .map(|(words, ..)| Regex::new(&format!("(?i){words}")).ok())
+        .collect()
+});
+
+/// Alerts that always fire or only steer others.
+const STEERING: [&str; 6] = [
+    "Watchdog",
+    "InfoInhibitor",
+    "DeadMansSwitch",
+    "DeadMansSnitch",
+    "AlertmanagerTest",
+    "TestAlert",
+];
+
+/// Cause and meaning of an answer's words.
+pub fn meaning(words: &str) -> Option<(&'static str, &'static str, f64)> {
+    MEANINGS
+        .iter()
+        .zip(COMPILED.iter())
+        .find(|(_, regex)| regex.as_ref().is_some_and(|regex| regex.is_match(words)))
+        .map(|((_, slug, meaning, strength), _)| (*slug, *meaning, *strength))
+}
+
+/// Every cause that answers can name.
+#[cfg(test)]
+pub fn slugs() -> impl Iterator<Item = &'static str> {
+    MEANINGS.iter().map(|(_, slug, ..)| *slug)
+}
+
+/// Answers and alerts.
+pub fn detect(ctx: &Ctx) {
+    for answer in &ctx.cluster.answers {
+        of_tool(ctx, answer);
+    }
+    for alert in &ctx.cluster.alerts {
+        firing(ctx, alert);
+    }
+}
+
+fn of_tool(ctx: &Ctx, answer: &Answer) {
+    let words = cut(&one_line(&answer.words), 320);
+    let name = quoted(&answer.words);
+    let (slug, meaning, strength) = match meaning(&answer.words) {
+        Some(found) => found,
+        None => {
+            let note = Note {
+                reason: "FailedCreate".into(),
+                message: answer.words.clone(),
+                warning: true,
+                ..Note::default()
+            };
+            match notes::classify(&note).filter(|(rule, _)| rule.slug != "workload-create-failed") {
+                Some((rule, _)) => (
+                    rule.slug,
+                    "the API server or a controller refuses it",
+                    rule.strength * 0.95,
+                ),
+                None if matches!(answer.tool, "helm" | "argo" | "flux") => (
+                    "release-failed",
+                    "the release could not be brought to the wanted state",
+                    0.66,
+                ),
+                None => return,
+            }
+        }
+    };
+    let kind = match answer.tool {
+        "helm" => "Release",
+        "argo" => "Application",
+        "flux" => "Kustomization",
+        "drain" => "Pod",
+        _ => "Object",
+    };
+    let of = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" {name}")
+    };
+    let tool = match answer.tool {
+        "helm" => "helm",
+        "argo" => "Argo CD",
+        "flux" => "Flux",
+        "drain" => "kubectl drain",
+        _ => "the tool",
+    };
+    let title = format!(
+        "{}{of}: {meaning}: {}",
+        kind.to_lowercase(),
+        cut(&words, 140)
+    );
+    let draft = if slug == "rollout-stuck" {
+        Draft::symptom(slug, kind, "", &name, strength)
+    } else {
+        Draft::cause(slug, kind, "", &name, strength)
+    };
+    let draft = draft
+        .says(title, format!("{meaning}. {tool} answers: {words}"))
+        .show(ctx.quote(answer.src, &answer.words));
+    ctx.emit(draft);
+}
+
+/// The first quoted plain name in `text`.
+fn quoted(text: &str) -> String {
+    text.split('"')
+        .skip(1)
+        .step_by(2)
+        .find(|name| {
+            !name.is_empty()
+                && name.len() < 80
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        })
+        .map(|name| name.rsplit('/').next().unwrap_or(name).to_owned())
+        .unwrap_or_default()
+}
+
+fn firing(ctx: &Ctx, alert: &Alert) {
+    if STEERING.contains(&alert.name.as_str())
+        || matches!(alert.severity.as_str(), "none" | "info" | "debug")
+    {
+        return;
+    }
+    let base = match alert.severity.as_str() {
+        "critical" | "page" | "emergency" | "high" | "error" | "disaster" => 0.62,
+        "warning" | "warn" | "medium" | "moderate" => 0.52,
+        _ => 0.54,
+    };
+    let asked = ctx.in_ticket(&alert.object) || ctx.in_ticket(&alert.name);
+    let of = if alert.object.is_empty() {
+        String::new()
+    } else {
+        format!(" for {}", full_name(&alert.ns, &alert.object))
+    };
+    let words = one_line(&alert.words.v);
+    let mut draft = Draft::cause(
+        "alert-firing",
+        "Alert",
+        &alert.ns,
+        &alert.name,
+        if asked { base + 0.1 } else { base },
+    )
+    .says(
+        format!("alert {} fires{of}: {}", alert.name, cut(&words, 140)),
+        format!(
+            "Alert {} ({}) fires{of}: {}",
+            alert.name,
+            if alert.severity.is_empty() {
+                "no severity"
+            } else {
+                &alert.severity
+            },
+            cut(&words, 320)
+        ),
+    )
+    .show(ctx.quote_loc(&alert.words))
+    .show(ctx.quote(alert.src, &alert.name));
+    for (slot, value) in &alert.labels {
+        draft = draft.entity(slot, value);
+    }
+    ctx.emit(draft);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_mean_something() {
+        assert!(COMPILED.iter().all(Option::is_some));
+        for (words, slug) in [
+            (
+                "Error: UPGRADE FAILED: cannot patch \"web\" with kind Deployment: spec.selector: Invalid value: field is immutable",
+                "immutable-field-changed",
+            ),
+            (
+                "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+                "release-stuck-pending",
+            ),
+            (
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+                "pdb-blocks-eviction",
+            ),
+            (
+                "ComparisonError Failed to load target state: authentication required",
+                "gitops-source-failed",
+            ),
+            (
+                "error: error validating \"x.yaml\": unknown field \"spec.foo\"",
+                "manifest-invalid",
+            ),
+            (
+                "Error: INSTALLATION FAILED: rendered manifests contain a resource that already exists. invalid ownership metadata",
+                "release-object-conflict",
+            ),
+        ] {
+            assert_eq!(meaning(words).map(|(slug, ..)| slug), Some(slug), "{words}");
+        }
+        assert!(meaning("deployment.apps/web configured").is_none());
+        assert_eq!(quoted("cannot patch \"web\" with kind"), "web");
+    }
+}
