@@ -114,11 +114,6 @@ pub fn available_memory() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Whether it is a directory.
-pub fn is_dir(path: &Path) -> bool {
-    path.is_dir()
-}
-
 /// Gives a tree that a worker wrote to the user who started the program.
 ///
 /// # Errors

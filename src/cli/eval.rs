@@ -172,9 +172,13 @@ impl Eval {
             request: Request {
                 bundle: PathBuf::new(),
                 playbook,
+                playbook_given: None,
                 model,
                 ticket: None,
                 runs: out.join("running"),
+                tenant: None,
+                key: None,
+                policy: None,
                 seed: self.seed,
                 threads: self.threads.unwrap_or(each),
                 limits: self.limits.clone(),

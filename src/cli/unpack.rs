@@ -55,6 +55,10 @@ impl Unpack {
         let request = Request {
             bundle: self.bundle,
             playbook: None,
+            playbook_given: None,
+            tenant: None,
+            key: None,
+            policy: None,
             model: None,
             ticket: None,
             runs: out.clone(),

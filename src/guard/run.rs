@@ -100,6 +100,7 @@ async fn guard(request: &Request) -> Result<GuardReport> {
         library: None,
         limits: request.limits.clone(),
         allow_weaker: request.allow_weaker.clone(),
+        name: String::new(),
     };
     let mut report = GuardReport {
         schema: SCHEMA.into(),

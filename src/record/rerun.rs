@@ -83,6 +83,7 @@ pub fn request(record: &Record, given: Given) -> Result<Request> {
         runs: given.runs,
         tenant: record.tenant.clone(),
         key: given.key,
+        policy: None,
         seed: record.settings.seed,
         threads: record.settings.threads,
         limits: record.settings.limits.clone(),

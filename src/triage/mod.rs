@@ -754,7 +754,16 @@ impl<'a> Session<'a> {
                         let text = serde_json::to_string(&report)
                             .or_fail(ExitCode::Bug, "failed to write the draft")?;
                         let (verdict, passed, _) = self
-                            .judge(&unpacked.index, text, false, Some(facts), watch)
+                            .judge(
+                                &unpacked.index,
+                                Unverified {
+                                    text,
+                                    is_prose: false,
+                                },
+                                false,
+                                Some(facts),
+                                watch,
+                            )
                             .await?;
                         if !verdict.is_rejected() {
                             watch.provisional(&passed);
