@@ -216,7 +216,10 @@ impl Shared {
             model: self.options.model.clone(),
             ticket: None,
             runs: self.desk.runs(None),
-            tenant: item.tenant.as_deref().and_then(|tenant| tenant.parse().ok()),
+            tenant: item
+                .tenant
+                .as_deref()
+                .and_then(|tenant| tenant.parse().ok()),
             key: None,
             policy: None,
             seed: settings.seed,

@@ -20,6 +20,9 @@ pub struct Rerun {
     /// The ticket of the first run, when it had one: the record keeps its hash only
     #[arg(long, value_name = "TEXT|FILE")]
     ticket: Option<String>,
+    /// The command policy of the first run, when it had one
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Sign with this Ed25519 key [default: one that the program makes and keeps]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -50,6 +53,7 @@ impl Rerun {
             model,
             runs,
             key: self.key,
+            policy: super::classify::read_policy_text(self.policy.as_deref())?,
         };
         let request = request(&first.record, given)?;
         let mut line = terminal::Line::new(request.limits.max_seconds, self.quiet || self.json);

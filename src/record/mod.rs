@@ -147,6 +147,9 @@ pub struct Settings {
     pub use_model: bool,
     /// SHA-256 of the ticket given on the command line.
     pub ticket_sha256: Option<String>,
+    /// Digest of the organisation's own command policy, when one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_sha256: Option<String>,
     /// Limits.
     pub limits: Limits,
     /// What an evaluation left out.

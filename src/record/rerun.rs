@@ -22,6 +22,8 @@ pub struct Given {
     pub runs: PathBuf,
     /// The key to sign with.
     pub key: Option<PathBuf>,
+    /// The organisation's own command policy, when the first run had one.
+    pub policy: Option<String>,
 }
 
 /// The request that repeats `record`.
@@ -67,6 +69,12 @@ pub fn request(record: &Record, given: Given) -> Result<Request> {
                 .hint("give the same words, to the byte"),
         });
     }
+    if given.policy.as_ref().map(digest) != record.settings.policy_sha256 {
+        return Err(Error::usage(
+            "the command policy is not the one of the first run: the hashes differ",
+        )
+        .hint("give the same file with --policy, or none if the first run had none"));
+    }
     let playbook = record
         .playbook
         .given
@@ -83,7 +91,7 @@ pub fn request(record: &Record, given: Given) -> Result<Request> {
         runs: given.runs,
         tenant: record.tenant.clone(),
         key: given.key,
-        policy: None,
+        policy: given.policy,
         seed: record.settings.seed,
         threads: record.settings.threads,
         limits: record.settings.limits.clone(),

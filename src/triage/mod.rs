@@ -399,6 +399,10 @@ async fn work<'a>(
             .ticket
             .as_deref()
             .map(|ticket| record::key(&[ticket])),
+        policy_sha256: request
+            .policy
+            .as_deref()
+            .map(|policy| record::key(&[policy])),
         limits: request.limits.clone(),
         ablation: session.ablation.clone(),
     };
