@@ -197,7 +197,7 @@ fn spans(line: &str, found: &mut Vec<Advice>) {
         let code = line[inner..close].trim();
         if looks_like_command(code) {
             let sentence = sentence_start(&line[..open]);
-            let before = &line[sentence..open];
+            let before = line[sentence..open].trim_start();
             let after = line[close + 1..].trim_start_matches('`');
             let bare = before
                 .trim_matches(|c: char| {
@@ -237,7 +237,7 @@ fn plain(line: &str, found: &mut Vec<Advice>) {
             continue;
         }
         let sentence = sentence_start(&line[..command.start()]);
-        let before = &line[sentence..command.start()];
+        let before = line[sentence..command.start()].trim_start();
         if !TELLS.is_match(before) {
             continue;
         }
@@ -316,6 +316,10 @@ mod tests {
     #[test]
     fn what_the_reader_is_told_to_run_is_advice() {
         for (text, command) in [
+            (
+                "Do not run `rm -rf /etc/x`. Run `kubectl delete pod web-0` instead.",
+                "kubectl delete pod web-0",
+            ),
             (
                 "Run `rm -rf /var/lib/etcd` on the node.",
                 "rm -rf /var/lib/etcd",

@@ -32,26 +32,35 @@ impl Judge {
             return self.unknown("there is no command");
         };
         if !first.known() || first.text.is_empty() {
-            if first.substituted {
-                return self.unknown("which program runs comes from another command");
-            }
-            self.unknown("which program runs is not in the text");
-            // Words that give it away all the same: $TOOL delete …
-            if rest.iter().take(3).any(|arg| {
-                matches!(
-                    arg.text.as_str(),
-                    "delete" | "destroy" | "-rf" | "-fr" | "drain" | "terminate" | "purge" | "drop"
-                )
-            }) {
-                self.destructive("an unknown program is told to delete");
-            }
-            return;
+            self.unknown(if first.substituted {
+                "which program runs comes from another command"
+            } else {
+                "which program runs is not in the text"
+            });
+            return self.told_to_delete(rest);
         }
         if first.text.contains(['*', '?', '[']) && first.text != "[" && first.text != "[[" {
-            return self.unknown("which program runs depends on the files that are there");
+            self.unknown("which program runs depends on the files that are there");
+            return self.told_to_delete(rest);
         }
-        let name = self.program(&first.text);
-        let Some(name) = name else { return };
+        if let Some((folder, name)) = first.text.rsplit_once('/')
+            && super::relay::INIT_FOLDERS.contains(&folder)
+        {
+            return self.init_script(name, rest);
+        }
+        let plain = first.text.strip_prefix("./").unwrap_or(&first.text);
+        if self.fetched
+            && first.text.contains('/')
+            && self
+                .written
+                .iter()
+                .any(|path| path == plain || *path == first.text)
+        {
+            return self.destructive("runs a program that was fetched from elsewhere");
+        }
+        let Some(name) = self.program(&first.text) else {
+            return;
+        };
         if self.scope.functions.contains(&name) {
             return self.read_only();
         }
@@ -62,6 +71,9 @@ impl Judge {
             return self.read_only();
         }
         // For programs of the table, a last --help prints and does nothing else.
+        if name == "kill" && rest.iter().skip(1).any(|arg| arg.text == "-1") {
+            return self.destructive("`kill -1` stops every process");
+        }
         if rest.last().is_some_and(|arg| arg.text == "--help")
             && !rest.iter().any(|arg| arg.text == "--")
             && super::table::Table::shipped().tool(&name).is_some()
@@ -89,6 +101,27 @@ impl Judge {
         ));
     }
 
+    /// Words that give an unknown program away all the same: `$TOOL delete …`.
+    fn told_to_delete(&mut self, args: &[Arg]) {
+        let tells = |arg: &Arg| {
+            matches!(
+                arg.text.as_str(),
+                "delete"
+                    | "destroy"
+                    | "-rf"
+                    | "-fr"
+                    | "-Rf"
+                    | "drain"
+                    | "terminate"
+                    | "purge"
+                    | "drop"
+            )
+        };
+        if args.iter().take(3).any(tells) {
+            self.destructive("an unknown program is told to delete");
+        }
+    }
+
     /// The program's name without its folder.
     fn program(&mut self, text: &str) -> Option<String> {
         let Some((folder, name)) = text.rsplit_once('/') else {
@@ -99,7 +132,15 @@ impl Judge {
                     .map_or_else(|| text.to_owned(), str::to_owned),
             );
         };
-        if !TRUSTED_FOLDERS.contains(&folder) {
+        // A script that is known by its name, in the folder of its package.
+        if name.ends_with(".sh")
+            && (folder.ends_with("/bin") || folder == "bin")
+            && super::table::Table::shipped().tool(name).is_some()
+        {
+            return Some(name.to_owned());
+        }
+        let packaged = folder.starts_with("/opt/") && folder.ends_with("/bin");
+        if !TRUSTED_FOLDERS.contains(&folder) && !packaged {
             self.unknown(format!(
                 "{} is a program or script that is not shown",
                 show(text)
@@ -121,7 +162,7 @@ impl Judge {
         match name {
             "sh" | "bash" | "zsh" | "ksh" | "dash" | "ash" | "fish" | "rbash" | "csh" | "tcsh"
             | "mksh" => self.shell(name, args, stdin),
-            "." | "source" => self.sourced(args),
+            "." | "source" => self.sourced(args, stdin),
             "alias" => {
                 for arg in args {
                     if let Some((name, value)) = arg.text.split_once('=') {
@@ -140,9 +181,34 @@ impl Judge {
                 self.read_only();
             }
             "read" | "mapfile" | "readarray" | "getopts" => {
+                let value = match stdin {
+                    Stdin::Text(text) => Some(text.trim().to_owned()),
+                    _ => None,
+                };
                 for arg in args.iter().filter(|arg| !arg.text.starts_with('-')) {
-                    self.scope.variables.insert(arg.text.clone(), None);
+                    self.scope.variables.insert(arg.text.clone(), value.clone());
                 }
+                self.read_only();
+            }
+            "set" => {
+                // The arguments of the script itself.
+                if let Some(at) = args.iter().position(|arg| arg.text == "--") {
+                    let given = &args[at + 1..];
+                    let all = join(given);
+                    let known = Some(all).filter(|all| !all.contains(HOLE));
+                    self.scope.variables.insert("@".into(), known);
+                    for (number, arg) in given.iter().enumerate() {
+                        let value = Some(arg.text.clone()).filter(|_| arg.known());
+                        self.scope.variables.insert((number + 1).to_string(), value);
+                    }
+                }
+                self.read_only();
+            }
+            "printf" if args.len() > 2 && args[0].text == "-v" => {
+                let format = &args[2];
+                let plain = args.len() == 3 && format.known() && !format.text.contains('%');
+                let value = plain.then(|| super::words::ansi_c(&format.text));
+                self.scope.variables.insert(args[1].text.clone(), value);
                 self.read_only();
             }
             "trap" => {
@@ -163,23 +229,11 @@ impl Judge {
                         .to_owned();
                     self.deeper(|judge| judge.script(&text));
                 }
-                let inner: Vec<Arg> = args
-                    .iter()
-                    .skip_while(|arg| {
-                        arg.text.starts_with('-')
-                            || matches!(
-                                arg.text.as_str(),
-                                "new"
-                                    | "new-session"
-                                    | "new-window"
-                                    | "neww"
-                                    | "split-window"
-                                    | "send-keys"
-                            )
-                    })
-                    .cloned()
-                    .collect();
-                if !inner.is_empty() {
+                // Names of sessions come before the command; it begins at the first program that is known.
+                if let Some(at) = args.iter().position(|arg| {
+                    super::is_program(&arg.text) && !matches!(arg.text.as_str(), "new" | "attach")
+                }) {
+                    let inner = args[at..].to_vec();
                     self.inner(&inner, &Stdin::None);
                 }
             }
@@ -218,7 +272,8 @@ impl Judge {
                 }
             }
             _ => {
-                return self.script_program(name, args, stdin)
+                return self.relay_program(name, args, stdin)
+                    || self.script_program(name, args, stdin)
                     || self.remote_program(name, args, stdin)
                     || self.http_program(name, args)
                     || self.database(name, args, stdin);
@@ -274,6 +329,9 @@ impl Judge {
             (Some(script), _) if script.substituted => {
                 self.destructive("runs the output of a command as code")
             }
+            (Some(script), _) if self.fetched && self.written.contains(&script.text) => {
+                self.destructive("runs a script that was fetched from elsewhere")
+            }
             (Some(script), _)
                 if script.text != "-" && script.text != "/dev/stdin" && !parsed.has(&["-s"]) =>
             {
@@ -293,8 +351,15 @@ impl Judge {
         }
     }
 
-    fn sourced(&mut self, args: &[Arg]) {
+    fn sourced(&mut self, args: &[Arg], stdin: &Stdin) {
         match args.first() {
+            Some(file) if file.text == "/dev/stdin" => match stdin {
+                Stdin::Text(text) => {
+                    let text = text.clone();
+                    self.deeper(|judge| judge.script(&text));
+                }
+                _ => self.destructive("hands control to code that is not shown"),
+            },
             Some(file) if file.substituted => {
                 self.destructive("runs the output of a command as code")
             }
@@ -623,7 +688,13 @@ impl Judge {
             let inner = words.get(3..).unwrap_or_default().to_vec();
             return self.inner(&inner, stdin);
         }
-        let verb = texts.get(1).copied().unwrap_or("show");
+        // What stands under xfrm is state or policy, the verb comes after it.
+        let at = if begins(object, "xfrm") && texts.len() > 1 {
+            2
+        } else {
+            1
+        };
+        let verb = texts.get(at).copied().unwrap_or("show");
         let any = |options: &[&str]| {
             options.iter().any(|full| {
                 full.starts_with(verb)

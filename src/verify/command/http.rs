@@ -79,6 +79,20 @@ impl Judge {
                 ..Style::default()
             },
         );
+        self.fetched = true;
+        // curl takes any unambiguous beginning of a long option.
+        if let Some(flag) = parsed.flags.iter().find(|flag| {
+            flag.name.len() > 4
+                && flag.name.starts_with("--")
+                && flag.name != "--head"
+                && !values.contains(&flag.name)
+                && values.iter().any(|known| known.starts_with(&flag.name))
+        }) {
+            self.destructive(format!(
+                "`curl {}` is an option that is not written out",
+                show(&flag.name)
+            ));
+        }
         if parsed.words.is_empty() && parsed.value(&["--url"]).is_none() && parsed.flags.is_empty()
         {
             return self.unknown("`curl` without an address");
@@ -132,6 +146,7 @@ impl Judge {
             "--output-dir",
         ]) {
             self.changes("`curl` writes a file");
+            self.note_download(&urls);
         }
         if parsed.has(&["-T", "--upload-file", "--mail-from", "--mail-rcpt"]) {
             self.changes("`curl` sends data out");
@@ -267,7 +282,17 @@ impl Judge {
         }
     }
 
+    /// Files that get the name of what is fetched.
+    fn note_download(&mut self, urls: &[Arg]) {
+        for name in urls.iter().filter_map(|url| url.text.rsplit('/').next()) {
+            if self.written.len() < 64 && !name.is_empty() {
+                self.written.push(name.to_owned());
+            }
+        }
+    }
+
     fn wget(&mut self, args: &[Arg]) {
+        self.fetched = true;
         let values = list(
             "-O --output-document -o --output-file -P --directory-prefix -T --timeout -t --tries --header --user --password --post-data --post-file --body-data --body-file --method -U --user-agent -i --input-file -e --execute --ca-certificate --certificate --private-key -w --wait -Q --quota -a --append-output --use-askpass --load-cookies --save-cookies --limit-rate --connect-timeout --read-timeout --dns-timeout",
         );
@@ -285,7 +310,10 @@ impl Judge {
         match target {
             Some(target) => self.writes_to(&target, false),
             None if parsed.has(&["--spider"]) => {}
-            None => self.changes("`wget` writes a file"),
+            None => {
+                self.changes("`wget` writes a file");
+                self.note_download(&parsed.all_words());
+            }
         }
         for path in [
             "-o",

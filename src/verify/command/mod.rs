@@ -13,6 +13,7 @@ mod http;
 mod lines;
 mod normalise;
 mod policy;
+mod relay;
 mod remote;
 mod scan;
 mod script;
@@ -88,6 +89,12 @@ struct Judge {
     depth: usize,
     scope: words::Scope,
     policy: Policy,
+    /// Whether something was fetched from elsewhere.
+    fetched: bool,
+    /// Files that were written.
+    written: Vec<String>,
+    /// Whether a redirection opened a network connection.
+    network: bool,
 }
 
 impl Judge {

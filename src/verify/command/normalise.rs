@@ -67,10 +67,24 @@ pub(super) fn normalise(text: &str) -> Result<String, String> {
     {
         text = text[1..text.len() - 1].trim().to_owned();
     }
+    // `# ` begins a comment, unless every line begins so: then it is the prompt of root.
+    let lines = || text.lines().filter(|line| !line.trim().is_empty());
+    let prompts = lines().count() > 1 && lines().all(|line| line.trim_start().starts_with("# "));
     let text = if text.starts_with("#!") || text.starts_with("# ") && !text.contains('\n') {
         text
-    } else {
+    } else if prompts {
         PROMPT.replace_all(&text, "").into_owned()
+    } else {
+        lines()
+            .map(|line| {
+                if line.trim_start().starts_with('#') {
+                    line.to_owned()
+                } else {
+                    PROMPT.replace_all(line, "").into_owned()
+                }
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     let text = PLACEHOLDER.replace_all(&text, HOLE.to_string());
     Ok(text.trim().to_owned())

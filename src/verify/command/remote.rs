@@ -117,7 +117,10 @@ impl Judge {
         if parsed.has(&["-V"]) || parsed.has(&["-Q"]) || parsed.has(&["-G"]) {
             return self.read_only();
         }
-        let words = parsed.all_words();
+        let mut words = parsed.all_words();
+        if words.get(1).is_some_and(|word| word.text == "--") {
+            words.remove(1);
+        }
         match (words.len(), stdin) {
             (0, _) => self.unknown("`ssh` without a host"),
             (1, Stdin::Text(text)) => {
@@ -130,8 +133,23 @@ impl Judge {
             _ => {
                 let text = join(&words[1..]);
                 // What the remote shell gets on its standard input matters if it is told to read it.
-                if matches!(words[1].text.as_str(), "bash" | "sh" | "sudo") && words.len() <= 4 {
-                    self.inner(&words[1..], stdin);
+                let split: Vec<Arg> = text.split_whitespace().map(Arg::new).collect();
+                let reads = split
+                    .iter()
+                    .skip_while(|word| word.text == "sudo")
+                    .enumerate()
+                    .all(|(at, word)| {
+                        if at == 0 {
+                            matches!(
+                                word.text.as_str(),
+                                "bash" | "sh" | "/bin/bash" | "/bin/sh" | "-s" | "-"
+                            )
+                        } else {
+                            word.text.starts_with('-') && !word.text.contains('c')
+                        }
+                    });
+                if reads {
+                    self.inner(&split, stdin);
                 } else {
                     self.remote_text(&text);
                 }
@@ -329,11 +347,12 @@ impl Judge {
                     },
                 );
                 let inner = run.all_words();
-                if inner.len() > 1 && !inner[1].text.starts_with('-') {
-                    let before = self.class;
+                if let Some(entry) = run.value(&["--entrypoint"]).filter(|_| !inner.is_empty()) {
+                    let mut command = vec![Arg::new(entry)];
+                    command.extend_from_slice(&inner[1..]);
+                    self.container(&command, stdin);
+                } else if inner.len() > 1 && !inner[1].text.starts_with('-') {
                     self.container(&inner[1..], stdin);
-                    // A throw-away container without a volume of the host has nothing to lose.
-                    let _ = before;
                 }
                 if run.has(&["--privileged"]) && run.has(&["-v", "--volume"]) {
                     self.unknown("a privileged container with folders of the host");
@@ -398,7 +417,7 @@ impl Judge {
                 }
             }
             "crictl" if at("exec").is_some_and(|at| at < 4) => {
-                let values = list("-r --runtime-endpoint --timeout -t --name");
+                let values = list("-r --runtime-endpoint --timeout --name");
                 let inner = parse(
                     &args[at("exec").unwrap_or(0) + 1..],
                     Style {
@@ -467,8 +486,18 @@ impl Judge {
                             )
                         }),
                 );
-                let text = join(words.get(from..).unwrap_or_default());
-                self.remote_text(&text);
+                let inner = words.get(from..).unwrap_or_default();
+                let text = join(inner);
+                let action = args[0].text == "run"
+                    && from == 1
+                    && inner.first().is_some_and(|word| {
+                        !word.text.contains(' ') && !super::is_program(&word.text)
+                    });
+                if action {
+                    self.changes("`juju run` runs an action");
+                } else {
+                    self.remote_text(&text);
+                }
             }
             "vagrant" if args.first().is_some_and(|arg| arg.text == "ssh") => {
                 let parsed = parse(
@@ -563,8 +592,12 @@ impl Judge {
                 return self.destructive("`rsync --delete` deletes files");
             }
         }
-        if args.iter().any(|arg| arg.text.contains("ProxyCommand")) {
-            self.unknown("runs another program to connect");
+        if args
+            .iter()
+            .any(|arg| arg.text.contains("ProxyCommand") && !arg.text.ends_with("none"))
+            || name != "rsync" && args.iter().any(|arg| arg.text == "-S")
+        {
+            self.destructive(format!("`{name}` is told to run another program"));
         }
         if args.iter().all(|arg| arg.text.chars().all(|c| c == HOLE)) {
             return self.unknown("what is copied is not in the text");

@@ -114,7 +114,7 @@ pattern!(
 );
 pattern!(
     STARTS,
-    r#"(?i)\b(?:system|popen|subprocess|spawn|spawnSync|execSync|child_process|exec|qx|shell_exec|passthru|proc_open|check_output|check_call|run|call|os\.system|IO\.popen|Open3|pty\.)\b|`"#
+    r#"(?i)\b(?:system|os\.execute|popen|subprocess|spawn|spawnSync|execSync|child_process|exec|qx|shell_exec|passthru|proc_open|check_output|check_call|run|call|os\.system|IO\.popen|Open3|pty\.)\b|`"#
 );
 // A Python line that can only read and print: these modules, these names, no attribute that runs or writes.
 pattern!(
@@ -154,7 +154,9 @@ impl Judge {
                         || arg.text.contains("system(")
                         || arg.text.contains(":py")
                         || arg.text.contains(":lua")
-                });
+                        || arg.text.contains("shell-command")
+                        || arg.text.contains("call-process")
+                }) || matches!(stdin, Stdin::Text(text) if text.contains('!'));
                 if runs {
                     self.destructive(format!("`{name}` is told to run a command"));
                 } else if args.iter().any(|arg| arg.text == "-R") || base == "view" {

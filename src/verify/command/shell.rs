@@ -13,6 +13,8 @@ use std::sync::LazyLock;
 
 /// Deepest nesting of brackets that is handed to the parser, whose work can grow fast with it.
 const MAX_BRACKETS: usize = 14;
+/// Most items of an array that are kept.
+const MAX_ITEMS: usize = 64;
 /// Most values of a `for` loop that are tried one by one.
 const MAX_LOOP_VALUES: usize = 8;
 
@@ -239,6 +241,7 @@ impl Judge {
         if args.is_empty() {
             for (name, value) in environment {
                 took_assignments = true;
+                self.assigned(&name, value.as_deref());
                 self.scope.variables.insert(name, value);
             }
             self.read_only();
@@ -251,17 +254,24 @@ impl Judge {
         if is_silent(&args) {
             self.emptied(&writes);
         }
-        if let Some(alias) = self.scope.aliases.get(&args[0].text).cloned() {
-            let mut replaced: Vec<Arg> = alias.split_whitespace().map(Arg::new).collect();
-            if alias.contains(['|', ';', '&', '$', '`', '>']) {
-                self.deeper(|judge| judge.script(&alias));
+        if let Some(mut text) = self.scope.aliases.remove(&args[0].text) {
+            for arg in &args[1..] {
+                text.push_str(&format!(" '{}'", arg.text.replace('\'', "'\\''")));
             }
-            replaced.extend_from_slice(&args[1..]);
-            self.scope.aliases.remove(&args[0].text);
-            self.argv(&replaced, &stdin);
+            self.deeper(|judge| judge.script(&text));
             return Stdin::Piped;
         }
         self.argv(&args, &stdin);
+        if self.network
+            && args.iter().any(|arg| {
+                matches!(
+                    arg.text.rsplit('/').next(),
+                    Some("sh" | "bash" | "zsh" | "ksh" | "dash")
+                )
+            })
+        {
+            self.destructive("hands a shell to the other side of a network connection");
+        }
         output(&args, stdin)
     }
 
@@ -300,13 +310,20 @@ impl Judge {
                         Some(value.text).filter(|_| !assignment.append)
                     }
                     AssignmentValue::Array(items) => {
-                        let first = items
-                            .first()
-                            .map(|(_, value)| self.expand_whole(&value.value).text);
-                        for (_, value) in items.iter().skip(1) {
-                            self.expand_whole(&value.value);
+                        let items: Vec<String> = items
+                            .iter()
+                            .map(|(_, value)| self.expand_whole(&value.value).text)
+                            .take(MAX_ITEMS)
+                            .collect();
+                        for (index, item) in items.iter().enumerate() {
+                            let value = Some(item.clone()).filter(|item| !item.contains(HOLE));
+                            self.scope
+                                .variables
+                                .insert(format!("{name}[{index}]"), value);
                         }
-                        first
+                        let all = Some(items.join(" ")).filter(|all| !all.contains(HOLE));
+                        self.scope.variables.insert(format!("{name}[@]"), all);
+                        items.into_iter().next()
                     }
                 };
                 let value = if assignment.append {
@@ -381,7 +398,12 @@ impl Judge {
                 Some(Stdin::Text(text))
             }
             IoRedirect::HereString(_, word) => {
-                Some(Stdin::Text(self.expand_whole(&word.value).text))
+                let word = self.expand_whole(&word.value);
+                Some(if word.substituted && !word.known() {
+                    Stdin::Piped
+                } else {
+                    Stdin::Text(word.text)
+                })
             }
         }
     }
@@ -389,6 +411,9 @@ impl Judge {
     /// A file is written, by a redirection or by a program's own flag.
     pub(super) fn writes_to(&mut self, path: &Arg, append: bool) {
         let text = path.text.as_str();
+        if self.written.len() < 64 && path.known() {
+            self.written.push(text.to_owned());
+        }
         const SYSTEM: &[&str] = &[
             "/etc/", "/usr/", "/bin/", "/sbin/", "/lib", "/boot/", "/var/", "/root/", "/opt/",
         ];
@@ -397,6 +422,7 @@ impl Judge {
             | "$null" => {}
             _ if text.starts_with("/dev/fd/") => {}
             _ if text.starts_with("/dev/tcp/") || text.starts_with("/dev/udp/") => {
+                self.network = true;
                 self.changes("sends data out over the network")
             }
             _ if text.starts_with("/dev/shm/") => self.changes("writes a file"),
@@ -404,6 +430,13 @@ impl Judge {
                 self.destructive(format!("overwrites the device {}", show(text)))
             }
             "/proc/sysrq-trigger" => self.destructive("triggers a SysRq action of the kernel"),
+            _ if text.starts_with("/sys/")
+                && ["/delete", "/remove", "/unbind"]
+                    .iter()
+                    .any(|end| text.ends_with(end)) =>
+            {
+                self.destructive(format!("removes a device by {}", show(text)))
+            }
             _ if text.starts_with("/proc/") || text.starts_with("/sys/") => {
                 self.changes(format!("changes a kernel setting in {}", show(text)))
             }
@@ -477,7 +510,7 @@ fn output(args: &[Arg], stdin: Stdin) -> Stdin {
                 .collect();
             plain(&words)
         }
-        "printf" if args.len() == 2 => Stdin::Text(args[1].text.replace("\\n", "\n")),
+        "printf" if args.len() == 2 => Stdin::Text(super::words::ansi_c(&args[1].text)),
         "printf" if args.len() > 2 && args[1].text.starts_with("%s") && args[1].text.len() <= 4 => {
             plain(&args[2..])
         }

@@ -32,6 +32,10 @@ pattern!(
     r"(?i)\b(?:insert\s+into|update\s+\w|delete\s+from|merge\s+into|drop\s+\w|truncate\s+\w|alter\s+\w)"
 );
 pattern!(
+    BLOCK,
+    r"(?i)^\s*(?:do\s+\$|begin\b|declare\b|exec(?:ute)?\b)"
+);
+pattern!(
     DELETES_IN,
     r"(?i)\b(?:delete\s+from|drop\s+\w|truncate\s+\w)"
 );
@@ -39,6 +43,12 @@ pattern!(
 /// The class of SQL text.
 pub(super) fn sql_class(text: &str) -> (CommandClass, String) {
     let plain = without_text_and_comments(text);
+    if BLOCK.is_match(text) && DELETES_IN.is_match(text) {
+        return (
+            CommandClass::Destructive,
+            "a block of it deletes or drops".into(),
+        );
+    }
     let mut worst = (CommandClass::ReadOnly, String::new());
     let mut any = false;
     for statement in plain.split(';') {
@@ -146,6 +156,10 @@ fn statement_class(statement: &str) -> (CommandClass, String) {
             }
             _ => (ReadOnly, String::new()),
         },
+        "flush" if matches!(word(1), "privileges" | "hosts" | "status") => {
+            says(ChangesState, "reloads something")
+        }
+        "check" if word(1) == "table" => (ReadOnly, String::new()),
         "delete" | "drop" | "truncate" | "revoke" | "kill" | "shutdown" | "purge" | "flush"
         | "reset" | "restart" | "deallocate" => says(Destructive, "deletes or stops something"),
         "alter"
@@ -183,7 +197,7 @@ fn statement_class(statement: &str) -> (CommandClass, String) {
         | "handler" | "install" | "checkpoint" | "discard" | "notify" | "listen" | "import"
         | "attach" | "detach" | "backup" | "restore" | "system" | "check" | "prepare"
         | "savepoint" | "unlock" => {
-            if first == "vacuum" || first == "check" && word(1) == "table" {
+            if first == "vacuum" {
                 return says(ChangesState, "works on the tables");
             }
             if matches!(first, "exec" | "execute" | "prepare" | "do" | "call")
@@ -493,12 +507,6 @@ impl Judge {
                 "--eval --host --port -u --username -p --password --authenticationDatabase --db -f --file",
                 &["--eval"],
             ),
-            "sqlplus" => {
-                return {
-                    self.unknown("a database session");
-                    true
-                };
-            }
             "redis-cli" | "valkey-cli" | "keydb-cli" => return false,
             _ => return false,
         };

@@ -249,10 +249,15 @@ const PREVIEWS: &[&str] = &[
 fn has_flag(parsed: &Parsed, wanted: &str, worse: bool) -> bool {
     parsed.flags.iter().any(|flag| {
         if let Some((name, value)) = wanted.split_once('=') {
-            return flag.name == name && flag.value.as_deref().unwrap_or_default() == value;
+            return flag.name == name && glob(value, flag.value.as_deref().unwrap_or_default());
         }
         // GNU programs take any unambiguous beginning of a long flag; to be safe, so do the flags that make things worse.
-        flag.name == wanted
+        let taken_back = !worse
+            && matches!(
+                flag.value.as_deref(),
+                Some("false" | "False" | "0" | "none" | "no" | "off")
+            );
+        flag.name == wanted && !taken_back
             || (worse
                 && flag.name.len() >= 5
                 && flag.name.starts_with("--")

@@ -14,13 +14,10 @@ fn parse_class(name: &str) -> CommandClass {
     }
 }
 
-#[test]
-fn the_corpus_is_classified_as_it_says() {
+/// Judges every line of a corpus; gives how many there were.
+fn keep(corpus: &str) -> usize {
     let (mut wrong, mut count) = (Vec::new(), 0);
-    for line in include_str!("corpus.tsv")
-        .lines()
-        .filter(|line| !line.starts_with("# class"))
-    {
+    for line in corpus.lines().filter(|line| !line.starts_with("# class")) {
         let (class, command) = line.split_once('\t').unwrap_or((line, ""));
         let command = command.replace("\\n", "\n");
         count += 1;
@@ -33,7 +30,19 @@ fn the_corpus_is_classified_as_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{} of {count}: {wrong:#?}", wrong.len());
-    assert!(count >= 400, "{count}");
+    count
+}
+
+#[test]
+fn ordinary_commands_are_classified_as_they_say() {
+    let count = keep(include_str!("corpus.tsv"));
+    assert!(count >= 1_000, "{count}");
+}
+
+#[test]
+fn adversarial_commands_are_classified_as_they_say() {
+    let count = keep(include_str!("adversarial.tsv"));
+    assert!(count >= 600, "{count}");
 }
 
 #[test]
@@ -129,6 +138,29 @@ fn wrap(kind: usize, inner: &str) -> String {
         22 => format!("nsenter -t 1 -m -- sh -c {quoted}"),
         23 => format!("su - root -c {quoted}"),
         24 => format!("xargs sh -c {quoted}"),
+        25 => format!("doas sh -c {quoted}"),
+        26 => format!("runuser -u app -- sh -c {quoted}"),
+        27 => format!("env -S {quoted}"),
+        28 => format!("systemd-run --wait sh -c {quoted}"),
+        29 => format!("strace -f sh -c {quoted}"),
+        30 => format!("busybox sh -c {quoted}"),
+        31 => format!("script -c {quoted} /dev/null"),
+        32 => format!("flock /tmp/l -c {quoted}"),
+        33 => format!("bash <<< {quoted}"),
+        34 => format!("x=$(echo ok; {inner})"),
+        35 => format!("cat <( {inner} )"),
+        36 => format!("trap {quoted} EXIT"),
+        37 => format!("f() {{ {inner}\n}}; f"),
+        38 => format!("alias l={quoted}; l"),
+        39 => format!("case a in a) {inner}\n;; esac"),
+        40 => format!("while true; do {inner}\ndone"),
+        41 => format!("parallel sh -c {quoted} ::: 1"),
+        42 => format!("oc debug node/n -- chroot /host sh -c {quoted}"),
+        43 => format!("docker run --rm -v /:/host alpine sh -c {quoted}"),
+        44 => format!("crictl exec c sh -c {quoted}"),
+        45 => format!("ansible all -m shell -a {quoted}"),
+        46 => format!("find . -name x -exec env sh -c {quoted} {{}} +"),
+        47 => format!("ip netns exec n sh -c {quoted}"),
         _ => format!("time {{ {inner}; }}"),
     }
 }
@@ -137,7 +169,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_wrapped_destructive_command_stays_destructive(kinds in prop::collection::vec(0usize..26, 0..4), inner in prop::sample::select(vec!["rm -rf /data", "kubectl delete pod x", "systemctl stop nginx", "dd if=a of=/dev/sda", "psql -c 'drop table x'"])) {
+    fn a_wrapped_destructive_command_stays_destructive(kinds in prop::collection::vec(0usize..49, 0..4), inner in prop::sample::select(vec!["rm -rf /data", "kubectl delete pod x", "systemctl stop nginx", "dd if=a of=/dev/sda", "psql -c 'drop table x'"])) {
         let mut command = inner.to_owned();
         for kind in &kinds {
             command = wrap(*kind, &command);

@@ -15,7 +15,7 @@ macro_rules! pattern {
 
 pattern!(
     CMDLET,
-    r"(?i)(?:^|[|;&({=\n]|-Command\s+[\x22']?|\breturn\s)\s*(?:Get|Set|New|Remove|Stop|Start|Restart|Clear|Invoke|Test|Out|Add|Import|Export|Format|Select|Where|ForEach|Sort|Measure|Write|Enable|Disable|Uninstall|Install|Suspend|Resume|Resolve|Wait|Receive|Reset|Rename|Move|Copy|Mount|Dismount|Initialize|Repair|Update|Register|Unregister|Debug|Enter|Exit|Connect|Disconnect|Find|Show|Compare|ConvertTo|ConvertFrom|Join|Split|Push|Pop|Checkpoint|Restore|Limit|Save|Publish|Grant|Revoke|Block|Unblock|Tee|Group|Use|Expand|Compress|Trace|Watch|Undo|Complete|Optimize|Send)-[A-Z][A-Za-z]{2,}\b"
+    r"(?i)(?:^|[|;&({=\n]|-Command\s+[\x22']?|\breturn\s)\s*(?:Get|Set|New|Remove|Stop|Start|Restart|Clear|Invoke|Test|Out|Add|Import|Export|Format|Select|Where|ForEach|Sort|Measure|Write|Enable|Disable|Uninstall|Install|Suspend|Resume|Resolve|Wait|Receive|Reset|Rename|Move|Copy|Mount|Dismount|Initialize|Repair|Update|Register|Unregister|Debug|Enter|Exit|Connect|Disconnect|Find|Show|Compare|ConvertTo|ConvertFrom|Join|Split|Push|Pop|Checkpoint|Restore|Limit|Save|Publish|Grant|Revoke|Block|Unblock|Tee|Group|Use|Expand|Compress|Trace|Watch|Undo|Complete|Optimize|Send)-[A-Z][A-Za-z]{2,}\b|(?:^|[|;]\s*)(?:iex|iwr|irm|gci|gwmi|gcim|gsv|spsv|sasv|spps|icm|sls|ogv)\s|\$_\."
 );
 pattern!(
     METHOD,
@@ -24,7 +24,7 @@ pattern!(
 pattern!(WORD, r"[A-Za-z][A-Za-z0-9_.\\:-]*");
 pattern!(
     CMD_ONLY,
-    r"(?i)^\s*(?:cmd(?:\.exe)?\s+/[ck]\b|powershell(?:\.exe)?\b|pwsh\b|(?:del|erase|rd|rmdir|format|copy|xcopy|robocopy|move|ren|type|dir|attrib|icacls|takeown|tasklist|taskkill|netsh|sc(?:\.exe)?|reg|wmic|schtasks|net1?|bcdedit|vssadmin|diskpart|fsutil|chkdsk|sfc|dism|cipher|wevtutil|ipconfig|systeminfo|nbtstat|route|gpupdate|gpresult|findstr|where|driverquery|quser|qwinsta|logoff|shutdown)(?:\.exe)?\s+(?:[^\n]*\s)?/[a-z?]|(?:tasklist|systeminfo|ipconfig|netsh|wevtutil|gpresult|driverquery|quser|qwinsta|vssadmin|bcdedit|diskpart|wmic|schtasks|fsutil|sfc|dism|taskkill|robocopy|icacls|takeown|findstr)\b|net\s+(?:stop|start|user|localgroup|use|share|session|view|statistics|accounts)\b|sc\s+(?:query|stop|start|delete|config|create|qc)\b|reg\s+(?:query|delete|add|export|import)\b)"
+    r"(?i)^\s*(?:cmd(?:\.exe)?\s+/[ck]\b|powershell(?:\.exe)?\b|pwsh\b|(?:del|erase|rd|rmdir|format|copy|xcopy|robocopy|move|ren|type|dir|attrib|icacls|takeown|tasklist|taskkill|netsh|sc(?:\.exe)?|reg|wmic|schtasks|net1?|bcdedit|vssadmin|diskpart|fsutil|chkdsk|sfc|dism|cipher|wevtutil|ipconfig|systeminfo|nbtstat|route|gpupdate|gpresult|findstr|where|driverquery|quser|qwinsta|logoff|shutdown)(?:\.exe)?\s+(?:[^\n]*\s)?/[a-z?]|(?:tasklist|systeminfo|ipconfig|netsh|wevtutil|gpresult|driverquery|quser|qwinsta|vssadmin|bcdedit|diskpart|wmic|schtasks|fsutil|sfc|dism|taskkill|robocopy|icacls|takeown|findstr|chkdsk|iisreset|nltest|w32tm|certutil|dcdiag|repadmin|auditpol|gpupdate|wuauclt|defrag|pnputil|setx|tracert|pathping|nbtstat|getmac|openfiles)(?:\.exe)?\b|net\s+(?:stop|start|user|localgroup|use|share|session|view|statistics|accounts)\b|sc(?:\.exe)?\s+(?:query|queryex|stop|start|delete|config|create|qc|failure|sdshow|enumdepend)\b|reg(?:\.exe)?\s+(?:query|delete|add|export|import)\b)"
 );
 
 /// Whether the text is PowerShell or cmd rather than a POSIX shell.
@@ -69,7 +69,7 @@ fn split(text: &str) -> Vec<String> {
             }
             // In double quotes PowerShell runs $( … ), and -Command runs the whole.
             (None, '|' | ';' | '&' | '\n' | '{' | '}' | '(' | ')')
-            | (Some('"'), '|' | ';' | '(' | ')' | '&') => parts.push(String::new()),
+            | (Some('"'), '|' | ';' | '(' | ')' | '&' | '{' | '}') => parts.push(String::new()),
             _ => push(&mut parts, c),
         }
     }
@@ -228,7 +228,10 @@ fn one(judge: &mut Judge, part: &str) {
                 || inner.starts_with("-noexit")
                 || inner.starts_with("-file")
                 || inner.starts_with("-noprofile") && !inner.contains(' ');
-            if bare {
+            if bare && quote_follows(part) {
+                // The command begins behind the quotation mark and is judged as a part of its own.
+                ReadOnly
+            } else if bare {
                 Unknown
             } else {
                 // Flags of the shell before the command.
@@ -243,10 +246,11 @@ fn one(judge: &mut Judge, part: &str) {
                     })
                     .collect::<Vec<_>>()
                     .join(" ");
+                let inner = inner.trim_matches(['"', '\'', ' ', '&']).to_owned();
                 return if inner.is_empty() {
                     judge.unknown("a bare interactive shell")
                 } else {
-                    judge.deeper(|judge| one(judge, &inner))
+                    judge.deeper(|judge| self::judge(judge, &inner))
                 };
             }
         }
@@ -428,6 +432,67 @@ fn one(judge: &mut Judge, part: &str) {
                 ReadOnly
             }
         }
+        "iisreset" => match first_argument_of(&rest) {
+            "/start" | "/enable" => ChangesState,
+            "/status" => ReadOnly,
+            _ => Destructive,
+        },
+        "nltest" | "dcdiag" | "pnputil" | "query" | "defrag"
+            if !rest.contains("/reset")
+                && !rest.contains("delete")
+                && !rest.contains("/fix")
+                && name != "defrag" =>
+        {
+            ReadOnly
+        }
+        "repadmin" => {
+            if rest.starts_with("/show")
+                || rest.starts_with("/replsummary")
+                || rest.starts_with("/queue")
+            {
+                ReadOnly
+            } else if rest.contains("/remove") || rest.contains("/delete") {
+                Destructive
+            } else {
+                ChangesState
+            }
+        }
+        "auditpol" => {
+            if rest.starts_with("/get") || rest.starts_with("/list") {
+                ReadOnly
+            } else if rest.starts_with("/clear") || rest.starts_with("/remove") {
+                Destructive
+            } else {
+                ChangesState
+            }
+        }
+        "w32tm" => {
+            if rest.starts_with("/query")
+                || rest.starts_with("/stripchart")
+                || rest.starts_with("/tz")
+                || rest.starts_with("/monitor")
+            {
+                ReadOnly
+            } else {
+                ChangesState
+            }
+        }
+        "certutil" => {
+            if rest.contains("-delstore") || rest.contains("-delkey") || rest.contains("-revoke") {
+                Destructive
+            } else if rest.contains("-urlcache")
+                || rest.contains("-decode")
+                || rest.contains("-encode")
+                || rest.contains("-addstore")
+                || rest.contains("-import")
+                || rest.contains("-f ")
+            {
+                ChangesState
+            } else {
+                ReadOnly
+            }
+        }
+        "nltest" | "dcdiag" | "pnputil" | "defrag" | "wuauclt" => ChangesState,
         "takeown" | "gpupdate" | "mkdir" | "md" | "sasv" | "start" | "setx" | "winget"
         | "choco" | "msiexec" => {
             if rest.contains("uninstall") {
@@ -472,6 +537,12 @@ fn one(judge: &mut Judge, part: &str) {
     }
 }
 
+/// Whether the part ends where a quoted command begins: `powershell -Command "&`.
+fn quote_follows(part: &str) -> bool {
+    let part = part.trim_end().to_ascii_lowercase();
+    part.ends_with('"') && part.contains("-c")
+}
+
 fn web(rest: &str) -> CommandClass {
     if rest.contains("delete") {
         CommandClass::Destructive
@@ -486,6 +557,10 @@ fn web(rest: &str) -> CommandClass {
     } else {
         CommandClass::ReadOnly
     }
+}
+
+fn first_argument_of(rest: &str) -> &str {
+    rest.split_whitespace().next().unwrap_or_default()
 }
 
 fn effect(class: CommandClass) -> &'static str {

@@ -2,7 +2,9 @@
 
 use super::Judge;
 use brush_parser::ParserOptions;
-use brush_parser::word::{Parameter, ParameterExpr, WordPiece, WordPieceWithSource, parse};
+use brush_parser::word::{
+    Parameter, ParameterExpr, SpecialParameter, WordPiece, WordPieceWithSource, parse,
+};
 use std::collections::HashMap;
 
 /// Stands for text that is not known: a placeholder, an unset variable, the output of a command.
@@ -47,6 +49,8 @@ pub(super) struct Scope {
 /// A word under construction: fields split where an unquoted expansion held blanks.
 #[derive(Default)]
 struct Fields {
+    /// Whether it stays one word whatever it holds.
+    whole: bool,
     done: Vec<Arg>,
     current: Arg,
     open: bool,
@@ -101,7 +105,10 @@ impl Judge {
 
     /// Expands a word that is not split into fields (an assignment, a here-document, a redirection's target).
     pub(super) fn expand_whole(&mut self, word: &str) -> Arg {
-        let mut fields = Fields::default();
+        let mut fields = Fields {
+            whole: true,
+            ..Fields::default()
+        };
         match parse(word, &ParserOptions::default()) {
             Ok(pieces) => self.pieces(&pieces, true, &mut fields),
             Err(_) => fields.push(&HOLE.to_string()),
@@ -135,11 +142,26 @@ impl Judge {
                     let text = text.clone();
                     self.deeper(|judge| judge.script(&text));
                     fields.current.substituted = true;
-                    fields.push(&HOLE.to_string());
+                    // What echo prints is known.
+                    match printed(&text) {
+                        Some(printed) if quoted => fields.push(&printed),
+                        Some(printed) => fields.push_split(&printed),
+                        None => fields.push(&HOLE.to_string()),
+                    }
                 }
                 WordPiece::ParameterExpansion(expression) => {
                     let value = self.parameter(expression);
-                    if quoted {
+                    // "$@" and "${list[@]}" stay several words in quotation marks.
+                    let several = matches!(
+                        expression,
+                        ParameterExpr::Parameter {
+                            parameter: Parameter::Special(
+                                SpecialParameter::AllPositionalParameters { .. }
+                            ) | Parameter::NamedWithAllIndices { .. },
+                            ..
+                        }
+                    );
+                    if quoted && (fields.whole || !several) {
                         fields.push(&value)
                     } else {
                         fields.push_split(&value)
@@ -158,7 +180,13 @@ impl Judge {
     fn parameter(&mut self, expression: &ParameterExpr) -> String {
         let name = |parameter: &Parameter| match parameter {
             Parameter::Named(name) => Some(name.clone()),
-            _ => None,
+            Parameter::Positional(number) => Some(number.to_string()),
+            Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) => {
+                Some("@".to_owned())
+            }
+            Parameter::NamedWithAllIndices { name, .. } => Some(format!("{name}[@]")),
+            Parameter::NamedWithIndex { name, index } => Some(format!("{name}[{index}]")),
+            Parameter::Special(_) => None,
         };
         let hole = HOLE.to_string();
         // Indices, offsets and patterns are kept as text by the parser; a command in one of them runs all the same.
@@ -258,6 +286,35 @@ impl Judge {
     }
 }
 
+/// The output of an `echo` or `printf` of plain words, as far as the text tells.
+fn printed(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (rest, escapes) = match text.split_once(char::is_whitespace)? {
+        ("echo", rest) => (rest.trim_start().strip_prefix("-n ").unwrap_or(rest), false),
+        ("printf", rest) => (rest, true),
+        _ => return None,
+    };
+    let rest = rest.trim();
+    let quoted = |quote: char| {
+        rest.strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote))
+            .filter(|inner| !inner.contains(quote))
+    };
+    let plain = |text: &str| {
+        !text.contains([
+            '$', '`', '\\', '|', '&', ';', '<', '>', '(', ')', '*', '?', '[', '%', '{', HOLE,
+        ])
+    };
+    match quoted('\'').or_else(|| quoted('"')) {
+        Some(inner) if escapes && !inner.contains(['%', '$', '`', HOLE]) => Some(ansi_c(inner)),
+        Some(inner) if plain(inner) => Some(inner.to_owned()),
+        None if plain(rest) && !rest.contains(['"', '\'']) && !rest.starts_with('-') => {
+            Some(rest.to_owned())
+        }
+        _ => None,
+    }
+}
+
 fn hole_text() -> String {
     HOLE.to_string()
 }
@@ -287,7 +344,7 @@ fn braces(arg: Arg, written: &str, out: &mut Vec<Arg>) {
 }
 
 /// Decodes `$'…'`.
-fn ansi_c(text: &str) -> String {
+pub(super) fn ansi_c(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -225,6 +225,19 @@ impl Judge {
         }
     }
 
+    /// A variable that is set for the shell itself.
+    pub(super) fn assigned(&mut self, name: &str, value: Option<&str>) {
+        if HIJACKERS.contains(&name) && value.is_none_or(|value| !value.is_empty()) {
+            self.destructive(format!("{name} makes programs load code that is not shown"));
+        }
+        if matches!(name, "PS0" | "PS1" | "PS2" | "PS4")
+            && let Some(value) = value
+            && (value.contains("$(") || value.contains('`'))
+        {
+            self.expand_whole(&format!("\"{}\"", value.replace('"', "")));
+        }
+    }
+
     /// Takes a wrapper off and judges what it runs; `false` if `name` is none.
     pub(super) fn wrapper(&mut self, name: &str, args: &[Arg], stdin: &Stdin) -> bool {
         match name {
@@ -232,7 +245,7 @@ impl Judge {
                 self.other_user(name, args, stdin)
             }
             "env" => self.env(args, stdin),
-            "xargs" => self.xargs(args),
+            "xargs" => self.xargs(args, stdin),
             "eval" => self.eval(args),
             "time" if args.is_empty() => self.read_only(),
             "command" | "type" | "which"
@@ -382,7 +395,11 @@ impl Judge {
             "machinectl" => list("-M --machine --uid -E --setenv"),
             _ => list("--user"),
         };
-        let stop = !matches!(name, "su" | "sg");
+        let login = name == "runuser"
+            && args
+                .iter()
+                .any(|arg| matches!(arg.text.as_str(), "-c" | "--command"));
+        let stop = !matches!(name, "su" | "sg") && !login;
         let parsed = parse(
             args,
             Style {
@@ -468,9 +485,9 @@ impl Judge {
         );
         let mut words = parsed.all_words();
         if let Some(text) = parsed.value(&["-S", "--split-string"]) {
-            let mut split: Vec<Arg> = text.split_whitespace().map(Arg::new).collect();
-            split.append(&mut words);
-            words = split;
+            // Split like a shell would, quotes respected.
+            let text = format!("{text} {}", join(&words));
+            return self.deeper(|judge| judge.script(&text));
         }
         let mut environment = Vec::new();
         while let Some((key, value)) = words.first().and_then(|word| assignment(&word.text)) {
@@ -485,7 +502,7 @@ impl Judge {
         }
     }
 
-    fn xargs(&mut self, args: &[Arg]) {
+    fn xargs(&mut self, args: &[Arg], stdin: &Stdin) {
         let values = list(
             "-I -i -n -P -L -l -s -d -a -E -e --max-args --max-procs --max-lines --max-chars --delimiter --arg-file --replace --eof --process-slot-var",
         );
@@ -501,6 +518,31 @@ impl Judge {
         if words.is_empty() {
             self.read_only();
             return;
+        }
+        // What takes the place of the input in code makes the input code.
+        let place = parsed
+            .value(&["-I", "--replace"])
+            .unwrap_or("{}")
+            .to_owned();
+        let has_place = parsed.has(&["-I", "-i", "--replace"]);
+        let shell = |arg: &Arg| {
+            matches!(
+                arg.text.rsplit('/').next(),
+                Some("sh" | "bash" | "zsh" | "ksh" | "dash")
+            )
+        };
+        if has_place
+            && words.first().is_some_and(shell)
+            && words
+                .iter()
+                .skip(1)
+                .any(|arg| arg.text.trim().starts_with(place.as_str()) && !place.is_empty())
+        {
+            if let Stdin::Text(text) = stdin {
+                let text = text.clone();
+                self.deeper(|judge| judge.script(&text));
+            }
+            return self.destructive("runs its input as code");
         }
         // A bare shell or interpreter gets code from the input.
         words.push(Arg::new(HOLE.to_string()));

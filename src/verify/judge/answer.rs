@@ -256,16 +256,18 @@ impl Judge<'_> {
             self.ledger.note(spot, fault.rule, status, fault.why);
         }
         self.repeats_instruction(spot, sentence);
-        self.places(spot, sentence);
-        self.names(spot, sentence, shown, Strictness::Answer);
+        let rest = self.places(spot, sentence);
+        self.names(spot, &rest, shown, Strictness::Answer);
         if !self.ledger.rejected_since(before) {
             self.ledger
                 .note(spot, Rule::Sentence, Status::Ok, "a statement");
         }
     }
 
-    /// Places that a sentence points to: `logs/web.log:12`.
-    fn places(&mut self, spot: &Spot, sentence: &str) {
+    /// Places that a sentence points to, `logs/web.log:12`; gives the sentence without those that were judged.
+    fn places(&mut self, spot: &Spot, sentence: &str) -> String {
+        let mut rest = String::with_capacity(sentence.len());
+        let mut end = 0;
         for found in PLACE.captures_iter(sentence) {
             let number = |at: usize| {
                 found
@@ -276,7 +278,7 @@ impl Judge<'_> {
             let Some(start) = number(2).or_else(|| number(4)) else {
                 continue;
             };
-            let end = number(3).or_else(|| number(5)).unwrap_or(start);
+            let last = number(3).or_else(|| number(5)).unwrap_or(start);
             // `db.example/x:5432` and the like are addresses unless a file is called so.
             let named_like_file = found[1]
                 .rsplit_once('.')
@@ -284,11 +286,20 @@ impl Judge<'_> {
             if self.find(path).is_none() && self.similar(path).is_some() {
                 // Given without its folders, and only one file is called so.
                 let path = self.similar(path).unwrap_or_default();
-                self.pointer(spot, &path, Some((start, end)));
+                self.pointer(spot, &path, Some((start, last)));
             } else if self.find(path).is_some() || named_like_file {
-                self.pointer(spot, split_place(path).0, Some((start, end)));
+                self.pointer(spot, split_place(path).0, Some((start, last)));
+            } else {
+                continue;
+            }
+            if let (Some(whole), Some(path)) = (found.get(0), found.get(1)) {
+                rest.push_str(&sentence[end..path.start()]);
+                rest.push_str(" , ");
+                end = whole.end();
             }
         }
+        rest.push_str(&sentence[end..]);
+        rest
     }
 
     /// Names in a command that look made, like those of pods and hosts: the person would run it in vain.
