@@ -376,8 +376,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes a tree even where an archive took away its own permissions.
-fn remove_tree(path: &Path) {
+/// Removes a tree; what cannot be removed stays, so look whether it is gone where that matters.
+pub fn remove_tree(path: &Path) {
     let _ = fs::remove_dir_all(path);
 }
 

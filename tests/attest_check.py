@@ -51,13 +51,19 @@ def check_statement(payload, directory):
     if kind == TEST_RESULT:
         result = json_format.Parse(predicate, test_result_pb2.TestResult())
         assert result.result in ("PASSED", "WARNED", "FAILED"), result.result
-        assert len(result.passedTests) > 50 and not result.failedTests
+        assert len(result.passed_tests) > 50 and not result.failed_tests
         recorded = result.configuration[0].digest["sha256"]
         assert recorded == digest(directory / "record.json"), "record.json has another digest"
     elif kind == VSA:
-        summary = json_format.Parse(predicate, vsa_pb2.VerificationSummary())
+        predicate = json.loads(predicate)
+        # An array of strings in the specification, a single string in these bindings (0.9.3).
+        levels = predicate.pop("verifiedLevels")
+        assert levels and all(isinstance(level, str) for level in levels)
+        summary = json_format.ParseDict(predicate, vsa_pb2.VerificationSummary())
         assert summary.verification_result in ("PASSED", "FAILED")
-        assert summary.verified_levels and summary.verifier.id and summary.resource_uri
+        assert summary.verifier.id and summary.resource_uri and summary.policy.digest["sha256"]
+        verdict = summary.input_attestations[1].digest["sha256"]
+        assert verdict == digest(directory / "verdict.json"), "verdict.json has another digest"
     else:
         assert kind == SIGN_OFF, kind
     subjects = {one.name: one.digest["sha256"] for one in parsed.subject}

@@ -154,7 +154,7 @@ pub(super) fn summary(
 ) -> Statement {
     let passed = verdict.outcome != VerdictOutcome::Rejected;
     let predicate = json!({
-        "verifier": {"id": VERIFIER, "version": {"narrowroom": record.version}},
+        "verifier": {"id": VERIFIER},
         "timeVerified": crate::record::now(),
         "resourceUri": format!("urn:narrowroom:report:{}", record.key),
         "policy": {
@@ -165,7 +165,7 @@ pub(super) fn summary(
             {"uri": "verdict.json", "digest": {"sha256": files.get("verdict.json")}}],
         "verificationResult": if passed { "PASSED" } else { "FAILED" },
         "verifiedLevels": [if passed { LEVEL } else { "FAILED" }],
-        "slsaVersion": "1.1",
+        "slsaVersion": "1.0",
     });
     Statement::new(subjects(record, files), VSA, predicate)
 }

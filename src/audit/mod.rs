@@ -38,7 +38,7 @@ pub use entry::{Entry, Kind, Reach, State};
 pub use export::{Exported, Proof, check_proof, demand, export, prove_inclusion, verify_export};
 pub use log::{Log, LogInfo};
 pub use note::Checkpoint;
-pub use pending::{Pending, digests, reviewed, sha256};
+pub use pending::{Pending, digests, remove, reviewed, sha256};
 pub use prove::{Isolation, RunReach, isolation};
 pub use tree::{Consistency, check_consistency, consistency};
 pub use verify::{Finding, Verification, verify};

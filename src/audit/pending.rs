@@ -235,6 +235,61 @@ pub fn reviewed(runs: &Path, run_dir: &Path, key: Key, files: &[(&str, Vec<u8>)]
     pending.logged().map(drop)
 }
 
+/// Removes a run directory on purpose, and logs that: first written down and signed, then done, then
+/// logged. Its earlier entries, with the digests of its files, stay.
+///
+/// # Errors
+/// As [`Log::append`], or when the directory cannot be removed.
+pub fn remove(runs: &Path, run_dir: &Path, key: Key) -> Result<Entry> {
+    Log::prepare(runs, &key)?;
+    // A damaged run can be removed too: its place says whose it is.
+    let run = run_dir
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let tenant = crate::record::homes(runs)?
+        .into_iter()
+        .find(|(_, home)| run_dir.parent() == Some(home))
+        .ok_or_else(|| {
+            Error::usage(format!(
+                "{} is not one of these runs",
+                files::shown(run_dir)
+            ))
+        })?
+        .0;
+    let now = crate::record::now();
+    let entry = Entry {
+        schema: SCHEMA.into(),
+        index: 0,
+        time: now.clone(),
+        kind: Kind::Removed,
+        run,
+        tenant,
+        started: now,
+        state: State::Finished,
+        exit: Some(0),
+        stage: "remove".into(),
+        outcome: None,
+        verdict: None,
+        bundle_sha256: None,
+        binary_sha256: crate::triage::own_hash()?,
+        reach: vec![],
+        files: BTreeMap::new(),
+    };
+    let mut pending = Pending::enter(runs, key, entry)?;
+    files::remove_tree(run_dir);
+    if files::exists(run_dir) {
+        let at = folder(runs);
+        append::remove(&file_of(&at, &pending.entry.run))?;
+        append::remove(&lock_of(&at, &pending.entry.run))?;
+        return Err(
+            Error::usage(format!("failed to remove {}", files::shown(run_dir)))
+                .hint("look at its permissions, then try again"),
+        );
+    }
+    pending.logged()
+}
+
 /// SHA-256 of bytes, lower-case hex.
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;

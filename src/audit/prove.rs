@@ -3,11 +3,16 @@
 use super::entry::{Entry, Kind, State};
 use super::export::demand;
 use super::log::FOLDER;
-use crate::error::Result;
+use super::verify::log_itself;
+use crate::error::{Error, ExitCode, Result};
+use crate::keys::PublicKey;
 use crate::tenant::{TENANTS, Tenant};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
+
+/// What runs without a tenant are called among the others.
+const NOBODY: &str = "runs without a tenant";
 
 /// One run and what its sealed workers could reach.
 #[derive(Debug, Clone, Serialize)]
@@ -35,7 +40,7 @@ pub struct Isolation {
     pub tenant: Tenant,
     /// Every run of this tenant in the log.
     pub runs: Vec<RunReach>,
-    /// Everybody else in the log; `(none)` stands for runs without a tenant.
+    /// Everybody else in the log; runs without a tenant are one of them.
     pub others: Vec<String>,
 }
 
@@ -49,9 +54,20 @@ impl Isolation {
 /// Lists for each run of `tenant` what it could reach, and whether that is its own.
 ///
 /// # Errors
-/// When there is no log or an entry cannot be read.
-pub fn isolation(runs: &Path, tenant: &Tenant) -> Result<Isolation> {
-    let entries = demand(runs)?.entries()?;
+/// When there is no log, or it is not what was signed: `public` as for [`super::verify()`].
+pub fn isolation(
+    runs: &Path,
+    tenant: &Tenant,
+    public: Option<(PublicKey, String)>,
+) -> Result<Isolation> {
+    let (log, entries) = log_itself(&demand(runs)?, public, &[])?;
+    if !log.holds() {
+        return Err(Error::new(
+            ExitCode::Rejected,
+            "the audit log is not what was signed: nothing can be shown from it",
+        )
+        .hint("narrowroom audit verify names the place"));
+    }
     let own = |entry: &&Entry| entry.tenant.as_ref() == Some(tenant);
     let others: BTreeSet<String> = entries
         .iter()
@@ -60,14 +76,19 @@ pub fn isolation(runs: &Path, tenant: &Tenant) -> Result<Isolation> {
             entry
                 .tenant
                 .as_ref()
-                .map_or_else(|| "(none)".to_owned(), ToString::to_string)
+                .map_or_else(|| NOBODY.to_owned(), ToString::to_string)
         })
+        .collect();
+    let removed: BTreeSet<&str> = entries
+        .iter()
+        .filter(|entry| entry.kind == Kind::Removed)
+        .map(|entry| entry.run.as_str())
         .collect();
     let reached = entries
         .iter()
         .filter(own)
         .filter(|entry| entry.kind == Kind::Run)
-        .map(|entry| one(runs, tenant, entry))
+        .map(|entry| one(runs, tenant, entry, removed.contains(entry.run.as_str())))
         .collect();
     Ok(Isolation {
         tenant: tenant.clone(),
@@ -76,7 +97,7 @@ pub fn isolation(runs: &Path, tenant: &Tenant) -> Result<Isolation> {
     })
 }
 
-fn one(runs: &Path, tenant: &Tenant, entry: &Entry) -> RunReach {
+fn one(runs: &Path, tenant: &Tenant, entry: &Entry, removed: bool) -> RunReach {
     let (mut meaning, mut problems) = (Vec::new(), Vec::new());
     for root in &entry.reach {
         match judge(runs, tenant, entry, root) {
@@ -87,7 +108,10 @@ fn one(runs: &Path, tenant: &Tenant, entry: &Entry) -> RunReach {
             }
         }
     }
-    if entry.state == State::Finished {
+    if entry.state == State::Finished && entry.reach.is_empty() {
+        problems.push("the log names no root for it".into());
+    }
+    if entry.state == State::Finished && !removed {
         match crate::record::load_record(&Tenant::home(Some(tenant), runs).join(&entry.run)) {
             Err(error) => problems.push(format!("its record cannot be read: {}", error.chain())),
             Ok(record) => {
@@ -97,9 +121,6 @@ fn one(runs: &Path, tenant: &Tenant, entry: &Entry) -> RunReach {
                 let logged: BTreeSet<_> = entry.reach.iter().cloned().collect();
                 if said != logged {
                     problems.push("its record names other roots than the log".into());
-                }
-                if logged.is_empty() {
-                    problems.push("the log names no root for it".into());
                 }
             }
         }

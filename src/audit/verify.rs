@@ -6,7 +6,7 @@ use super::log::{CHECKPOINTS, ENTRIES, INFO, Log, folder};
 use super::note::{Checkpoint, split};
 use super::pending;
 use super::tree::Tree;
-use crate::error::{Context, ExitCode, Result};
+use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, append};
 use crate::keys::PublicKey;
 use crate::tenant::{TENANTS, Tenant};
@@ -16,6 +16,8 @@ use std::path::Path;
 
 /// Most findings that are listed.
 const MAX_FINDINGS: usize = 200;
+/// How often a log that grows while it is compared is compared again.
+const TRIES: usize = 5;
 
 /// Something that is not as the log says, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,10 +79,31 @@ pub fn verify(
     public: Option<(PublicKey, String)>,
     older: &[(String, String)],
 ) -> Result<Option<Verification>> {
-    let Some(log) = Log::read(&folder(runs))? else {
-        return Ok(None);
-    };
-    let (mut done, entries) = log_itself(&log, public, older)?;
+    for _ in 0..TRIES {
+        let Some(log) = Log::read(&folder(runs))? else {
+            return Ok(None);
+        };
+        let done = everything(runs, &log, public.clone(), older)?;
+        let now = Log::read(&folder(runs))?;
+        let grew = now.is_some_and(|now| now.entries_text() != log.entries_text());
+        // A run that ended meanwhile is in the log now and looked foreign before.
+        if done.holds() || !grew {
+            return Ok(Some(done));
+        }
+    }
+    Err(
+        Error::limit("the log grows too fast to be compared with the run directories")
+            .hint("verify it while nothing runs, or verify a copy"),
+    )
+}
+
+fn everything(
+    runs: &Path,
+    log: &Log,
+    public: Option<(PublicKey, String)>,
+    older: &[(String, String)],
+) -> Result<Verification> {
+    let (mut done, entries) = log_itself(log, public, older)?;
     if log.unfinished {
         done.notes.push(
             "an append was cut short by a kill; the next run carries it to its end".to_owned(),
@@ -91,7 +114,7 @@ pub fn verify(
             .push(format!("run {run} has begun and is not in the log yet: it runs now, or was killed and the next run logs it"));
     }
     directories(runs, &entries, &mut done)?;
-    Ok(Some(done))
+    Ok(done)
 }
 
 /// The log alone: leaves, order, checkpoints, older checkpoints.

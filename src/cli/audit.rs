@@ -307,6 +307,8 @@ pub struct Prove {
     /// List what each run of this tenant could reach, and show that it was no other's data
     #[arg(long, value_name = "NAME")]
     tenant: Option<Tenant>,
+    #[command(flatten)]
+    public: Public,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -318,7 +320,7 @@ impl Prove {
     fn run(self) -> Result<ExitCode> {
         let runs = self.runs.path();
         if let Some(tenant) = &self.tenant {
-            return apart(&runs, tenant, self.json);
+            return apart(&runs, tenant, self.public.get()?, self.json);
         }
         let proofs = audit::prove_inclusion(&runs, self.run.as_deref().unwrap_or_default())?;
         if self.json {
@@ -346,8 +348,13 @@ impl Prove {
     }
 }
 
-fn apart(runs: &Path, tenant: &Tenant, json: bool) -> Result<ExitCode> {
-    let shown = audit::isolation(runs, tenant)?;
+fn apart(
+    runs: &Path,
+    tenant: &Tenant,
+    public: Option<(PublicKey, String)>,
+    json: bool,
+) -> Result<ExitCode> {
+    let shown = audit::isolation(runs, tenant, public)?;
     let exit = if shown.holds() {
         ExitCode::Done
     } else {
@@ -391,8 +398,14 @@ fn apart(runs: &Path, tenant: &Tenant, json: bool) -> Result<ExitCode> {
             }
         }
     }
+    if shown.runs.is_empty() {
+        return Err(
+            Error::usage(format!("the audit log has no run of {tenant}"))
+                .hint("list them with: narrowroom audit list"),
+        );
+    }
     let others = if shown.others.is_empty() {
-        "nobody else".to_owned()
+        "anybody else, of whom the log has no run".to_owned()
     } else {
         shown.others.join(", ")
     };
@@ -402,11 +415,13 @@ fn apart(runs: &Path, tenant: &Tenant, json: bool) -> Result<ExitCode> {
         "shown: no run of"
     };
     out.push_str("Nothing is kept from one run to the next: each worker has its own memory, and\nonly the unpacker writes, into its own scratch. `narrowroom audit verify` checks\nthat the log says what was signed.\n");
-    out.push_str(&format!(
-        "{verdict} {tenant} could reach data of {} ({} runs)\n",
+    let sentence = format!(
+        "{verdict} {tenant} could reach data of {} ({} in the log)",
         escape::terminal(&others),
         shown.runs.len()
-    ));
+    );
+    out.push_str(&wrap(&sentence, 80).join("\n"));
+    out.push('\n');
     print(&out).map(|()| exit)
 }
 

@@ -2,10 +2,12 @@
 
 use super::{RunsDir, print, print_json, terminal};
 use crate::error::{ExitCode, Result};
+use crate::keys::Key;
 use crate::record;
 use crate::report::escape;
 use crate::tenant::Tenant;
 use clap::Args;
+use std::path::PathBuf;
 
 /// List the runs that were made, the newest first.
 #[derive(Args)]
@@ -13,6 +15,12 @@ pub struct Runs {
     /// Only this tenant's
     #[arg(long, value_name = "NAME")]
     tenant: Option<Tenant>,
+    /// Remove this run's directory for good; the audit log keeps that it was there and was removed
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["tenant", "json"])]
+    remove: Option<String>,
+    /// The key that signs the log [default: one that the program makes and keeps]
+    #[arg(long, value_name = "FILE", requires = "remove")]
+    key: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -24,6 +32,18 @@ impl Runs {
     /// Runs it.
     pub fn run(self) -> Result<ExitCode> {
         let dir = self.runs.path();
+        if let Some(run) = &self.remove {
+            let key = match &self.key {
+                Some(path) => Key::load(path)?,
+                None => Key::load_or_create(None)?,
+            };
+            let entry = crate::audit::remove(&dir, &record::find(&dir, run)?, key)?;
+            print(&format!(
+                "removed {}; entry {} of the audit log says so\n",
+                entry.run, entry.index
+            ))?;
+            return Ok(ExitCode::Done);
+        }
         let mut rows = Vec::new();
         for (tenant, home) in record::homes(&dir)? {
             if self.tenant.is_some() && self.tenant != tenant {

@@ -23,9 +23,11 @@ pub fn shortened(line: &str) -> String {
 
 /// Prints an error with its causes and its hint.
 pub fn error(error: &Error) {
-    eprintln!("error: {}", escape::terminal(&error.chain()));
+    // Nobody may be reading: that is no reason to end in another way.
+    let mut out = std::io::stderr().lock();
+    let _ = writeln!(out, "error: {}", escape::terminal(&error.chain()));
     if let Some(hint) = &error.hint {
-        eprintln!(" hint: {}", escape::terminal(hint));
+        let _ = writeln!(out, " hint: {}", escape::terminal(hint));
     }
 }
 
