@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 /// Longest name of a tenant.
-const MAX_NAME: usize = 64;
+const MAX_NAME: usize = 63;
 /// Largest compiled pattern, in bytes.
 const MAX_PATTERN: usize = 1 << 20;
 
@@ -82,17 +82,23 @@ impl TenantFrom {
 /// # Errors
 /// A usage error.
 pub fn check(name: &str) -> Result<()> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let good = (1..=MAX_NAME).contains(&name.len())
-        && name.bytes().all(plain)
-        && name.as_bytes()[0].is_ascii_alphanumeric();
+    let edge = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let plain = |byte: &u8| edge(Some(byte)) || b"-_.".contains(byte);
+    let bytes = name.as_bytes();
+    let good = (1..=MAX_NAME).contains(&bytes.len())
+        && bytes.iter().all(plain)
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && !name.contains("..");
     match good {
         true => Ok(()),
         false => Err(Error::usage(format!(
             "{:?} cannot be the name of a tenant",
             crate::report::escape::terminal(name)
         ))
-        .hint("letters, digits, '-', '_' and '.', at most 64, the first a letter or digit")),
+        .hint("1 to 63 lower-case letters, digits, '-', '_' or '.', the first and last a letter or digit")),
     }
 }
 
@@ -121,9 +127,21 @@ mod tests {
         assert!("name-regex:abc".parse::<TenantFrom>().is_err());
         assert!("name-regex:(".parse::<TenantFrom>().is_err());
         assert!(of("parent-dir", ".hidden/a.tar").is_err());
-        for name in ["", "..", ".x", "a/b", "a b", "é", "-x", &"x".repeat(65)] {
+        for name in [
+            "",
+            "..",
+            ".x",
+            "a..b",
+            "a/b",
+            "a b",
+            "é",
+            "-x",
+            "x-",
+            "Acme",
+            &"x".repeat(64),
+        ] {
             assert!(check(name).is_err(), "{name:?}");
         }
-        assert!(check("Acme_1.eu-west").is_ok());
+        assert!(check("acme_1.eu-west").is_ok());
     }
 }
