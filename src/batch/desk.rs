@@ -5,6 +5,7 @@ use super::manifest::{Item, Manifest};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Lock, Sharing};
 use crate::record;
+use crate::report::wording::short_hash as short;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -73,8 +74,8 @@ impl Desk {
         if own.digest != manifest.digest {
             return Err(Error::usage(format!(
                 "{name} belongs to another manifest ({}, not {})",
-                &own.digest[..12.min(own.digest.len())],
-                &manifest.digest[..12]
+                short(&own.digest),
+                short(&manifest.digest)
             ))
             .hint("give each manifest its own --out directory"));
         }

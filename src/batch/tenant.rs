@@ -109,7 +109,19 @@ mod tests {
         assert!("name-regex:abc".parse::<TenantFrom>().is_err());
         assert!("name-regex:(".parse::<TenantFrom>().is_err());
         assert!(of("parent-dir", ".hidden/a.tar").is_err());
-        for name in ["", "..", ".x", "a/b", "a b", "é", "-x", &"x".repeat(64)] {
+        for name in [
+            "",
+            "..",
+            ".x",
+            "a..b",
+            "a/b",
+            "a b",
+            "é",
+            "-x",
+            "x-",
+            "Acme",
+            &"x".repeat(64),
+        ] {
             assert!(check(name).is_err(), "{name:?}");
         }
         assert!(check("acme_1.eu-west").is_ok());

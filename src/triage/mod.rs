@@ -655,7 +655,14 @@ impl<'a> Session<'a> {
             Some(frame @ FromWorker::Sealed(_)) => {
                 self.common(zone, frame, watch)?;
             }
-            _ => {
+            other => {
+                // A worker that the machine killed says nothing about the seal.
+                if other.is_none()
+                    && let Err(death) = worker.end().await
+                    && death.transient
+                {
+                    return Err(death);
+                }
                 return Err(
                     Error::unsealed(format!("the {zone} worker did not prove its seal"))
                         .hint("run: narrowroom doctor"),
