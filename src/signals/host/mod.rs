@@ -240,6 +240,7 @@ mod tests {
             include_str!("detect/load.rs"),
             include_str!("detect/memory.rs"),
             include_str!("detect/network.rs"),
+            include_str!("detect/nodes.rs"),
             include_str!("detect/oom.rs"),
             include_str!("detect/packages.rs"),
             include_str!("detect/raid.rs"),
