@@ -229,6 +229,7 @@ mod tests {
         let sources = [
             include_str!("detect/bonds.rs"),
             include_str!("detect/certificates.rs"),
+            include_str!("detect/filesystems.rs"),
             include_str!("detect/hardware.rs"),
             include_str!("detect/mtu.rs"),
             include_str!("detect/config.rs"),
