@@ -11,6 +11,57 @@ const SETTLED: usize = 12;
 
 /// Settles the words of the strongest signals.
 pub fn settle(tree: &Tree, signals: &mut [Signal]) {
+    for signal in signals.iter_mut() {
+        for evidence in &mut signal.evidence {
+            if evidence.quote.chars().any(is_control) {
+                evidence.quote = printable(&evidence.quote).to_owned();
+            }
+        }
+        signal
+            .evidence
+            .retain(|evidence| !evidence.quote.is_empty());
+        for text in [
+            &mut signal.title,
+            &mut signal.statement,
+            &mut signal.subject.name,
+        ] {
+            if text.chars().any(is_control) {
+                *text = uncoloured(text);
+            }
+        }
+    }
+    signals_with_words(tree, signals);
+}
+
+/// What a report refuses: all control characters but tabs and line breaks.
+fn is_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n')
+}
+
+/// The longest part of a line without control characters, without the rest of a colour code before it:
+/// still verbatim.
+fn printable(line: &str) -> &str {
+    line.split(is_control)
+        .map(|part| strip_colour(part).trim())
+        .max_by_key(|part| part.len())
+        .unwrap_or_default()
+}
+
+/// `[31m` and the like at the beginning, whose escape character was cut off.
+fn strip_colour(part: &str) -> &str {
+    let code = part.strip_prefix('[').and_then(|rest| {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == ';'))?;
+        rest[end..].strip_prefix(['m', 'K', 'H', 'J'])
+    });
+    code.unwrap_or(part)
+}
+
+/// The text without colour codes and control characters.
+fn uncoloured(text: &str) -> String {
+    text.split(is_control).map(strip_colour).collect()
+}
+
+fn signals_with_words(tree: &Tree, signals: &mut [Signal]) {
     for signal in signals
         .iter_mut()
         .filter(|signal| !signal.detector.starts_with("k8s."))
@@ -93,7 +144,8 @@ fn settled(word: &str, shown: &str) -> String {
     let setting = core.bytes().all(|b| {
         b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-' | b'/')
     });
-    if whole(shown, &lower) || !setting || core.starts_with('/') {
+    let code = core.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    if whole(shown, &lower) || !(setting || code) || core.starts_with('/') {
         return word.to_owned();
     }
     // The same setting may be shown as a path of /proc/sys.
@@ -168,6 +220,14 @@ mod tests {
             say("mode GFP_KERNEL|__GFP_COMP", "gfp_kernel|__gfp_comp"),
             "mode GFP_KERNEL| GFP COMP"
         );
+    }
+
+    #[test]
+    fn colours_are_cut_off() {
+        let line = "\u{1b}[31mERROR\u{1b}[0m 2022-02-10 connection refused";
+        assert_eq!(printable(line), "2022-02-10 connection refused");
+        assert_eq!(uncoloured(line), "ERROR 2022-02-10 connection refused");
+        assert!(line.contains(printable(line)));
     }
 
     #[test]

@@ -229,6 +229,7 @@ mod tests {
         let sources = [
             include_str!("detect/bonds.rs"),
             include_str!("detect/certificates.rs"),
+            include_str!("detect/filesystems.rs"),
             include_str!("detect/hardware.rs"),
             include_str!("detect/mtu.rs"),
             include_str!("detect/config.rs"),
@@ -240,6 +241,7 @@ mod tests {
             include_str!("detect/load.rs"),
             include_str!("detect/memory.rs"),
             include_str!("detect/network.rs"),
+            include_str!("detect/nodes.rs"),
             include_str!("detect/oom.rs"),
             include_str!("detect/packages.rs"),
             include_str!("detect/raid.rs"),

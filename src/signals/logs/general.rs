@@ -310,6 +310,16 @@ fn score(stat: &Stat<First>, daemon: &Daemon, failing: usize, ticket: Option<&st
             cap = 0.55;
         }
     }
+    // The same exception or named reason over a good part of the log, to its end, is a fault and no accident.
+    if persistent
+        && stat.count >= 20
+        && length > 0.3
+        && first.level >= Some(Level::Error)
+        && (first.exception.is_some() || names_reason(&first.message))
+    {
+        score += 0.06;
+        cap = cap.max(0.52);
+    }
     if persistent && stat.count >= 100 && length > 0.5 && first.level >= Some(Level::Error) {
         score += 0.08;
         cap = cap.max(0.52);

@@ -345,4 +345,29 @@ pub const RULES: &[Rule] = &[
         no: &["char device redirected to /dev/pts/1"],
         ..RULE
     },
+    Rule {
+        id: "nova.hypervisor-gone",
+        cause: "nova-hypervisor-unavailable",
+        scope: NOVA,
+        needs: &[
+            "HypervisorUnavailable",
+            "Connection to libvirt lost",
+            "client socket is closed",
+            "End of file while reading data",
+            "Cannot recv data",
+            "Connection to libvirt failed",
+        ],
+        pattern: r"(?P<what>HypervisorUnavailable[^\r\n]{0,100}|Connection to libvirt (?:lost|failed)[^\r\n]{0,160}|libvirtError: (?:internal error: client socket is closed|End of file while reading data[^\r\n]{0,40}|Cannot recv data[^\r\n]{0,60}))",
+        at_least: 2,
+        strength: 0.7,
+        persistent: 0.78,
+        title: "{daemon} has lost libvirt: {what} ({count} times)",
+        statement: "{daemon} cannot talk to libvirt{span} ({what}): libvirtd crashed, hangs, was restarted or refuses connections; the host counts as down for scheduling.",
+        yes: &[
+            "nova.exception.HypervisorUnavailable: Connection to the hypervisor is broken on host",
+            "ERROR nova.virt.libvirt.host [-] Connection to libvirt failed: Failed to connect socket to '/var/run/libvirt/libvirt-sock': Connection refused",
+        ],
+        no: &["Connected to hypervisor qemu:///system"],
+        ..RULE
+    },
 ];

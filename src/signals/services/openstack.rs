@@ -315,4 +315,57 @@ pub const RULES: &[Rule] = &[
         no: &["Could not find token"],
         ..RULE
     },
+    // SQLAlchemy hands out no further connection: requests wait for the pool and fail.
+    Rule {
+        id: "openstack.db-pool",
+        cause: "openstack-database-pool",
+        scope: ANY,
+        needs: &["QueuePool limit"],
+        pattern: r"(?P<what>QueuePool limit of size (?P<size>\d+) overflow (?P<overflow>\d+) reached[^\r\n]{0,80})",
+        at_least: 2,
+        strength: 0.8,
+        title: "{daemon}: its database connection pool is exhausted: {what} ({count} times)",
+        statement: "All {size} pooled and {overflow} further database connections of {daemon} are in use{span}: queries are slow or hang, or the pool is too small for its workers.",
+        yes: &[
+            "sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 50 reached, connection timed out, timeout 30",
+        ],
+        no: &["Created engine with pool size 5"],
+        ..RULE
+    },
+    Rule {
+        id: "cinder.rados",
+        cause: "ceph-client-failed",
+        scope: ANY,
+        needs: &["rados.", "rbd.", "RBD"],
+        pattern: r"(?P<what>(?:rados|rbd)\.(?:ObjectNotFound|PermissionError|PermissionDeniedError|Timeout|TimedOut|ConnectionShutdown|OSError|IOError|ImageBusy|ImageHasSnapshots|ReadOnlyImage|ConnectionError)\b[^\r\n]{0,160}|error connecting to the cluster[^\r\n]{0,60}|[Ee]rror connecting to ceph cluster[^\r\n]{0,80})",
+        strength: 0.76,
+        title: "{daemon}: Ceph refuses or does not answer: {what}",
+        statement: "{daemon} cannot use its Ceph pool: {what}. Key, capabilities, pool name or the cluster itself are at fault.",
+        yes: &[
+            "rbd.PermissionError: [errno 1] RBD permission error (error opening image b'4f_disk' at snapshot None)",
+            "Error connecting to ceph cluster.: rados.ObjectNotFound: [errno 2] RADOS object not found (error connecting to the cluster)",
+        ],
+        no: &["opened rbd image volume-1"],
+        ..RULE
+    },
+    Rule {
+        id: "oslo.heartbeat-lost",
+        cause: "messaging-heartbeats-lost",
+        scope: ANY,
+        needs: &[
+            "Too many heartbeats missed",
+            "Unexpected error during heartbeat thread",
+        ],
+        pattern: r"(?P<what>Too many heartbeats missed|Unexpected error during heartbeat thread processing[^\r\n]{0,80})",
+        at_least: 5,
+        strength: 0.6,
+        persistent: 0.66,
+        title: "{daemon} loses its AMQP connection: {what} ({count} times)",
+        statement: "{daemon} misses heartbeats to RabbitMQ{span} ({what}): the process is blocked (no time for its heartbeat thread), the broker is overloaded, or a device between them drops idle connections.",
+        yes: &[
+            "ERROR oslo.messaging._drivers.impl_rabbit [-] Unexpected error during heartbeat thread processing, retrying...: amqp.exceptions.ConnectionForced: Too many heartbeats missed",
+        ],
+        no: &["heartbeat in rpc_response_timeout started"],
+        ..RULE
+    },
 ];

@@ -301,4 +301,49 @@ pub const RULES: &[Rule] = &[
         no: &["ovs-vsctl: terminating with signal 15 (Terminated)"],
         ..RULE
     },
+    // The kernel refuses a flow, or two upcalls want the same one: packets of it go through vswitchd or are lost.
+    Rule {
+        id: "ovs.flow-install",
+        cause: "ovs-revalidator-trouble",
+        scope: OVS,
+        needs: &[
+            "failed to put[",
+            "ukey installation fails",
+            "failed to flow_get",
+            "lost packet on",
+        ],
+        pattern: r"(?P<what>failed to put\[(?:create|modify)[^\]]*\] \([^)]{0,60}\)|upcall_cb failure: ukey installation fails|failed to flow_get \([^)]{0,60}\)|lost packet on (?:port channel|handler) \d+)",
+        at_least: 5,
+        strength: 0.62,
+        persistent: 0.7,
+        title: "{daemon}: flows cannot be installed in the datapath: {what} ({count} times)",
+        statement: "{daemon} cannot put flows into the datapath{span} ({what}): each packet of them takes the slow path or is lost.",
+        yes: &[
+            "dpif(handler5)|WARN|system@ovs-system: failed to put[create] (Invalid argument) ufid:1 recirc_id(0)",
+            "ofproto_dpif_upcall(pmd-c04/id:8)|WARN|upcall_cb failure: ukey installation fails",
+        ],
+        no: &["dpif(handler5)|DBG|put[create] ufid:1"],
+        ..RULE
+    },
+    Rule {
+        id: "ovsdb.file-damaged",
+        cause: "ovsdb-file-damaged",
+        scope: OVS,
+        needs: &[
+            "ovsdb error",
+            "syntax error",
+            "failed to lock lockfile",
+            "I/O error",
+            "checksum",
+        ],
+        pattern: r"(?P<what>I/O error: \S+: (?:failed to lock lockfile|open failed|write failed|fsync failed)[^\r\n]{0,80}|(?:syntax error|ovsdb error): [^\r\n]{0,40}\.db[^\r\n]{0,120}|\S+\.db: (?:\d+ bytes starting at offset \d+ have SHA-1 hash|parse error)[^\r\n]{0,120})",
+        strength: 0.86,
+        title: "{daemon}: the database file is damaged or locked: {what}",
+        statement: "The OVSDB server cannot use its database file ({what}): it is damaged, on a full or failing disk, or a second server holds it.",
+        yes: &[
+            "ovsdb-server: I/O error: /etc/openvswitch/conf.db: failed to lock lockfile (Resource temporarily unavailable)",
+        ],
+        no: &["ovsdb_server|INFO|opened database conf.db"],
+        ..RULE
+    },
 ];

@@ -7,11 +7,22 @@ use crate::signals::{Partial, Role, Signal};
 
 /// Detector ids and their causes.
 pub const IDS: &[(&str, &str)] = &[
-    PCS_ACTION, PCS_NODE, PCS_QUORUM, JUJU, JUJU_LOST, SERVICE, DOCKER, GLUSTER,
+    PCS_ACTION,
+    PCS_NODE,
+    PCS_QUORUM,
+    PCS_STONITH,
+    PCS_STOPPED,
+    JUJU,
+    JUJU_LOST,
+    SERVICE,
+    DOCKER,
+    GLUSTER,
 ];
 const PCS_ACTION: (&str, &str) = ("pacemaker.failed-action", "pacemaker-resource-failed");
 const PCS_NODE: (&str, &str) = ("pacemaker.node-offline", "pacemaker-node-offline");
 const PCS_QUORUM: (&str, &str) = ("pacemaker.no-quorum", "corosync-token-loss");
+const PCS_STONITH: (&str, &str) = ("pacemaker.stonith-disabled", "pacemaker-without-fencing");
+const PCS_STOPPED: (&str, &str) = ("pacemaker.management-off", "pacemaker-management-off");
 const JUJU: (&str, &str) = ("juju.status-error", "juju-unit-error");
 const JUJU_LOST: (&str, &str) = ("juju.status-lost", "juju-agent-lost-controller");
 const SERVICE: (&str, &str) = ("openstack.service-down", "openstack-service-down");
@@ -39,6 +50,7 @@ const ROWS: &[Bad] = &[
             "crm_status",
             "pcs_resource",
             "crm_report",
+            "ha.txt",
         ],
         id: PCS_ACTION,
         pattern: r"^\s*\*?\s*(?P<name>\S+_(?:start|monitor|stop|promote|demote)_\d+) on (?P<node>\S+) '(?P<what>[^']+)' \(\d+\):.*",
@@ -48,7 +60,7 @@ const ROWS: &[Bad] = &[
         role: Role::Cause,
     },
     Bad {
-        files: &["pcs_status", "crm_mon", "crm_status"],
+        files: &["pcs_status", "crm_mon", "crm_status", "ha.txt"],
         id: PCS_NODE,
         pattern: r"(?:^\s*\*?\s*(?:Node (?P<name>\S+?):? (?:\([^)]*\) )?UNCLEAN.*)|OFFLINE: \[ (?P<off>[^\]]+) \])",
         kind: "Cluster node",
@@ -57,12 +69,50 @@ const ROWS: &[Bad] = &[
         role: Role::Symptom,
     },
     Bad {
-        files: &["pcs_status", "crm_mon", "crm_status", "corosync-quorumtool"],
+        files: &[
+            "pcs_status",
+            "crm_mon",
+            "crm_status",
+            "corosync-quorumtool",
+            "ha.txt",
+        ],
         id: PCS_QUORUM,
         pattern: r"partition WITHOUT quorum|^Quorate:\s+No",
         kind: "Cluster",
         fault: "has no quorum",
         strength: 0.82,
+        role: Role::Cause,
+    },
+    // Without fencing a lost node may still write to shared storage: resources must not be taken over.
+    Bad {
+        files: &[
+            "pcs_config",
+            "pcs_property",
+            "crm_configure",
+            "crm_config",
+            "cib",
+        ],
+        id: PCS_STONITH,
+        pattern: r"(?P<name>stonith-enabled)(?:: |=|\x22 value=\x22)\x22?(?:false|no|off|0)\b.*",
+        kind: "Cluster property",
+        fault: "is off: the cluster has no fencing",
+        strength: 0.54,
+        role: Role::Cause,
+    },
+    Bad {
+        files: &[
+            "pcs_status",
+            "crm_mon",
+            "crm_status",
+            "pcs_config",
+            "pcs_property",
+            "crm_configure",
+        ],
+        id: PCS_STOPPED,
+        pattern: r"(?P<name>Resource management is DISABLED)|(?P<off>maintenance-mode)(?:: |=)\x22?true.*|^\s*\*?\s*Node (?P<machine>\S+?)(?: \(\d+\))?: (?:standby|maintenance)\b.*",
+        kind: "Cluster",
+        fault: "does not manage its resources",
+        strength: 0.66,
         role: Role::Cause,
     },
     Bad {

@@ -6,8 +6,10 @@ use crate::signals::{Partial, Role, Signal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Detector ids and their causes.
-pub const IDS: &[(&str, &str)] = &[PACKAGES, PARTITIONS];
+pub const IDS: &[(&str, &str)] = &[PACKAGES, PARTITIONS, AGENTS, BUFFER];
 const PACKAGES: (&str, &str) = ("packages.mixed-versions", "packages-partially-upgraded");
+const AGENTS: (&str, &str) = ("juju.agent-versions-differ", "juju-upgrade-failed");
+const BUFFER: (&str, &str) = ("mysql.buffer-pool-small", "mysql-buffer-pool-small");
 const PARTITIONS: (&str, &str) = (
     "rabbitmq.partition-handling-ignore",
     "rabbitmq-partition-handling",
@@ -103,7 +105,11 @@ const SOURCES: &[(&str, &[&str])] = &[
 pub fn detect(tree: &Tree) -> Partial {
     let mut partial = Partial::default();
     for (entry, text) in texts(tree, |rel| {
-        name_of(rel) == "dpkg_-l" || rel.ends_with("installed-debs")
+        let name = name_of(rel);
+        name == "dpkg_-l"
+            || name == "installed-debs"
+            || name == "installed-rpms"
+            || name.starts_with("rpm_-qa")
     }) {
         partial.signals.extend(packages(entry, &text));
     }
@@ -112,12 +118,108 @@ pub fn detect(tree: &Tree) -> Partial {
     }) {
         partial.signals.extend(partition_handling(entry, &text));
     }
+    partial.signals.extend(agents(tree));
+    partial.signals.extend(buffer_pool(tree));
     partial
+}
+
+/// Agents of one machine that stayed at an older version: their upgrade did not end.
+fn agents(tree: &Tree) -> Option<Signal> {
+    let mut versions: BTreeMap<String, (String, crate::report::Evidence)> = BTreeMap::new();
+    for (entry, text) in texts(tree, |rel| {
+        rel.starts_with("var/lib/juju/agents/") && rel.ends_with("agent.conf")
+    }) {
+        let agent = tree
+            .rel(entry)
+            .split('/')
+            .nth(4)
+            .unwrap_or_default()
+            .to_owned();
+        if let Some((number, line)) = text
+            .lines()
+            .find(|(_, line)| line.starts_with("upgradedToVersion:"))
+        {
+            let version = line
+                .split_once(':')
+                .map_or("", |(_, version)| version.trim())
+                .to_owned();
+            versions
+                .entry(version)
+                .or_insert_with(|| (agent, at(entry, number, line)));
+        }
+    }
+    if versions.len() < 2 {
+        return None;
+    }
+    let told: Vec<String> = versions
+        .iter()
+        .map(|(version, (agent, _))| format!("{agent} {version}"))
+        .collect();
+    Says {
+        id: AGENTS,
+        subject: ("Juju agent", &versions.values().next()?.0.clone()),
+        title: format!("Juju agents of this machine have different versions: {}", told.join(", ")),
+        statement: format!("The agents here run different versions ({}): an upgrade of the model did not reach all of them, and such units may hang or refuse hooks.", told.join(", ")),
+        strength: 0.68,
+        role: Role::Cause,
+        evidence: versions.into_values().map(|(_, line)| line).take(4).collect(),
+    }
+    .signal(&[])
+}
+
+/// The packaged 128 MiB on a large database host: nearly every read goes to disk (MySQL manual: 50 to 75 % of memory).
+fn buffer_pool(tree: &Tree) -> Option<Signal> {
+    let (value, line) = super::state::setting(
+        tree,
+        |rel| rel.starts_with("etc/mysql/") && rel.ends_with(".cnf") || rel == "etc/my.cnf",
+        "innodb_buffer_pool_size",
+    )?;
+    let digits = value.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match value[digits.len()..].trim() {
+        "M" | "m" => 20,
+        "K" | "k" => 10,
+        "" => 0,
+        _ => return None,
+    };
+    let pool = digits.parse::<u64>().ok()?.checked_mul(1 << unit)?;
+    let entry = tree.get("proc/meminfo")?;
+    let text = tree.text(entry).ok().flatten()?;
+    let (number, total_line) = text
+        .lines()
+        .find(|(_, line)| line.starts_with("MemTotal:"))?;
+    let total = total_line
+        .split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1024)?;
+    if total < 16 << 30 || pool > 256 << 20 {
+        return None;
+    }
+    Says {
+        id: BUFFER,
+        subject: ("Setting", "innodb_buffer_pool_size"),
+        title: format!("innodb_buffer_pool_size is only {value} on a host with {} GiB memory", total >> 30),
+        statement: format!("innodb_buffer_pool_size is {value} although the host has {} GiB: nearly every read of the database goes to disk.", total >> 30),
+        strength: 0.54,
+        role: Role::Cause,
+        evidence: vec![line, at(entry, number, total_line)],
+    }
+    .signal(&[])
 }
 
 /// A Debian version without its packaging revision: security rebuilds of one release fit each other.
 fn upstream(version: &str) -> &str {
     version.rsplit_once('-').map_or(version, |(head, _)| head)
+}
+
+/// Name and version of `name-version-release.arch`.
+fn rpm(word: &str) -> Option<(&str, &str)> {
+    let (name, rest) = word
+        .rsplit_once('-')
+        .and_then(|(head, _)| head.rsplit_once('-'))?;
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        .then_some((name, rest))
 }
 
 /// Packages of one source in different versions: an upgrade that was not finished.
@@ -129,6 +231,9 @@ fn packages(entry: &Entry, text: &Text) -> Vec<Signal> {
             && let (Some(name), Some(version)) = (words.next(), words.next())
         {
             let name = name.split(':').next().unwrap_or(name);
+            installed.insert(name, (version, number, line));
+        } else if let Some((name, version)) = line.split_whitespace().next().and_then(rpm) {
+            let name = name.strip_prefix("openstack-").unwrap_or(name);
             installed.insert(name, (version, number, line));
         }
     }
@@ -168,7 +273,7 @@ fn partition_handling(entry: &Entry, text: &Text) -> Option<Signal> {
         subject: ("RabbitMQ cluster", "cluster_partition_handling"),
         title: "RabbitMQ cluster_partition_handling is ignore".into(),
         statement: "cluster_partition_handling is \"ignore\": after a network partition the nodes keep diverging until somebody restarts one side; pause_minority or autoheal is safer for three and more nodes.".into(),
-        strength: 0.45,
+        strength: 0.52,
         role: Role::Cause,
         evidence: vec![at(entry, number, line)],
     }

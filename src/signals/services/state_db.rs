@@ -8,7 +8,8 @@ use crate::signals::{Partial, Role, Signal};
 
 /// Detector ids and their causes.
 pub const IDS: &[(&str, &str)] = &[
-    LIMIT, BUFFER, USED, GALERA, REPLICA, REDIS_SAVE, REDIS_FULL, REDIS_LINK, ETCD, ELASTIC, VAULT,
+    LIMIT, BUFFER, USED, GALERA, REPLICA, REDIS_SAVE, REDIS_FULL, REDIS_LINK, ETCD, ELASTIC,
+    LICENCE, VAULT,
 ];
 const LIMIT: (&str, &str) = ("mysql.nofile-below-need", "mysql-open-files-limit");
 const BUFFER: (&str, &str) = ("mysql.buffer-pool-too-large", "mysql-buffer-pool-too-large");
@@ -22,6 +23,10 @@ const ETCD: (&str, &str) = ("etcd.alarm-list", "etcd-nospace");
 const ELASTIC: (&str, &str) = (
     "elasticsearch.health-status",
     "elasticsearch-cluster-unhealthy",
+);
+const LICENCE: (&str, &str) = (
+    "elasticsearch.license-expired",
+    "elasticsearch-license-expired",
 );
 const VAULT: (&str, &str) = ("vault.status-sealed", "vault-sealed");
 
@@ -42,6 +47,8 @@ pub fn detect(tree: &Tree) -> Partial {
                 "etcdctl",
                 "cluster_health",
                 "vault_status",
+                "licenses.json",
+                "results.json",
             ]
             .iter()
             .any(|word| name.contains(word))
@@ -76,6 +83,32 @@ pub fn detect(tree: &Tree) -> Partial {
                 Role::Symptom,
                 "Elasticsearch cluster status is red",
                 "a primary shard is not allocated; the allocation explanation names why",
+            ));
+        }
+        if name == "licenses.json" {
+            partial.signals.extend(one(
+                entry,
+                &text,
+                LICENCE,
+                ("Elasticsearch", "license"),
+                r#""status"\s*:\s*"(?:expired|invalid)""#,
+                0.84,
+                Role::Cause,
+                "Elasticsearch's license has expired",
+                "functions of the paid tiers (security, watcher, machine learning) refuse requests until it is renewed",
+            ));
+        }
+        if name == "results.json" {
+            partial.signals.extend(one(
+                entry,
+                &text,
+                VAULT,
+                ("Vault", "vault"),
+                r#""sealed"\s*:\s*true"#,
+                0.88,
+                Role::Cause,
+                "Vault is sealed",
+                "secrets and certificates cannot be issued until it is unsealed",
             ));
         }
         if name.contains("vault_status") {

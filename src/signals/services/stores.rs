@@ -290,25 +290,56 @@ pub const RULES: &[Rule] = &[
         no: &["raft: abc became leader at term 2"],
         ..RULE
     },
-    // The fsync of the write-ahead log is on the path of every write.
+    // etcd warns from 100 ms for an apply and from 1 s for an fsync (etcd documentation: tuning, hardware). The
+    // default election timeout is 1 s: what takes a second costs leaders, 100 ms now and then costs nothing.
     Rule {
         id: "etcd.slow-disk",
         cause: "etcd-slow-disk",
         scope: ETCD,
-        needs: &["slow fdatasync", "took too long", "sync duration of"],
-        pattern: r"(?P<what>slow fdatasync|(?:sync duration of|fdatasync took) (?P<sync>[\w.]+)[^\r\n]{0,60}|(?:apply|applying raft message|request[^\r\n]{0,60}) took too long)(?:.*?\x22?took\x22?:\x22?(?P<took>[\w.]+))?",
-        at_least: 20,
-        strength: 0.64,
-        persistent: 0.68,
+        needs: &[
+            "slow fdatasync",
+            "took too long",
+            "sync duration of",
+            "failed to send out heartbeat on time",
+        ],
+        pattern: r"(?P<what>slow fdatasync|(?:sync duration of|fdatasync took) (?P<sync>\d+(?:\.\d+)?m?s)\b[^\r\n]{0,40}|(?:apply|applying raft message|request[^\r\n]{0,160}) took too long|failed to send out heartbeat on time[^\r\n]{0,60})(?:.*?(?:\x22took\x22:\x22|\()(?P<took>(?:\d+m)?\d+(?:\.\d+)?m?s)\b)?",
+        unless: r"(?:took\x22:\x22|too long \()\d{3}(?:\.\d+)?ms|sync duration of \d+(?:\.\d+)?ms",
+        at_least: 5,
+        strength: 0.7,
+        persistent: 0.76,
         kind: "etcd",
         subject: "etcd",
-        title: "etcd is slow: {what} {took}{sync} ({count} times)",
-        statement: "etcd waits for its disk {count} times ({what} {took}{sync}): the disk below it is too slow or shared, so leases expire and the API server times out.",
+        title: "etcd is slow: {what} {took} ({count} times)",
+        statement: "etcd waits a second and more {count} times ({what} {took}): the disk below its write-ahead log is too slow or shared, so leaders are lost, leases expire and the API server times out.",
         yes: &[
             "{\"level\":\"warn\",\"msg\":\"slow fdatasync\",\"took\":\"2.1s\",\"expected-duration\":\"1s\"}",
             "{\"level\":\"warn\",\"msg\":\"apply request took too long\",\"took\":\"1.2s\"}",
+            "etcd[99]: read-only range request \"key:\\\"/registry/health\\\" \" with result \"range_response_count:0 size:6\" took too long (2.112s) to execute",
+            "etcd[99]: sync duration of 3.512s, expected less than 1s",
         ],
-        no: &["{\"level\":\"info\",\"msg\":\"saved snapshot\"}"],
+        no: &[
+            "{\"level\":\"info\",\"msg\":\"saved snapshot\"}",
+            "{\"level\":\"warn\",\"msg\":\"apply request took too long\",\"took\":\"112.1ms\",\"expected-duration\":\"100ms\"}",
+        ],
+        ..RULE
+    },
+    // Now and then is ordinary; hundreds mean that the disk or the network is at its limit.
+    Rule {
+        id: "etcd.slow-apply",
+        cause: "etcd-slow-disk",
+        scope: ETCD,
+        needs: &["took too long"],
+        pattern: r"(?P<what>(?:apply|applying raft message|request[^\r\n]{0,160}) took too long)(?:.*?(?:\x22took\x22:\x22|\()(?P<took>\d{3}(?:\.\d+)?ms)\b)",
+        at_least: 200,
+        strength: 0.55,
+        kind: "etcd",
+        subject: "etcd",
+        title: "etcd answers slowly again and again: {took} and more ({count} times)",
+        statement: "{count} requests to etcd took longer than 100 ms (one of them {took}): its disk or network is near its limit.",
+        yes: &[
+            "{\"level\":\"warn\",\"msg\":\"apply request took too long\",\"took\":\"112.1ms\",\"expected-duration\":\"100ms\"}",
+        ],
+        no: &["{\"level\":\"warn\",\"msg\":\"apply request took too long\",\"took\":\"1.2s\"}"],
         ..RULE
     },
     Rule {
@@ -406,6 +437,67 @@ pub const RULES: &[Rule] = &[
             "Error: connect ECONNREFUSED 10.0.0.5:6379",
         ],
         no: &["dial tcp 127.0.0.1:8080: connect: connection refused"],
+        ..RULE
+    },
+    // A replica that falls behind leaves the in-sync set; writes with acks=all then depend on fewer brokers.
+    Rule {
+        id: "kafka.isr-shrinks",
+        cause: "kafka-isr-shrinks",
+        scope: &["kafka"],
+        needs: &["Shrinking ISR"],
+        pattern: r"\[Partition (?P<partition>\S+) broker=(?P<broker>\d+)\] Shrinking ISR from (?P<from>[\d,]+) to (?P<to>[\d,]+)",
+        at_least: 5,
+        subject: "{daemon}",
+        strength: 0.66,
+        persistent: 0.72,
+        title: "Kafka replicas fall out of sync: ISR shrinks from {from} to {to} ({count} times)",
+        statement: "The in-sync replicas of partitions such as {partition} shrink from {from} to {to}{span}: brokers are down, cut off, or too slow to follow; with too few replicas producers are refused.",
+        yes: &[
+            "[2022-02-10 12:00:01,123] INFO [Partition t-0 broker=1] Shrinking ISR from 1,2,3 to 1. Leader: (highWatermark: 1, endOffset: 9). (kafka.cluster.Partition)",
+        ],
+        no: &["INFO [Partition t-0 broker=1] Expanding ISR from 1 to 1,2"],
+        ..RULE
+    },
+    // A collection of the old generation that takes seconds stops all threads; the heap is nearly full of live data.
+    Rule {
+        id: "java.gc-pause",
+        cause: "java-gc-pauses",
+        needs: &[
+            "[gc]",
+            "GC overhead",
+            "Detected pause in JVM",
+            "Pause Full",
+            "Full GC",
+        ],
+        pattern: r"(?P<what>\[gc\]\[(?:old|young)\]\[\d+\]\[\d+\] duration \[(?P<took>\d+(?:\.\d+)?s|\d+(?:\.\d+)?m)\][^\r\n]{0,120}|\[gc\]\[\d+\] overhead, spent \[(?P<spent>\d+(?:\.\d+)?s)\] collecting in the last \[[^\]]+\]|Detected pause in JVM or host machine[^\r\n]{0,60}: pause of approximately \d{4,}ms|Pause Full [^\r\n]{0,60} \d{4,}\.\d+ms)",
+        at_least: 3,
+        strength: 0.66,
+        persistent: 0.74,
+        title: "{daemon}: garbage collection stops the program: {what} ({count} times)",
+        statement: "The Java process behind {daemon} pauses for garbage collection{span} ({what}): its heap is too small for what it holds, so requests and heartbeats time out.",
+        yes: &[
+            "WARN [JvmGcMonitorService] [gc][old][5][2] duration [25.1s], collections [1]/[26s], total [25s], memory [7.9gb]->[7.8gb]/[8gb]",
+        ],
+        no: &["INFO [gc][young][5][2] duration [800ms], collections [1]/[1.1s]"],
+        ..RULE
+    },
+    Rule {
+        id: "mongodb.no-majority",
+        cause: "mongodb-fault",
+        scope: &["mongo", "juju-db"],
+        needs: &[
+            "cannot see a majority",
+            "is now in state RS_DOWN",
+            "is now in hb state",
+            "stepping down",
+        ],
+        pattern: r"(?P<what>cannot see a majority|(?:Member )?(?P<member>\S+:\d+) is now in (?:hb )?state (?:RS_)?DOWN|[Cc]an't see a majority of the set, relinquishing primary)",
+        at_least: 2,
+        strength: 0.78,
+        title: "MongoDB replica set has no majority: {what} {member}",
+        statement: "A member of the replica set is down or unreachable ({what} {member}){span}; without a majority there is no primary and nothing can be written.",
+        yes: &["I REPL     [replexec-1] Member 10.0.0.6:37017 is now in state RS_DOWN"],
+        no: &["I REPL [replexec-1] Member 10.0.0.6:37017 is now in state SECONDARY"],
         ..RULE
     },
 ];

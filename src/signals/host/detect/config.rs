@@ -189,7 +189,7 @@ fn sysctl_files(host: &Host, out: &mut Partial) {
     } else {
         String::new()
     };
-    Draft::cause("sysctl-not-applied", "sysctl-not-applied", 0.4, "Setting", key)
+    Draft::cause("sysctl-not-applied", "sysctl-not-applied", 0.5, "Setting", key)
         .says(
             format!("sysctl {key} is configured as {value} but is {now}{others}"),
             format!("/etc/sysctl.d sets {key} = {value}, the running kernel has {now}{others}: the files were not applied or something changed the values later, so limits and tuning differ from what is configured."),
@@ -236,7 +236,7 @@ fn settings(host: &Host, _hits: &Hits, out: &mut Partial) {
         host.sysctl_number("net.bridge.bridge-nf-call-iptables"),
         runs(&["kubelet", "kube-proxy"]),
     ) {
-        Draft::cause("bridge-nf-off", "ip-forwarding-disabled", 0.46, "Setting", "net.bridge.bridge-nf-call-iptables")
+        Draft::cause("bridge-nf-off", "ip-forwarding-disabled", 0.52, "Setting", "net.bridge.bridge-nf-call-iptables")
             .says("bridge-nf-call-iptables is 0 on a Kubernetes node", "Bridged pod traffic bypasses iptables, so services do not answer pods on the same node.")
             .cites([at, process])
             .if_ticket(host, &["network", "service", "pod", "pods", "connectivity"])
@@ -272,7 +272,7 @@ fn settings(host: &Host, _hits: &Hits, out: &mut Partial) {
         .sysctl_number("vm.zone_reclaim_mode")
         .filter(|s| s.0 != 0)
     {
-        Draft::cause("zone-reclaim", "numa-imbalance", 0.4, "Setting", "vm.zone_reclaim_mode")
+        Draft::cause("zone-reclaim", "numa-imbalance", 0.5, "Setting", "vm.zone_reclaim_mode")
             .says(format!("vm.zone_reclaim_mode = {mode}: nodes reclaim their cache before they use remote memory"), "Zone reclaim throws away page cache on one NUMA node while others have free memory; databases and file servers stall.")
             .cites([at])
             .if_ticket(host, &["memory", "slow", "numa", "latency"])
@@ -298,7 +298,7 @@ fn resolver(host: &Host, out: &mut Partial) {
     Draft::cause(
         "no-nameserver",
         "dns-resolution-failed",
-        0.46,
+        0.52,
         "Host",
         "resolver",
     )

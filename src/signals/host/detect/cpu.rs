@@ -45,7 +45,7 @@ fn governor(host: &Host, out: &mut Partial) {
         return;
     }
     let name = first.lines().next().map_or("", |l| l.1.trim());
-    Draft::cause("cpu-governor", "cpu-governor-not-performance", 0.4, "Processor", "processor")
+    Draft::cause("cpu-governor", "cpu-governor-not-performance", 0.54, "Processor", "processor")
         .says(
             format!("{} of {} processors use the scaling governor {name}", slow.len(), docs.len()),
             format!("The processors' frequency governor is {name}, not performance, on {} of {} processors; latency-sensitive services and virtual machines run slower.", slow.len(), docs.len()),
@@ -150,7 +150,7 @@ fn iommu(host: &Host, out: &mut Partial) {
     {
         return;
     }
-    Draft::cause("iommu-not-passthrough", "iommu-not-passthrough", 0.36, "Host", "host")
+    Draft::cause("iommu-not-passthrough", "iommu-not-passthrough", 0.52, "Host", "host")
         .says(
             "AMD EPYC hypervisor runs without iommu=pt",
             "The kernel command line lacks iommu=pt on an AMD EPYC hypervisor, so DMA of host devices is translated and fast network or NVMe devices lose throughput.",
@@ -185,7 +185,7 @@ fn numa(host: &Host, out: &mut Partial) {
     if hit.len() < 2 || worst < 0.1 {
         return;
     }
-    Draft::cause("numa-misses", "numa-imbalance", if worst > 0.3 { 0.5 } else { 0.4 }, "Memory", "numa")
+    Draft::cause("numa-misses", "numa-imbalance", if worst > 0.3 { 0.58 } else { 0.5 }, "Memory", "numa")
         .says(
             format!("NUMA imbalance: {:.0} % of a node's allocations missed their node", worst * 100.0),
             format!("{:.0} % of the allocations on one NUMA node were served for another: memory of a node is exhausted, remote access is slower and local reclaim starts early.", worst * 100.0),

@@ -58,6 +58,62 @@ pub fn detect(host: &Host, hits: &Hits, out: &mut Partial) {
         });
     }
     read_only(host, out);
+    stacked(host, out);
+}
+
+/// Two real file systems on one mount point: the upper one hides the data of the lower.
+fn stacked(host: &Host, out: &mut Partial) {
+    if host.container {
+        return;
+    }
+    const REAL: [&str; 9] = [
+        "ext3",
+        "ext4",
+        "xfs",
+        "btrfs",
+        "nfs",
+        "nfs4",
+        "ceph",
+        "fuse.glusterfs",
+        "zfs",
+    ];
+    let Some(doc) = host
+        .commands("mount", |name| !name.contains("mountinfo"))
+        .into_iter()
+        .next()
+    else {
+        return;
+    };
+    let mut seen: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    for (number, line) in doc.lines() {
+        let Some((device, rest)) = line.split_once(" on ") else {
+            continue;
+        };
+        let Some((mount, kind)) = rest.split_once(" type ") else {
+            continue;
+        };
+        let kind = kind.split_whitespace().next().unwrap_or_default();
+        if !REAL.contains(&kind)
+            || mount == "/"
+            || mount.contains("/snap")
+            || mount.contains("kubelet")
+            || mount.contains("docker")
+            || mount.contains("containers")
+        {
+            continue;
+        }
+        if let Some((first, below)) = seen.insert(mount.to_owned(), (number, device.to_owned())) {
+            Draft::cause("stacked-mounts", "mounted-over", 0.6, "Filesystem", mount)
+                .says(
+                    format!("{mount} is mounted over: {below} and {device} on the same mount point"),
+                    format!("Two file systems are mounted on {mount}: {device} hides {below}, so data written before seem lost and space is counted wrongly."),
+                )
+                .cites([doc.cite(first), doc.cite(number)])
+                .with("mount", mount)
+                .if_ticket(host, WORDS)
+                .put(out);
+        }
+    }
 }
 
 /// 100 % is a fault; 95 % is one for small file systems, where it means megabytes.

@@ -294,7 +294,7 @@ mod tests {
             (1, 0)
         );
         let run = |state: &str| {
-            causes(&on(&[("proc/drbd", &format!("version: 8.4\n 0: cs:{state} ro:Primary/Secondary ds:UpToDate/UpToDate C r-----\n"))])).len()
+            causes(&on(&[("etc/fstab", ""), ("proc/drbd", &format!("version: 8.4\n 0: cs:{state} ro:Primary/Secondary ds:UpToDate/UpToDate C r-----\n"))])).len()
         };
         assert_eq!((run("StandAlone"), run("Connected")), (1, 0));
     }

@@ -176,7 +176,7 @@ fn counters(host: &Host, doc: &Doc, link: &Link, out: &mut Partial) {
             (
                 "drops",
                 dropped,
-                if per_mille(dropped) >= 50 { 0.56 } else { 0.46 },
+                if per_mille(dropped) >= 50 { 0.58 } else { 0.5 },
             )
         } else if dropped > 1000 && per_mille(dropped) >= 10 {
             ("drops", dropped, 0.4)
@@ -237,7 +237,7 @@ fn bridge_mtus(host: &Host, doc: &Doc, links: &[Link], out: &mut Partial) {
             continue;
         }
         let own = links.iter().find(|l| l.name == bridge);
-        Draft::cause("port-mtus-differ", "mtu-mismatch", 0.42, "Interface", bridge)
+        Draft::cause("port-mtus-differ", "mtu-mismatch", 0.52, "Interface", bridge)
             .says(
                 format!("MTU mismatch on {bridge}: {} has {}, {} has {}", high.name, high.mtu, low.name, low.mtu),
                 format!("Members of {bridge} have different MTUs ({} {}, {} {}); frames larger than the smallest are dropped between them.", high.name, high.mtu, low.name, low.mtu),

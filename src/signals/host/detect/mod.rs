@@ -14,6 +14,7 @@ mod load;
 mod memory;
 mod mtu;
 mod network;
+mod nodes;
 mod oom;
 mod packages;
 mod raid;
@@ -32,6 +33,7 @@ use crate::signals::Partial;
 pub fn run(host: &Host, hits: &Hits, out: &mut Partial) {
     oom::detect(host, hits, out);
     memory::detect(host, hits, out);
+    nodes::detect(host, out);
     filesystems::detect(host, hits, out);
     disk::detect(host, out);
     raid::detect(host, out);

@@ -142,7 +142,7 @@ fn neighbours(host: &Host, out: &mut Partial) {
         Draft::cause("neighbour-table-usage", "arp-table-overflow", 0.72, "Host", "host")
             .says(
                 format!("Neighbour (ARP) table is nearly full: {known} of {limit} entries"),
-                format!("{known} neighbours are known and the kernel stops at gc_thresh3 = {limit}; hosts beyond that can't be reached."),
+                format!("{known} neighbours are known and the kernel stops at {limit}; hosts beyond that can't be reached."),
             )
             .cites([limit_at])
             .cites(doc.lines().next().map(|(n, _)| doc.cite(n)))

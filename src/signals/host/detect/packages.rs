@@ -13,6 +13,27 @@ pub fn detect(host: &Host, out: &mut Partial) {
     apt_check(host, out);
     kernel(host, out);
     unattended(host, out);
+    snaps(host, out);
+}
+
+/// `snap list`: a snap whose files cannot be mounted or read is noted as broken.
+fn snaps(host: &Host, out: &mut Partial) {
+    let Some(doc) = host.command("snap", &["list"]) else {
+        return;
+    };
+    let Some((number, line)) = doc.line_with(|line| {
+        line.split_whitespace()
+            .next_back()
+            .is_some_and(|notes| notes.split(',').any(|note| note == "broken"))
+    }) else {
+        return;
+    };
+    let name = line.split_whitespace().next().unwrap_or_default();
+    Draft::cause("snap-broken", "snap-refresh-failed", 0.66, "Snap", name)
+        .says(format!("Snap {name} is broken"), format!("snapd notes {name} as broken: its image is missing or cannot be mounted, so its services do not run."))
+        .cites([doc.cite(number)])
+        .if_ticket(host, &["snap", "start", "service"])
+        .put(out);
 }
 
 /// Second letter of `dpkg -l`: U unpacked, F half configured, H half installed, W or t triggers; third R.

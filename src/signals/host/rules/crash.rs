@@ -180,4 +180,66 @@ pub(super) const RULES: &[Rule] = &[
         ticket: &["module", "driver"],
         ..BASE
     },
+    // systemd's own record that a service was ended by a fault of its program.
+    Rule {
+        detector: "service-crashed",
+        cause: "process-crash",
+        kind: "Unit",
+        name: "{unit}",
+        scope: Scope::System,
+        needles: &[
+            "code=dumped",
+            "status=11/SEGV",
+            "status=6/ABRT",
+            "status=7/BUS",
+            "status=4/ILL",
+        ],
+        pattern: r"systemd(?:\[\d+\])?: (?P<unit>[\w@:.\\-]+\.service): Main process exited, code=(?:dumped|killed), (?P<sig>status=(?:11/SEGV|6/ABRT|7/BUS|4/ILL|8/FPE))",
+        except: r"snap\.|apport|fwupd|user@",
+        title: "Service {unit} crashes: {sig} ({n}){when}",
+        statement: "The main process of {unit} was ended by a signal ({sig}), {n}: its program crashed; systemd may have started it again.",
+        strength: 0.66,
+        ticket: &[
+            "crash", "crashes", "crashed", "restart", "restarts", "segfault", "core",
+        ],
+        ..BASE
+    },
+    Rule {
+        detector: "apport-crash",
+        cause: "process-crash",
+        kind: "Process",
+        name: "{proc}",
+        scope: Scope::Any,
+        needles: &["apport (pid"],
+        pattern: r"apport \(pid \d+\)[^:]*\d{2}:\d{2}:\d{2} \d{4}: executable: (?P<proc>/\S+)",
+        except: r"/usr/bin/(?:apport|gnome|update-notifier)",
+        title: "{proc} crashed: apport was called for it ({n}){when}",
+        statement: "The program {proc} crashed and apport recorded it, {n}.",
+        strength: 0.52,
+        ticket: &["crash", "crashes", "crashed", "segfault", "core"],
+        ..BASE
+    },
+    Rule {
+        detector: "workqueue-lockup",
+        cause: "cpu-lockup",
+        needles: &["workqueue lockup"],
+        pattern: r"BUG: workqueue lockup - pool (?P<pool>.{0,60}) stuck for (?P<secs>\d+)s",
+        title: "Kernel workqueue stuck for {secs} seconds ({n}){when}",
+        statement: "The kernel's work queue {pool} made no progress for {secs} seconds: a driver or file system blocks a processor.",
+        strength: 0.72,
+        ticket: DOWN,
+        ..BASE
+    },
+    Rule {
+        detector: "audit-backlog",
+        cause: "audit-backlog",
+        needles: &["backlog limit exceeded", "audit_lost="],
+        pattern: r"audit: (?:backlog limit exceeded|audit_lost=(?P<lost>\d+) .*)",
+        title: "Audit backlog is full: the kernel waits or loses audit records {lost} ({n}){when}",
+        statement: "The kernel's queue of audit records is full: every process that produces one waits, which slows down the whole host. auditd does not keep up, or the rules are too broad.",
+        strength: 0.62,
+        enough: 3,
+        ticket: &["slow", "hang", "audit", "login"],
+        ..BASE
+    },
 ];

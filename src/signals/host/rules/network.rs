@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
         needles: &["eighbor table overflow", "eighbour table overflow"],
         pattern: r"(?:(?P<cache>arp_cache|ndisc_cache): )?[Nn]eighbou?r table overflow",
         title: "Neighbour (ARP) table overflow {cache} ({n}){when}",
-        statement: "The neighbour table ({cache}) reached gc_thresh3, so the kernel cannot resolve further hosts on its networks and drops packets to them.",
+        statement: "The neighbour table ({cache}) reached its hard limit, so the kernel cannot resolve further hosts on its networks and drops packets to them.",
         strength: 0.9,
         ticket: NET,
         ..BASE

@@ -315,7 +315,7 @@ pub(super) const RULES: &[Rule] = &[
         except: r"scripts-(?:vendor|per)|apport|landscape",
         title: "cloud-init failed: {msg} ({n}){when}",
         statement: "cloud-init could not finish: {msg}. What its modules should have set up (users, keys, disks, packages, scripts) is missing.",
-        strength: 0.54,
+        strength: 0.34,
         ticket: &[
             "cloud-init",
             "boot",

@@ -303,4 +303,19 @@ pub(super) const RULES: &[Rule] = &[
         ticket: DISK,
         ..BASE
     },
+    Rule {
+        detector: "device-reset",
+        cause: "disk-io-errors",
+        kind: "Disk",
+        name: "{dev}",
+        needles: &["Power-on or device reset occurred"],
+        pattern: r"sd (?P<addr>[\d:]+): (?:\[(?P<dev>sd\w+)\] )?Power-on or device reset occurred",
+        title: "Disk {dev} {addr} resets itself ({n}){when}",
+        statement: "The disk {dev} {addr} reports a power-on or reset again and again: power, cable, backplane or firmware fault.",
+        strength: 0.56,
+        enough: 5,
+        ordinary_at_boot: true,
+        ticket: DISK,
+        ..BASE
+    },
 ];
