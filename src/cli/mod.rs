@@ -12,6 +12,7 @@ mod doctor;
 mod model;
 mod playbook;
 mod rerun;
+mod review;
 mod runs;
 mod terminal;
 mod triage;
@@ -56,6 +57,10 @@ enum Command {
     /// The signed statements about a run: show, verify
     #[command(subcommand)]
     Attest(attest::Attest),
+    /// Review a run claim by claim, on a page of this machine or in the terminal, and sign it
+    Review(Box<review::Review>),
+    /// Print the reply to the customer that an approved run allows
+    Reply(review::Reply),
     /// Import and list local models
     #[command(subcommand)]
     Model(model::Model),
@@ -64,7 +69,7 @@ enum Command {
     Playbook(playbook::Playbook),
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
-    /// Print a JSON Schema: report, verdict, record, playbook or catalogue
+    /// Print a JSON Schema: report, verdict, record, review, playbook or catalogue
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),
@@ -135,6 +140,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Diff(args) => args.run(),
         Command::Audit(args) => args.run(),
         Command::Attest(args) => args.run(),
+        Command::Review(args) => args.run(),
+        Command::Reply(args) => args.run(),
         Command::Model(args) => args.run(),
         Command::Playbook(args) => args.run(),
         Command::Classify(args) => args.run(),

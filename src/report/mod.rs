@@ -5,13 +5,13 @@
 
 pub mod escape;
 pub mod html;
-mod html_evidence;
+pub(crate) mod html_evidence;
 mod html_sections;
 pub mod markdown;
 pub mod model;
 pub mod terminal;
 pub mod view;
-mod wording;
+pub(crate) mod wording;
 pub mod wrap;
 pub use model::*;
 pub use view::View;
