@@ -311,6 +311,28 @@ pub fn names(path: &Path) -> io::Result<Vec<String>> {
     }
 }
 
+/// A lock on a directory that is held as long as this lives, without a file of its own.
+#[derive(Debug)]
+pub struct DirLock {
+    _held: File,
+}
+
+impl DirLock {
+    /// Takes the lock; `None` when another process holds it.
+    ///
+    /// # Errors
+    /// A usage error when the directory cannot be opened.
+    pub fn take(path: &Path) -> Result<Option<Self>> {
+        let fail = format!("failed to lock {}", shown(path));
+        let held = File::open(path).or_fail(ExitCode::Usage, fail.clone())?;
+        match rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { _held: held })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(Error::usage(fail).source(io::Error::from(error))),
+        }
+    }
+}
+
 /// A directory that is removed with all it holds unless it is kept. A lock in it tells others that
 /// its owner lives; what a killed process left behind is swept by the next one.
 pub struct Scratch {

@@ -25,6 +25,7 @@ pub mod playbook;
 pub mod profile;
 pub mod record;
 pub mod report;
+pub mod review;
 pub mod room;
 pub mod seal;
 pub mod secrets;

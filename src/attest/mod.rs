@@ -107,6 +107,23 @@ pub fn sign_off(run_dir: &Path, key: &Key, by: &SignOff) -> Result<Vec<u8>> {
         .map(|lines| lines.concat())
 }
 
+/// The new content of [`FILE`] without any person's signature or sign-off: who approved a run before
+/// has rejected it now. Nothing is written, as in [`sign_off`].
+///
+/// # Errors
+/// Refused input for a damaged file.
+pub fn withdrawn(run_dir: &Path) -> Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    for mut envelope in read(run_dir)? {
+        if statement_of(&envelope)?.predicate_type != SIGN_OFF {
+            // The program signed first.
+            envelope.signatures.truncate(1);
+            kept.extend(line(&envelope)?);
+        }
+    }
+    Ok(kept)
+}
+
 fn sealed(statement: &Statement, key: &Key) -> Result<Envelope> {
     let payload =
         serde_json::to_vec(statement).or_fail(ExitCode::Bug, "failed to write a statement")?;

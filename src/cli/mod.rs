@@ -15,6 +15,7 @@ mod guard;
 mod model;
 mod playbook;
 mod rerun;
+mod review;
 mod runs;
 mod terminal;
 mod triage;
@@ -67,6 +68,10 @@ enum Command {
     /// The signed statements about a run: show, verify
     #[command(subcommand)]
     Attest(attest::Attest),
+    /// Review a run claim by claim, on a page of this machine or in the terminal, and sign it
+    Review(Box<review::Review>),
+    /// Print the reply to the customer that an approved run allows
+    Reply(review::Reply),
     /// Import and list local models
     #[command(subcommand)]
     Model(model::Model),
@@ -79,6 +84,7 @@ enum Command {
     Classify(classify::Classify),
     /// Print a JSON Schema: report, verdict, adapter, record, playbook or catalogue
     /// Print a JSON Schema: report, verdict, record, playbook, catalogue, batch or merged
+    /// Print a JSON Schema: report, verdict, record, review, playbook or catalogue
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),
@@ -152,6 +158,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Diff(args) => args.run(),
         Command::Audit(args) => args.run(),
         Command::Attest(args) => args.run(),
+        Command::Review(args) => args.run(),
+        Command::Reply(args) => args.run(),
         Command::Model(args) => args.run(),
         Command::Playbook(args) => args.run(),
         Command::Eval(args) => args.run(),

@@ -243,10 +243,8 @@ pub fn commit(
         lines.push(b'\n');
     }
     files::write_whole(&at.join("transcript.jsonl"), &lines)?;
-    files::write_whole(
-        &at.join("review.json"),
-        b"{\n  \"schema\": \"narrowroom.review/v1\",\n  \"state\": \"pending\"\n}\n",
-    )?;
+    let review = crate::review::pending(&run.record.id);
+    files::write_whole(&at.join("review.json"), &pretty(&review)?)?;
     files::write_whole(&at.join("report.html"), html.as_bytes())?;
     files::write_whole(&at.join("report.md"), markdown.as_bytes())?;
     let digests = crate::audit::digests(at)?;

@@ -5,7 +5,7 @@
 
 pub mod escape;
 pub mod html;
-mod html_evidence;
+pub(crate) mod html_evidence;
 mod html_sections;
 pub mod markdown;
 pub mod model;

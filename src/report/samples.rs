@@ -36,6 +36,7 @@ fn pod(namespace: &str, name: &str) -> Option<SubjectField> {
 fn ok(about: About, what: &str) -> Tick {
     Tick {
         about,
+        rule: String::new(),
         what: what.into(),
         status: TickStatus::Ok,
         reason: String::new(),
@@ -186,13 +187,13 @@ pub fn findings() -> View {
                     ticks: vec![
                         ok(About::Claim, "cause is in the catalogue"),
                         ok(About::Claim, "names in the statement occur in the bundle"),
-                        Tick { about: About::Claim, what: "statement follows from the evidence".into(), status: TickStatus::Flagged, reason: "\"256Mi\" and \"revision 12\" are in no cited line".into() },
+                        Tick { about: About::Claim, rule: String::new(), what: "statement follows from the evidence".into(), status: TickStatus::Flagged, reason: "\"256Mi\" and \"revision 12\" are in no cited line".into() },
                         ok(About::Evidence(0), "quote is verbatim at its line"),
                         ok(About::Evidence(1), "quote is verbatim at its line"),
                         ok(About::Evidence(2), "quote is verbatim at its line"),
                         ok(About::Command(0), "reads only"),
                         ok(About::Command(1), "reads only"),
-                        Tick { about: About::Command(2), what: "reads only".into(), status: TickStatus::Flagged, reason: "rolls a deployment back".into() },
+                        Tick { about: About::Command(2), rule: String::new(), what: "reads only".into(), status: TickStatus::Flagged, reason: "rolls a deployment back".into() },
                     ],
                     share: share(0.95, 0.84),
                 },

@@ -85,6 +85,9 @@ pub struct Tick {
     /// Which part of the finding was checked.
     #[serde(default)]
     pub about: About,
+    /// Name of the verifier's rule: `quote`.
+    #[serde(default)]
+    pub rule: String,
     /// What was checked, in a few words: "quote is verbatim at its line".
     pub what: String,
     /// How it went.
@@ -341,6 +344,25 @@ impl EvidenceContext {
         })
     }
 
+    /// The same with at most `lines` lines above and below what is marked.
+    #[must_use]
+    pub fn around(&self, lines: u64) -> Self {
+        let first = self.marked_first.saturating_sub(lines).max(self.first_line);
+        let last = self.marked_last.saturating_add(lines);
+        let kept = self
+            .lines
+            .iter()
+            .zip(self.first_line..)
+            .filter(|(_, number)| (first..=last).contains(number))
+            .map(|(line, _)| line.clone())
+            .collect();
+        Self {
+            first_line: first,
+            lines: kept,
+            ..self.clone()
+        }
+    }
+
     /// Whether these are the lines around `evidence`.
     pub fn is_of(&self, evidence: &Evidence) -> bool {
         self.path == evidence.path
@@ -402,6 +424,18 @@ mod tests {
         assert!(EvidenceContext::cut(&evidence(10, 10), text).is_none());
         assert!(EvidenceContext::cut(&evidence(0, 0), text).is_none());
         assert!(EvidenceContext::cut(&evidence(u64::MAX, u64::MAX), text).is_none());
+    }
+
+    #[test]
+    fn a_context_can_be_narrowed_and_keeps_its_numbers() {
+        let text = (1..=40).map(|n| format!("{n}\n")).collect::<String>();
+        let wide = EvidenceContext::cut(&evidence(20, 21), &text).unwrap();
+        let narrow = wide.around(1);
+        assert_eq!(narrow.first_line, 19);
+        assert_eq!(narrow.lines, ["19", "20", "21", "22"]);
+        assert_eq!(wide.around(100), wide);
+        let top = EvidenceContext::cut(&evidence(1, 1), &text).unwrap();
+        assert_eq!(top.around(2).lines, ["1", "2", "3"]);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::seal::{self, Zone};
 use crate::secrets::Masker;
 use crate::verify;
 
-/// Lines shown above and below a citation.
-const CONTEXT: u64 = 4;
+/// Lines kept above and below a citation: what a reviewer sees. Reports show fewer of them.
+const CONTEXT: u64 = 10;
 /// Longest line shown, in characters.
 const MAX_CHARS: usize = 400;
 
@@ -145,7 +145,7 @@ fn evidence_lines(report: &Report, tree: &Tree, masker: &Masker) -> Result<Vec<E
         })
         .or_fail(ExitCode::Bug, "failed to read the lines around a citation")?;
         // Masked as one text first: a key spans lines.
-        let masked = masker.mask(&lines.join("\n"));
+        let masked = masker.mask_lines(&lines.join("\n"));
         let lines = masked
             .split('\n')
             .map(|line| line.chars().take(MAX_CHARS).collect())

@@ -232,6 +232,16 @@ impl Masker {
 
     /// `text` with every secret replaced: known values anywhere, and what looks like a secret here.
     pub fn mask(&self, text: &str) -> String {
+        self.mask_keeping(text, false)
+    }
+
+    /// As [`Masker::mask`], with as many lines as before: a mark stands for the first line of a secret
+    /// that spans several, the others are left empty. For text that is shown with line numbers.
+    pub fn mask_lines(&self, text: &str) -> String {
+        self.mask_keeping(text, true)
+    }
+
+    fn mask_keeping(&self, text: &str, lines: bool) -> String {
         let mut spans: Vec<(Range<usize>, String)> = Vec::new();
         if let Some(finder) = &self.finder {
             for hit in finder.find_overlapping_iter(text) {
@@ -277,6 +287,10 @@ impl Masker {
             }
             out.push_str(&text[at..span.start]);
             out.push_str(&mark);
+            if lines {
+                let ends = text[span.clone()].matches('\n').count();
+                out.extend(std::iter::repeat_n('\n', ends));
+            }
             at = span.end;
         }
         out.push_str(&text[at..]);

@@ -9,8 +9,20 @@ use crate::report::view::{
 use crate::verify::{ClaimVerdict, Rule, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The view of `run`.
+/// Lines above and below a citation in a report; the record keeps more for the reviewer.
+const REPORT_LINES: u64 = 4;
+
+/// The view of `run` for its reports.
 pub fn view(run: &Run) -> View {
+    let mut view = review_view(run);
+    for context in &mut view.contexts {
+        *context = context.around(REPORT_LINES);
+    }
+    view
+}
+
+/// The view of `run` with every line that was kept around a citation.
+pub fn review_view(run: &Run) -> View {
     let record = &run.record;
     View {
         report: run.report.clone(),
@@ -203,7 +215,8 @@ fn verdict(run: &Run) -> VerdictFacts {
     }
 }
 
-fn tick(claim: &ClaimVerdict) -> Tick {
+/// A claim of a verdict as a check of a finding.
+pub fn tick(claim: &ClaimVerdict) -> Tick {
     let part = |name: &str| {
         claim
             .place
@@ -216,6 +229,7 @@ fn tick(claim: &ClaimVerdict) -> Tick {
         .unwrap_or(About::Claim);
     Tick {
         about,
+        rule: claim.rule.to_string(),
         what: claim.rule.about().holds.to_owned(),
         status: match claim.status {
             Status::Ok => TickStatus::Ok,
