@@ -272,7 +272,7 @@ fn a_relative_runs_directory_and_bundle_are_those_of_the_caller() {
     support::Ended::of(output).ends(0);
     assert_eq!(
         std::fs::read_dir(place.join("here")).unwrap().count(),
-        1,
-        "the run is kept there"
+        2,
+        "the run and the audit log are kept there"
     );
 }

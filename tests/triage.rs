@@ -250,6 +250,7 @@ fn the_run_directory_is_whole_and_can_be_shown_by_a_prefix() {
     assert_eq!(
         names,
         [
+            "attestation.intoto.jsonl",
             "record.json",
             "report.html",
             "report.json",
