@@ -107,6 +107,21 @@ fn host_disk_full() {
 fn host_oom() {
     check("host-oom");
 }
+
+#[test]
+fn hosts_whose_settings_and_tables_tell_the_cause() {
+    for name in [
+        "host-tunnel-mtu",
+        "host-cpu-sets",
+        "host-raft-peer",
+        "host-osd-uneven",
+        "host-unsynced-queues",
+        "host-bond-unequal",
+        "healthy-hypervisor",
+    ] {
+        check(name);
+    }
+}
 #[test]
 fn several_faults() {
     check("multi-fault");

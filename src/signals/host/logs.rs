@@ -8,6 +8,7 @@ use crate::bundle::{Entry, FileKind, tree::MAX_TEXT_BYTES};
 use crate::report::Evidence;
 use crate::report::NotExamined;
 use crate::signals::Partial;
+use crate::signals::services::engine::{shorten, whole_words};
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex::Regex;
 use std::cell::OnceCell;
@@ -259,7 +260,10 @@ impl Scanner {
                 .filter_map(|name| {
                     Some((
                         name.to_owned(),
-                        found.name(name)?.as_str().chars().take(200).collect(),
+                        shorten(
+                            whole_words(line, found.name(name)?.start(), found.name(name)?.end()),
+                            200,
+                        ),
                     ))
                 })
                 .collect();

@@ -265,7 +265,7 @@ impl Engine {
         {
             return;
         }
-        let mut values = named(&patterns.pattern, &captures);
+        let mut values = named(&patterns.pattern, &captures, line);
         let daemon = daemon_of(rel, parsed.component);
         values.insert("daemon".into(), daemon);
         values.insert("file".into(), entry.path.name().to_owned());
@@ -458,23 +458,40 @@ fn evidence_at(entry: &Entry, number: usize, line: &str) -> Evidence {
     evidence(entry, number, line)
 }
 
-fn named(pattern: &Regex, captures: &Captures<'_>) -> BTreeMap<String, String> {
+fn named(pattern: &Regex, captures: &Captures<'_>, line: &str) -> BTreeMap<String, String> {
     pattern
         .capture_names()
         .flatten()
         .filter_map(|name| {
+            let found = captures.name(name)?;
             Some((
                 name.to_owned(),
-                captures.name(name)?.as_str().trim().to_owned(),
+                whole_words(line, found.start(), found.end())
+                    .trim()
+                    .to_owned(),
             ))
         })
         .collect()
 }
 
+/// The part of a line, without a last word that a pattern's bound cut in two: half a path is a name that
+/// stands nowhere.
+pub fn whole_words(line: &str, from: usize, to: usize) -> &str {
+    let text = &line[from..to];
+    let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':');
+    let cut = text.len() >= 30
+        && line[to..].chars().next().is_some_and(inside)
+        && text.chars().next_back().is_some_and(inside);
+    match text.rfind(char::is_whitespace) {
+        Some(at) if cut => text[..at].trim_end(),
+        _ => text,
+    }
+}
+
 /// At most `limit` characters, with "…" where it was cut.
 pub fn shorten(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &text[..end]),
+        Some((end, _)) => format!("{}…", whole_words(text, 0, end)),
         None => text.to_owned(),
     }
 }
@@ -591,5 +608,14 @@ mod tests {
         assert_eq!(found[0].title, "b.3 crashed: 11");
         let lines: Vec<u64> = found[0].evidence.iter().map(|e| e.line_start).collect();
         assert_eq!(lines, [2, 4]);
+    }
+
+    #[test]
+    fn words_are_not_cut_in_two() {
+        let line = "failed to connect socket to '/var/run/libvirt/libvirt-sock': refused";
+        let cut = line.find("virt-sock").unwrap();
+        assert_eq!(whole_words(line, 0, cut), "failed to connect socket to");
+        assert_eq!(whole_words(line, 0, line.len()), line);
+        assert_eq!(whole_words("osd.12", 0, 5), "osd.1");
     }
 }

@@ -93,7 +93,8 @@ fn isolation(host: &Host, out: &mut Partial) {
     let isolated =
         cpu_list(list.trim_start_matches(|c: char| c.is_alphabetic() || c == '_' || c == ','));
     let all = host.cpus().unwrap_or(0);
-    if all > 0 && isolated.len() >= all {
+    let every = u32::try_from(all).is_ok_and(|all| (0..all).all(|cpu| isolated.contains(&cpu)));
+    if all > 0 && every {
         Draft::cause(
             "isolcpus-all",
             "cpu-isolation-conflict",
