@@ -481,12 +481,17 @@ impl Desk {
             runs: self.opening.runs.clone(),
             tenant: self.run.record.tenant.clone(),
             key: None,
+            policy: None,
             seed: 0,
             threads: 1,
             limits: self.opening.limits.clone(),
             allow_weaker: self.opening.allow_weaker.clone(),
         };
-        let (verdict, passed) = Box::pin(crate::triage::verify(text, &request, &mut Quiet)).await?;
+        let edit = crate::triage::Unverified {
+            text,
+            is_prose: false,
+        };
+        let (verdict, passed) = Box::pin(crate::triage::verify(edit, &request, &mut Quiet)).await?;
         let judged = match verdict.is_rejected() {
             true => Judged::Failed,
             false => Judged::Verified,

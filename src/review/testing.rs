@@ -89,12 +89,15 @@ pub fn run() -> Run {
         status,
         reason: reason.into(),
         matched: None,
+        excerpt: None,
+        span: None,
     };
     let verdict = Verdict {
         schema: VERDICT_SCHEMA.into(),
         mode: Mode::Filter,
         outcome: VerdictOutcome::Accepted,
         counts: Counts::default(),
+        policy: None,
         claims: vec![
             claim(
                 "/outcome",
