@@ -12,6 +12,7 @@ pub enum Kind {
     Record,
     Playbook,
     Catalogue,
+    Guard,
 }
 
 /// Print a JSON Schema.
@@ -30,6 +31,7 @@ impl Schema {
             Kind::Record => schemars::schema_for!(crate::record::Record),
             Kind::Playbook => schemars::schema_for!(crate::playbook::Playbook),
             Kind::Catalogue => schemars::schema_for!(crate::playbook::Catalogue),
+            Kind::Guard => schemars::schema_for!(crate::guard::GuardReport),
         };
         print_json(&schema).map(|()| ExitCode::Done)
     }

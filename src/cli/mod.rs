@@ -53,7 +53,7 @@ enum Command {
     Playbook(playbook::Playbook),
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
-    /// Print a JSON Schema: report, verdict, record, playbook or catalogue
+    /// Print a JSON Schema: report, verdict, record, playbook, catalogue or guard
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),
