@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 cargo build --release --locked --quiet
 out=schemas
 if [ "${1:-}" = --check ]; then out=$(mktemp -d); trap 'rm -rf "$out"' EXIT; fi
-for kind in report verdict adapter record review playbook catalogue audit batch merged; do
+for kind in report verdict adapter record review playbook catalogue audit batch merged guard; do
   ./target/release/narrowroom schema "$kind" >"$out/$kind.schema.json"
 done
 if [ "$out" != schemas ]; then

@@ -20,6 +20,7 @@ pub enum Kind {
     Batch,
     /// A line of a merged batch, after its head
     Merged,
+    Guard,
 }
 
 /// Print a JSON Schema.
@@ -43,6 +44,7 @@ impl Schema {
             Kind::Catalogue => schemars::schema_for!(crate::playbook::Catalogue),
             Kind::Batch => schemars::schema_for!(crate::batch::Manifest),
             Kind::Merged => schemars::schema_for!(crate::batch::MergedItem),
+            Kind::Guard => schemars::schema_for!(crate::guard::GuardReport),
         };
         print_json(&schema).map(|()| ExitCode::Done)
     }

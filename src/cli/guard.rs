@@ -1,12 +1,14 @@
 //! `narrowroom guard` and its hook.
 
-use super::{block_on, print, print_json, terminal};
+use super::{RunsDir, block_on, print, print_json, terminal};
 use crate::error::{Error, ExitCode, Result};
 use crate::files;
 use crate::guard::{self, Installed, Request, ReviewState, What};
 use crate::limits::Limits;
+use crate::model::{ModelId, Store};
 use crate::report::{escape, sarif};
 use crate::seal::Layer;
+use crate::triage::ModelChoice;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -36,6 +38,12 @@ pub struct Guard {
     /// Only search; no model
     #[arg(long)]
     no_model: bool,
+    /// Imported model, by name or beginning of its sha256 [default: the best imported one]
+    #[arg(long, value_name = "NAME", conflicts_with = "no_model")]
+    model: Option<String>,
+    /// Playbook of the review, shipped or the path of one [default: diff-review]
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "no_model")]
+    playbook: Option<String>,
     /// Remarks block too, the model's and the rules'
     #[arg(long)]
     strict: bool,
@@ -60,9 +68,14 @@ pub struct Guard {
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
+    /// Threads of the model [default: the machine's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    threads: Option<u32>,
     /// Go on although this layer of the seal cannot be enforced
     #[arg(long, value_name = "LAYER")]
     allow_weaker_seal: Vec<Layer>,
+    #[command(flatten)]
+    runs: RunsDir,
     #[command(flatten)]
     limits: Limits,
 }
@@ -94,11 +107,17 @@ impl Guard {
             what: self.what(),
             baseline: self.baseline.clone(),
             use_baseline: !self.no_baseline,
-            review: (ReviewState::Off, String::new()),
+            model: self.choose_model()?,
+            playbook: self.playbook()?,
+            runs: self.runs.path(),
+            threads: self.threads.unwrap_or_else(super::triage::threads),
             limits: self.limits.clone(),
             allow_weaker: self.allow_weaker_seal.clone(),
         };
-        let report = block_on(guard::run(&request))?;
+        let quiet = self.quiet || self.json || self.sarif;
+        let mut line = terminal::Line::new(request.limits.max_seconds, quiet);
+        let report = block_on(guard::run(&request, &mut line))?;
+        line.clear();
         if let Some(path) = &self.write_baseline {
             let by_baseline = report
                 .suppressed
@@ -135,6 +154,15 @@ impl Guard {
         Ok(guard::exit(&report, self.strict))
     }
 
+    fn playbook(&self) -> Result<Option<crate::playbook::Bound>> {
+        let Some(name) = &self.playbook else {
+            return Ok(None);
+        };
+        let (bound, _) = crate::playbook::load(name)?;
+        super::playbook::refuse_problems(&bound)?;
+        Ok(Some(bound))
+    }
+
     fn what(&self) -> What {
         if !self.paths.is_empty() {
             return What::Paths(self.paths.clone());
@@ -152,8 +180,39 @@ impl Guard {
             reference("PRE_COMMIT_TO_REF"),
         ) {
             (Some(from), Some(to)) => What::Range(format!("{from}..{to}")),
-            _ => What::Staged,
+            // A push of a branch that the other side knows nothing of.
+            _ => match reference("PRE_COMMIT_LOCAL_BRANCH") {
+                Some(branch) => What::Range(branch),
+                None => What::Staged,
+            },
         }
+    }
+
+    fn choose_model(&self) -> Result<std::result::Result<ModelChoice, (ReviewState, String)>> {
+        if self.no_model {
+            return Ok(Err((
+                ReviewState::Off,
+                "the review was switched off".into(),
+            )));
+        }
+        let store = Store::of_user()?;
+        let id: Option<ModelId> = match &self.model {
+            Some(name) => Some(store.resolve(name)?),
+            None => super::triage::default_model(&store).ok(),
+        };
+        let library = store.library();
+        Ok(match (id, library) {
+            (Some(id), Ok(library)) => Ok(ModelChoice {
+                dir: store.model_dir(&id),
+                sha256: id.as_str().to_owned(),
+                library,
+            }),
+            (_, Err(error)) if self.model.is_some() => return Err(error),
+            _ => Err((
+                ReviewState::NoModel,
+                "no model is imported, so only the scan was done; get one with scripts/fetch.sh model qwen2.5-coder-1.5b and narrowroom model import FILE, or say --no-model".into(),
+            )),
+        })
     }
 }
 

@@ -85,6 +85,7 @@ enum Command {
     /// Print a JSON Schema: report, verdict, adapter, record, playbook or catalogue
     /// Print a JSON Schema: report, verdict, record, playbook, catalogue, batch or merged
     /// Print a JSON Schema: report, verdict, record, review, playbook or catalogue
+    /// Print a JSON Schema: report, verdict, record, playbook, catalogue or guard
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),

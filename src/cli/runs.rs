@@ -117,6 +117,9 @@ pub struct Show {
     /// Print as JSON
     #[arg(long)]
     json: bool,
+    /// The report as SARIF 2.1.0
+    #[arg(long, group = "part", conflicts_with = "json")]
+    sarif: bool,
     #[command(flatten)]
     runs: RunsDir,
 }
@@ -126,7 +129,9 @@ impl Show {
     pub fn run(self) -> Result<ExitCode> {
         let dir = record::find(&self.runs.path(), &self.run)?;
         let run = record::load(&dir)?;
-        if self.json || self.record {
+        if self.sarif {
+            print_json(&crate::report::sarif::of_report(&run.report))?;
+        } else if self.json || self.record {
             match () {
                 () if self.verdict => print_json(&run.verdict)?,
                 () if self.transcript => print_json(&run.transcript)?,

@@ -109,6 +109,7 @@ pub struct FileText {
     added_end: Option<usize>,
     cut: bool,
     replaced: bool,
+    counted: (u64, u64),
     segment: Segment,
 }
 
@@ -129,6 +130,7 @@ impl FileText {
             added_end: None,
             cut: false,
             replaced: false,
+            counted: (0, 0),
             segment: Segment::default(),
         }
     }
@@ -169,12 +171,12 @@ impl FileText {
             if added {
                 self.any_added = true;
                 self.segment.added.push(self.next_line);
-                scan.counts.added_lines += 1;
+                self.counted.0 += 1;
             }
             self.next_line += 1;
         }
         if added {
-            scan.counts.added_bytes += bytes.len() as u64 + u64::from(ends);
+            self.counted.1 += bytes.len() as u64 + u64::from(ends);
         }
         if self.kind == Kind::Binary || self.cut {
             return;
@@ -320,6 +322,8 @@ impl FileText {
         }
         if self.any_added {
             scan.counts.searched += 1;
+            scan.counts.added_lines += self.counted.0;
+            scan.counts.added_bytes += self.counted.1;
         }
     }
 
@@ -363,7 +367,7 @@ mod tests {
         assert_eq!(added.within(6, 8), None);
         assert_eq!(added.within(6, 20), Some(9));
         added.drop_before(5);
-        assert_eq!(added.within(1, 4), None.or(Some(3)));
+        assert_eq!(added.within(1, 4), Some(3));
         added.drop_before(6);
         assert_eq!(added.within(1, 8), None);
     }

@@ -69,10 +69,7 @@ fn command(dir: &Path) -> Command {
     let mut command = Command::new("git");
     command
         .env_clear()
-        .envs(
-            KEPT.iter()
-                .filter_map(|name| Some((*name, std::env::var_os(name)?))),
-        )
+        .envs(KEPT.iter().filter_map(|name| Some((*name, kept(name)?))))
         .env("LC_ALL", "C")
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_NO_LAZY_FETCH", "1")
@@ -86,6 +83,16 @@ fn command(dir: &Path) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// A variable's value; a place is made absolute, since Git may start in another directory than ours.
+fn kept(name: &str) -> Option<OsString> {
+    let value = std::env::var_os(name)?;
+    let place = name.starts_with("GIT_") && !name.starts_with("GIT_CONFIG") && !value.is_empty();
+    if place && !value.as_bytes().contains(&b':') {
+        return Some(std::path::absolute(&value).map_or(value, PathBuf::into_os_string));
+    }
+    Some(value)
 }
 
 fn spawn(mut command: Command) -> Result<Child> {

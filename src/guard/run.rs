@@ -14,6 +14,7 @@ use crate::report::escape;
 use crate::room::Worker;
 use crate::room::protocol::{Boot, FromWorker, ToWorker};
 use crate::seal::{Layer, Zone};
+use crate::triage::{ModelChoice, Watch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -46,8 +47,14 @@ pub struct Request {
     pub baseline: Option<PathBuf>,
     /// Whether any baseline counts.
     pub use_baseline: bool,
-    /// Why no model reviews it.
-    pub review: (ReviewState, String),
+    /// The model that reviews; `None` and why.
+    pub model: std::result::Result<ModelChoice, (ReviewState, String)>,
+    /// The review's playbook; `None`: the shipped one.
+    pub playbook: Option<crate::playbook::Bound>,
+    /// Where the masked change is kept while the model looks at it.
+    pub runs: PathBuf,
+    /// Threads of the model.
+    pub threads: u32,
     /// Limits.
     pub limits: Limits,
     /// Layers the user allows to be missing.
@@ -58,11 +65,11 @@ pub struct Request {
 ///
 /// # Errors
 /// Any expected failure: then nothing was passed.
-pub async fn run(request: &Request) -> Result<GuardReport> {
-    crate::triage::bounded(request.limits.max_seconds, guard(request)).await
+pub async fn run(request: &Request, watch: &mut dyn Watch) -> Result<GuardReport> {
+    crate::triage::bounded(request.limits.max_seconds, guard(request, watch)).await
 }
 
-async fn guard(request: &Request) -> Result<GuardReport> {
+async fn guard(request: &Request, watch: &mut dyn Watch) -> Result<GuardReport> {
     let started = Instant::now();
     let here =
         std::env::current_dir().or_fail(ExitCode::Usage, "failed to find the current directory")?;
@@ -71,6 +78,10 @@ async fn guard(request: &Request) -> Result<GuardReport> {
         _ => git::top(&here).await?,
     };
     let base = top.clone().unwrap_or(here);
+    let scratch = match &request.model {
+        Ok(model) => Some(super::review::Scratched::new(request, model)?),
+        Err(_) => None,
+    };
     let baseline = match (&request.baseline, request.use_baseline) {
         (_, false) => None,
         (Some(path), true) => Some(host::settings(path)?.ok_or_else(|| {
@@ -87,7 +98,7 @@ async fn guard(request: &Request) -> Result<GuardReport> {
         },
         ignore: host::settings(&base.join(IGNORE_FILE))?,
         baseline,
-        write_tree: false,
+        write_tree: scratch.is_some(),
     };
     let zone = if job.write_tree {
         Zone::Unpack
@@ -95,7 +106,9 @@ async fn guard(request: &Request) -> Result<GuardReport> {
         Zone::Verify
     };
     let boot = Boot {
-        tree: PathBuf::new(),
+        tree: scratch
+            .as_ref()
+            .map_or_else(PathBuf::new, |scratch| scratch.tree()),
         model: None,
         library: None,
         limits: request.limits.clone(),
@@ -136,13 +149,22 @@ async fn guard(request: &Request) -> Result<GuardReport> {
     )
     .await;
     worker.finish_input();
-    let _ = collect(&mut worker, &mut report, fed).await?;
+    let entries = collect(&mut worker, &mut report, fed).await?;
     worker.end().await?;
     lap(&mut report, "scan", started);
 
-    let (state, why) = &request.review;
-    report.review.state = *state;
-    report.review.note.clone_from(why);
+    match (&request.model, scratch) {
+        (Ok(model), Some(scratch)) => {
+            let started = Instant::now();
+            super::review::run(request, model, scratch, entries, &mut report, watch).await?;
+            lap(&mut report, "review", started);
+        }
+        (Err((state, why)), _) => {
+            report.review.state = *state;
+            report.review.note.clone_from(why);
+        }
+        _ => {}
+    }
     report.findings.sort();
     report.remarks.sort();
     report.suppressed.sort();

@@ -14,12 +14,16 @@ use std::ops::Range;
 pub const MAX_LISTED: usize = 10_000;
 /// Different values told apart by their marks.
 const MAX_VALUES: usize = 50_000;
+/// Bytes of values kept to be masked wherever they stand.
+const MAX_VALUE_BYTES: usize = 16 << 20;
+/// Longest path shown, in characters.
+const MAX_PATH: usize = 1_000;
 /// Longest line given to the line rules and to the review, in bytes.
 const MAX_LINE_BYTES: usize = 8 << 10;
 /// Bytes of added lines kept for the review.
 const MAX_REVIEW_BYTES: usize = 256 << 10;
-/// Characters of a line shown with a remark.
-const MAX_QUOTE: usize = 200;
+/// Empty lines that the masked change may hold, so that its lines keep their numbers.
+const MAX_PADDING: u64 = 4 << 20;
 
 /// An added line for the review, secrets masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +45,7 @@ pub struct Scan {
     pub notes: Vec<String>,
     /// Added lines by path, if a review is wanted.
     pub review: Option<BTreeMap<String, Vec<ReviewLine>>>,
-    /// Values and their marks, if a review is wanted: what is secret in one place is masked in all.
+    /// Values and their marks: what is secret in one place is masked in all.
     pub values: Vec<(String, String)>,
     pub ignored: Ignored,
     baseline: Baseline,
@@ -50,6 +54,8 @@ pub struct Scan {
     marks_given: BTreeMap<String, usize>,
     fingerprints: Fingerprints,
     review_left: usize,
+    padding_left: u64,
+    values_left: usize,
     review_cut: bool,
     before: HashSet<(u64, u64)>,
     removed: (usize, HashMap<Place, HashSet<[u8; 32]>>),
@@ -74,6 +80,8 @@ impl Scan {
             marks_given: BTreeMap::new(),
             fingerprints: Fingerprints::default(),
             review_left: MAX_REVIEW_BYTES,
+            padding_left: MAX_PADDING,
+            values_left: MAX_VALUE_BYTES,
             review_cut: false,
             before: HashSet::new(),
             removed: (0, HashMap::new()),
@@ -114,6 +122,9 @@ impl Scan {
             let mark = self.mark(hit.rule, &path[hit.range.clone()]);
             out.replace_range(hit.range, &mark);
         }
+        if out.chars().count() > MAX_PATH {
+            out = out.chars().take(MAX_PATH).chain(['…']).collect();
+        }
         out
     }
 
@@ -130,7 +141,8 @@ impl Scan {
         *count += 1;
         let mark = format!("{MARK_OPEN}{rule}:{count}{MARK_CLOSE}");
         self.marks.insert(digest, mark.clone());
-        if self.review.is_some() {
+        if self.values_left >= value.len() {
+            self.values_left -= value.len();
             self.values.push((value.to_owned(), mark.clone()));
         }
         mark
@@ -337,32 +349,38 @@ impl Scan {
             let allowed = allows(line)
                 .iter()
                 .any(|allow| allow.rule == rule && allow.reason.is_some());
-            if !allowed {
+            if allowed {
+                self.note(format!(
+                    "{}:{number}: a comment allows {rule} there",
+                    file.path
+                ));
+            } else {
                 self.remarks.push(Remark {
                     path: file.path.clone(),
                     line: number,
                     rule: rule.to_owned(),
                     message,
-                    quote: line.trim().chars().take(MAX_QUOTE).collect(),
+                    quote: line.trim().to_owned(),
                     by: RemarkBy::Rule,
                     commit: file.commit.clone(),
                 });
             }
         }
-        if let Some(review) = self.review.as_mut().filter(|_| wanted) {
-            if self.review_left < line.len() + 1 {
-                self.review_cut = true;
-                return;
-            }
-            self.review_left -= line.len() + 1;
-            review
-                .entry(file.path.clone())
-                .or_default()
-                .push(ReviewLine {
-                    number,
-                    text: line.to_owned(),
-                });
+        let Some(review) = self.review.as_mut().filter(|_| wanted) else {
+            return;
+        };
+        let lines = review.entry(file.path.clone()).or_default();
+        let padding = number - lines.last().map_or(0, |last| last.number.min(number));
+        if self.review_left < line.len() + 1 || self.padding_left < padding {
+            self.review_cut = true;
+            return;
         }
+        self.review_left -= line.len() + 1;
+        self.padding_left -= padding;
+        lines.push(ReviewLine {
+            number,
+            text: line.to_owned(),
+        });
     }
 
     /// Whether some added lines are not for the model to see.

@@ -169,7 +169,7 @@ fn advice(first: &Finding, report: &GuardReport) -> String {
     };
     out.push_str(gone);
     out.push_str(&format!(
-        "  - If it is no secret, say why in a comment on its line or above it:\n      narrowroom:allow {} REASON\n    or accept what is there now: narrowroom guard --write-baseline {}\n",
+        "  - If it is no secret, say why in a comment on its line or above it:\n      narrowroom:allow {} REASON\n    or accept what is found now by its fingerprint:\n      narrowroom guard --write-baseline {}\n",
         terminal(&first.rule),
         super::BASELINE_FILE
     ));

@@ -21,6 +21,8 @@ use std::io::{self, BufReader, Read};
 const BATCH: usize = 500;
 /// Characters of a commit's id that are shown.
 const SHORT_ID: usize = 12;
+/// Characters of a line shown with a remark.
+const MAX_QUOTE: usize = 200;
 /// Shortest value that is masked wherever it stands, in characters; shorter ones would hit ordinary words.
 const MIN_ANYWHERE: usize = 6;
 
@@ -67,12 +69,14 @@ pub(crate) fn main(zone: Zone, boot: &Boot, out: &mut Out) -> Result<()> {
         }
         Source::Files => files(&mut from, &mut scan).or_fail(ExitCode::Bug, lost)?,
     }
+    let everywhere = Everywhere::new(std::mem::take(&mut scan.values));
     if job.write_tree {
-        let entries = write_tree(&mut scan, &room::open_tree(&sealed)?)?;
+        let entries = write_tree(&mut scan, &everywhere, &room::open_tree(&sealed)?)?;
         for part in entries.chunks(BATCH) {
             out.send(&FromWorker::Entries(part.to_vec()))?;
         }
     }
+    mask_all(&mut scan, &everywhere);
     send(scan, out)
 }
 
@@ -265,9 +269,12 @@ fn files(from: &mut impl Read, scan: &mut Scan) -> Result<()> {
 
 /// Writes the added lines, masked, each at its own line number, so that the room and the verifier can
 /// cite them. Files whose names cannot be written are said.
-fn write_tree(scan: &mut Scan, dir: &cap_std::fs::Dir) -> Result<Vec<Entry>> {
+fn write_tree(
+    scan: &mut Scan,
+    everywhere: &Everywhere,
+    dir: &cap_std::fs::Dir,
+) -> Result<Vec<Entry>> {
     let fail = "failed to write the masked change";
-    let everywhere = Everywhere::new(std::mem::take(&mut scan.values));
     for (path, lines) in scan.review.take().unwrap_or_default() {
         let Ok(name) = BundlePath::parse(&path) else {
             scan.note(format!(
@@ -288,6 +295,14 @@ fn write_tree(scan: &mut Scan, dir: &cap_std::fs::Dir) -> Result<Vec<Entry>> {
     Ok(index.entries)
 }
 
+/// Whether a value is so short or so plain a word that it stands in ordinary text and names too.
+fn is_ordinary(value: &str) -> bool {
+    let count = value.chars().count();
+    count < MIN_ANYWHERE
+        || (count < 12 && value.chars().all(char::is_alphabetic))
+        || (count < 9 && value.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Masks values wherever they stand.
 struct Everywhere {
     values: Vec<(String, String)>,
@@ -296,13 +311,36 @@ struct Everywhere {
 
 impl Everywhere {
     fn new(mut values: Vec<(String, String)>) -> Self {
-        values.retain(|(value, _)| value.chars().count() >= MIN_ANYWHERE);
+        values.retain(|(value, _)| !is_ordinary(value));
         let finder = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(values.iter().map(|(value, _)| value.as_str()))
             .ok();
         Self { values, finder }
     }
+    /// `text` with every known value replaced.
+    fn mask(&self, text: &str) -> String {
+        let Some(finder) = &self.finder else {
+            return text.to_owned();
+        };
+        let mut out = String::with_capacity(text.len());
+        let replace = |part: &str, out: &mut String| {
+            finder.replace_all_with(part, out, |hit, _, dst| {
+                dst.push_str(&self.values[hit.pattern().as_usize()].1);
+                true
+            });
+        };
+        // A mark that is already there stays as it is.
+        let mut rest = text;
+        while let Some(mark) = crate::secrets::find_mark(rest) {
+            replace(&rest[..mark.start], &mut out);
+            out.push_str(&rest[mark.clone()]);
+            rest = &rest[mark.end..];
+        }
+        replace(rest, &mut out);
+        out
+    }
+    /// Lines at their own numbers.
     fn text(&self, lines: &[ReviewLine]) -> String {
         let mut out = String::new();
         let mut number = 1;
@@ -311,20 +349,38 @@ impl Everywhere {
                 out.push('\n');
                 number += 1;
             }
-            let mut masked = String::with_capacity(line.text.len());
-            match &self.finder {
-                Some(finder) => finder.replace_all_with(&line.text, &mut masked, |hit, _, dst| {
-                    dst.push_str(&self.values[hit.pattern().as_usize()].1);
-                    true
-                }),
-                None => masked.push_str(&line.text),
-            }
+            let masked = self.mask(&line.text);
             out.push_str(&Masker::new().mask(&masked));
             out.push('\n');
             number += 1;
         }
         out
     }
+}
+
+/// A value that was found in one place is masked in every other that is shown: a line quoted with a
+/// remark, a reason, a name.
+fn mask_all(scan: &mut Scan, everywhere: &Everywhere) {
+    let mask = |text: &mut String| *text = everywhere.mask(text);
+    scan.findings
+        .iter_mut()
+        .for_each(|finding| mask(&mut finding.path));
+    for item in &mut scan.suppressed {
+        mask(&mut item.finding.path);
+        item.reason.iter_mut().for_each(mask);
+    }
+    for item in &mut scan.not_examined {
+        mask(&mut item.path);
+    }
+    for remark in &mut scan.remarks {
+        mask(&mut remark.path);
+        mask(&mut remark.quote);
+        // Cut after masking: a value that is cut in two is not recognised.
+        if remark.quote.chars().count() > MAX_QUOTE {
+            remark.quote = remark.quote.chars().take(MAX_QUOTE).chain(['…']).collect();
+        }
+    }
+    scan.notes.iter_mut().for_each(mask);
 }
 
 fn send(mut scan: Scan, out: &mut Out) -> Result<()> {

@@ -92,6 +92,26 @@ pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
                 }
                 (vec![system, prompt], &["ticket", "fault", "lines"])
             }
+            Step::Judge {
+                system,
+                prompt,
+                yes,
+                no,
+                threshold,
+                max_findings,
+                ..
+            } => {
+                if !(1..=20).contains(max_findings) || !(-10.0..=10.0).contains(threshold) {
+                    flag(
+                        step.id(),
+                        "max_findings must be 1 to 20 and threshold -10 to 10".into(),
+                    );
+                }
+                if yes.trim().is_empty() || no.trim().is_empty() || yes == no {
+                    flag(step.id(), "yes and no must be two different words".into());
+                }
+                (vec![system, prompt], &["about", "path", "lines", "line"])
+            }
             Step::Write {
                 system,
                 prompt,

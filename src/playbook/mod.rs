@@ -128,6 +128,27 @@ pub enum Step {
         /// What happens when the step fails.
         on_failure: OnFailure,
     },
+    /// Judges single lines of a change: whether the suspicion of a broad rule is right (guard).
+    Judge {
+        /// Name in the transcript.
+        id: String,
+        /// System message.
+        system: String,
+        /// User message; `{about}`, `{path}`, `{lines}` and `{line}` are filled in.
+        prompt: String,
+        /// The answer that says so.
+        yes: String,
+        /// The answer that denies it.
+        no: String,
+        /// Least log-likelihood of `yes` over `no`, the prior without any line divided out.
+        threshold: f64,
+        /// At most this many lines are remarked on, the surest ones.
+        max_findings: usize,
+        /// Wall-clock limit in seconds.
+        max_seconds: u64,
+        /// What happens when the step fails.
+        on_failure: OnFailure,
+    },
     /// The wording of the root cause under a grammar: quote first, sentence second.
     Write {
         /// Name in the transcript.
@@ -164,6 +185,7 @@ impl Step {
             Step::Select { id, .. }
             | Step::Rank { id, .. }
             | Step::Draft { id, .. }
+            | Step::Judge { id, .. }
             | Step::Write { id, .. } => id,
         }
     }

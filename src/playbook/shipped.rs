@@ -14,6 +14,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "linux-host",
         include_str!("../../playbooks/linux-host.toml"),
     ),
+    (
+        "diff-review",
+        include_str!("../../playbooks/diff-review.toml"),
+    ),
 ];
 
 /// The shipped catalogues: family and text.
@@ -29,6 +33,7 @@ const CATALOGUES: &[(&str, &str)] = &[
         include_str!("../../playbooks/causes/services.toml"),
     ),
     ("logs", include_str!("../../playbooks/causes/logs.toml")),
+    ("diff", include_str!("../../playbooks/causes/diff.toml")),
 ];
 
 /// Where a playbook came from.

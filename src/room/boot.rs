@@ -95,7 +95,10 @@ fn run(zone: Zone, trial: bool, guard: bool, out: &mut Out) -> Result<()> {
         return Ok(());
     }
     if guard {
-        return crate::guard::scan_main(zone, &boot, out);
+        return match zone {
+            Zone::Room => crate::guard::review_main(&boot, out),
+            zone => crate::guard::scan_main(zone, &boot, out),
+        };
     }
     match zone {
         Zone::Unpack => super::zone1::run(&boot, out),

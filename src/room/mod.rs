@@ -24,5 +24,7 @@ pub const GUARD: &str = "guard-";
 pub const MAX_THREADS: u32 = 64;
 
 pub use boot::main as worker_main;
-pub(crate) use boot::{Out, open_tree, plan};
+pub(crate) use boot::{MODEL, Out, open_tree, plan, read_job};
+pub(crate) use chain::{InputFilter, fill_prompt};
 pub use worker::Worker;
+pub(crate) use zone2::model_use;

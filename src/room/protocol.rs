@@ -278,6 +278,8 @@ pub enum FromWorker {
     Scored(Box<crate::eval::CaseScore>),
     /// A part of what a scan found (guard).
     Scanned(Box<crate::guard::Part>),
+    /// What the model remarks on a change, and how it ran (guard).
+    Reviewed(Box<(Report, crate::guard::ReviewSummary)>),
     /// An expected failure.
     Failed {
         /// How the run ends.

@@ -430,7 +430,8 @@ fn assemble(
     }
 }
 
-fn model_use(model: &Model) -> ModelUse {
+/// What the model was and how it ran.
+pub fn model_use(model: &Model) -> ModelUse {
     let (facts, stats) = (model.facts(), model.stats());
     ModelUse {
         name: facts.name.clone(),

@@ -543,7 +543,7 @@ struct Unpacked {
 }
 
 /// What is collected while the zones follow each other.
-struct Session<'a> {
+pub(crate) struct Session<'a> {
     request: &'a Request,
     tree: PathBuf,
     seals: Vec<SealProof>,
@@ -559,7 +559,8 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(request: &'a Request, scratch: &Scratch) -> Result<Self> {
+    /// Makes the directory that the workers share.
+    pub(crate) fn new(request: &'a Request, scratch: &Scratch) -> Result<Self> {
         let tree = scratch.path().join("tree");
         files::make_dir(&tree)?;
         if let Some((uid, gid)) = crate::seal::worker_owner() {
@@ -606,7 +607,7 @@ impl<'a> Session<'a> {
     }
 
     /// Frames that mean the same in every zone; gives back the others.
-    fn common(
+    pub(crate) fn common(
         &mut self,
         zone: Zone,
         frame: FromWorker,
@@ -650,7 +651,24 @@ impl<'a> Session<'a> {
         watch: &mut dyn Watch,
     ) -> Result<Worker> {
         let started = Instant::now();
-        let mut worker = Worker::spawn(zone, &self.boot(zone), input)?;
+        let worker = Worker::spawn(zone, &self.boot(zone), input)?;
+        self.proved(zone, worker, started, watch).await
+    }
+
+    /// The room of a guard's review.
+    pub(crate) async fn guard_room(&mut self, watch: &mut dyn Watch) -> Result<Worker> {
+        let started = Instant::now();
+        let worker = Worker::guard(Zone::Room, &self.boot(Zone::Room))?;
+        self.proved(Zone::Room, worker, started, watch).await
+    }
+
+    async fn proved(
+        &mut self,
+        zone: Zone,
+        mut worker: Worker,
+        started: Instant,
+        watch: &mut dyn Watch,
+    ) -> Result<Worker> {
         match worker.next().await? {
             Some(frame @ FromWorker::Sealed(_)) => {
                 self.common(zone, frame, watch)?;
@@ -795,7 +813,8 @@ impl<'a> Session<'a> {
         Ok((report, summary, transcript))
     }
 
-    async fn judge(
+    /// Zone 3 over a report.
+    pub(crate) async fn judge(
         &mut self,
         index: &Index,
         document: Unverified,
@@ -864,7 +883,7 @@ impl Session<'_> {
     }
 }
 
-async fn send_entries(worker: &mut Worker, entries: &[Entry]) -> Result<()> {
+pub(crate) async fn send_entries(worker: &mut Worker, entries: &[Entry]) -> Result<()> {
     for part in entries.chunks(BATCH) {
         if let Err(error) = worker.send(&ToWorker::Entries(part.to_vec())).await {
             // The worker's own last words say more than a broken pipe.

@@ -3,6 +3,9 @@
 /// The mode of a submodule's entry in Git.
 pub const SUBMODULE: u32 = 0o160_000;
 
+/// No file has as many lines.
+const MAX_LINES: u64 = 1 << 40;
+
 /// What a patch says of one file before its content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Header {
@@ -111,7 +114,8 @@ pub fn hunk_header(line: &[u8]) -> Option<(Vec<u64>, u64, u64)> {
     let mut words = text[signs..].split_ascii_whitespace();
     let range = |word: &str| -> Option<(u64, u64)> {
         let (start, count) = word.split_once(',').unwrap_or((word, "1"));
-        Some((start.parse().ok()?, count.parse().ok()?))
+        let number = |text: &str| text.parse().ok().filter(|n| *n < MAX_LINES);
+        Some((number(start)?, number(count)?))
     };
     let mut old = Vec::new();
     for _ in 0..parents {

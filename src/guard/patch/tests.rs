@@ -65,7 +65,7 @@ fn content_that_looks_like_a_header_is_content() {
 #[test]
 fn a_merge_adds_only_what_no_parent_had() {
     let (heard, _) = hear(
-        "diff --cc f\nindex 1,2..3\n--- a/f\n+++ b/f\n@@@ -1,2 -1,2 +1,3 @@@\n  both\n+ theirs\n -gone\n++evil\n",
+        "diff --cc f\nindex 1,2..3\n--- a/f\n+++ b/f\n@@@ -1,1 -1,3 +1,3 @@@\n  both\n+ theirs\n -gone\n++evil\n",
         Form::Patch,
     );
     assert_eq!(

@@ -188,20 +188,6 @@ fn comments_allow_with_a_reason_only() {
 }
 
 #[test]
-fn a_reason_cannot_repeat_the_value() {
-    let mut scan = scan_with("");
-    added(
-        &mut scan,
-        b"password: hunter2value # narrowroom:allow password hunter2value is fine\n",
-    );
-    assert!(
-        !format!("{:?}", scan.suppressed).contains("hunter2value"),
-        "{:?}",
-        scan.suppressed
-    );
-}
-
-#[test]
 fn a_baseline_accepts_the_place_until_its_value_changes() {
     let mut first = scan_with("");
     added(&mut first, b"password: hunter2value\n");
@@ -214,13 +200,10 @@ fn a_baseline_accepts_the_place_until_its_value_changes() {
     assert_eq!(again.suppressed.len(), 1);
 
     // The line is touched, the value stays.
+    let kept = b"password: hunter2value".as_slice();
     for (old, new, counts) in [
-        (
-            b"password: hunter2value".as_slice(),
-            b"  password:   hunter2value".as_slice(),
-            0,
-        ),
-        (b"password: hunter2value", b"password: The-Real-One-7", 1),
+        (kept, b"  password:   hunter2value".as_slice(), 0),
+        (kept, b"password: The-Real-One-7".as_slice(), 1),
     ] {
         let mut scan = scan_with(&text);
         scan.next_file();

@@ -111,7 +111,8 @@ impl<'a> Chain<'a> {
     pub fn run(&mut self, candidates: &mut [Candidate]) -> Result<()> {
         for step in &self.playbook.steps {
             let (done, on_failure) = match step {
-                Step::Select { .. } => continue,
+                // Single lines are judged in the review of a change, not in a bundle.
+                Step::Select { .. } | Step::Judge { .. } => continue,
                 Step::Rank { on_failure, .. } => {
                     let done = self.rank(step, candidates);
                     candidates.sort_by(|a, b| b.signal.strength.total_cmp(&a.signal.strength));
@@ -240,7 +241,6 @@ impl<'a> Chain<'a> {
         Ok(made)
     }
 
-    /// Fills a prompt: the playbook's own words may use the chat template, the bundle's words are data.
     fn prompt(
         &self,
         system: &str,
@@ -248,34 +248,7 @@ impl<'a> Chain<'a> {
         values: &[(&str, &str)],
         answer_prefix: &str,
     ) -> Result<(Vec<u32>, String)> {
-        let mut segments = Vec::new();
-        let mut rest = template;
-        while !rest.is_empty() {
-            let next = values
-                .iter()
-                .filter_map(|(slot, value)| {
-                    rest.find(&format!("{{{slot}}}"))
-                        .map(|at| (at, *slot, *value))
-                })
-                .min();
-            match next {
-                Some((at, slot, value)) => {
-                    segments.push(Segment::Text(rest[..at].to_owned()));
-                    segments.push(Segment::Data(value.to_owned()));
-                    rest = &rest[at + slot.len() + 2..];
-                }
-                None => {
-                    segments.push(Segment::Text(rest.to_owned()));
-                    rest = "";
-                }
-            }
-        }
-        let mut tokens = self.model.chat(system.trim(), &segments)?;
-        if !answer_prefix.is_empty() {
-            tokens.extend(self.model.tokens(answer_prefix));
-        }
-        let text = self.model.tokenizer().spell(&tokens);
-        Ok((tokens, text))
+        fill_prompt(&self.model, system, template, values, answer_prefix)
     }
 
     fn spend(&mut self, tokens: usize) -> Result<()> {
@@ -313,3 +286,45 @@ fn millis(since: Instant) -> u64 {
 fn cut(line: &str) -> String {
     line.trim().chars().take(MAX_LINE).collect()
 }
+
+/// Fills a prompt: the playbook's own words may use the chat template, the bundle's words are data.
+///
+/// # Errors
+/// When the model's template does not take it.
+pub fn fill_prompt(
+    model: &Model,
+    system: &str,
+    template: &str,
+    values: &[(&str, &str)],
+    answer_prefix: &str,
+) -> Result<(Vec<u32>, String)> {
+    let mut segments = Vec::new();
+    let mut rest = template;
+    while !rest.is_empty() {
+        let next = values
+            .iter()
+            .filter_map(|(slot, value)| {
+                rest.find(&format!("{{{slot}}}"))
+                    .map(|at| (at, *slot, *value))
+            })
+            .min();
+        match next {
+            Some((at, slot, value)) => {
+                segments.push(Segment::Text(rest[..at].to_owned()));
+                segments.push(Segment::Data(value.to_owned()));
+                rest = &rest[at + slot.len() + 2..];
+            }
+            None => {
+                segments.push(Segment::Text(rest.to_owned()));
+                rest = "";
+            }
+        }
+    }
+    let mut tokens = model.chat(system.trim(), &segments)?;
+    if !answer_prefix.is_empty() {
+        tokens.extend(model.tokens(answer_prefix));
+    }
+    let text = model.tokenizer().spell(&tokens);
+    Ok((tokens, text))
+}
+
