@@ -152,6 +152,10 @@ impl Judge {
                     self.inner(&split, stdin);
                 } else {
                     self.remote_text(&text);
+                    // The other side joins the words without their quotes; what they were meant to be counts too.
+                    if words[1..].iter().any(|word| word.text.contains(' ')) && words.len() > 2 {
+                        self.container(&words[1..], stdin);
+                    }
                 }
             }
         }

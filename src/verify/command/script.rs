@@ -297,6 +297,9 @@ impl Judge {
         {
             return self.read_only();
         }
+        if name == "php" && parsed.has(&["-m", "-i", "--ini", "-l"]) && !parsed.has(&["-r", "-f"]) {
+            return self.read_only();
+        }
         if let Some(module) = parsed.value(&["-m"]).filter(|_| name.starts_with("py")) {
             return match module {
                 "json.tool" if parsed.words.len() < 2 => self.read_only(),

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 /// The shipped table's source.
-pub(super) const SHIPPED_TEXT: &str = include_str!("commands.toml");
+pub(super) const SHIPPED_TEXT: &str =
+    concat!(include_str!("commands.toml"), include_str!("services.toml"));
 
 /// One program, or several that behave alike.
 #[derive(Debug, Deserialize)]

@@ -348,6 +348,15 @@ impl Judge {
                     self.unknown("runs lines that are not shown");
                 } else {
                     self.deeper(|judge| judge.script(&text));
+                    // The words are joined without their quotes; what they were meant to be counts too.
+                    if words.len() > 1 {
+                        let inner: Vec<Arg> = words
+                            .iter()
+                            .take_while(|word| word.text != ":::")
+                            .cloned()
+                            .collect();
+                        self.inner(&inner, stdin);
+                    }
                 }
             }
             "perf" => match words[0].text.as_str() {
