@@ -112,6 +112,11 @@ pub fn available_memory() -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// Whether a directory is there.
+pub fn is_dir(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// Whether something is there.
 pub fn exists(path: &Path) -> bool {
     path.exists()

@@ -11,6 +11,7 @@
 pub mod bundle;
 pub mod cli;
 pub mod error;
+pub mod escalate;
 pub mod eval;
 pub mod files;
 pub mod limits;

@@ -8,6 +8,7 @@ mod docs;
 mod doctor;
 mod eval;
 mod model;
+mod packet;
 mod playbook;
 mod runs;
 mod terminal;
@@ -46,9 +47,11 @@ enum Command {
     /// Import and list local models
     #[command(subcommand)]
     Model(model::Model),
-    /// List, show and check playbooks
+    /// List, write, check, test and lock playbooks
     #[command(subcommand)]
     Playbook(playbook::Playbook),
+    /// Write a masked packet of a run for a person to approve; nothing is sent
+    Packet(packet::Packet),
     /// Run labelled incidents, score the answers, hold them to thresholds
     Eval(Box<eval::Eval>),
     /// Classify shell commands read from standard input
@@ -122,6 +125,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Show(args) => args.run(),
         Command::Model(args) => args.run(),
         Command::Playbook(args) => args.run(),
+        Command::Packet(args) => args.run(),
         Command::Eval(args) => args.run(),
         Command::Classify(args) => args.run(),
         Command::Schema(args) => args.run(),

@@ -14,6 +14,14 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "linux-host",
         include_str!("../../playbooks/linux-host.toml"),
     ),
+    ("storage", include_str!("../../playbooks/storage.toml")),
+    ("network", include_str!("../../playbooks/network.toml")),
+    ("database", include_str!("../../playbooks/database.toml")),
+    (
+        "license-usage",
+        include_str!("../../playbooks/license-usage.toml"),
+    ),
+    ("generic", include_str!("../../playbooks/generic.toml")),
 ];
 
 /// The shipped catalogues: family and text.
@@ -28,6 +36,10 @@ const CATALOGUES: &[(&str, &str)] = &[
         include_str!("../../playbooks/causes/services.toml"),
     ),
     ("logs", include_str!("../../playbooks/causes/logs.toml")),
+    (
+        "license",
+        include_str!("../../playbooks/causes/license.toml"),
+    ),
 ];
 
 /// Where a playbook came from.
@@ -67,9 +79,19 @@ pub fn load(name: &str) -> Result<(Bound, Source)> {
         return Ok((shipped(name)?, Source::Shipped));
     }
     let path = Path::new(name);
+    let bound = read_unlocked(path)?;
+    super::lock::check(path, &bound)?;
+    Ok((bound, Source::File))
+}
+
+/// A playbook file with its catalogues, whatever its lock says.
+///
+/// # Errors
+/// As [`load`].
+pub fn read_unlocked(path: &Path) -> Result<Bound> {
     let text = crate::files::read_text(path).or_fail(
         ExitCode::Usage,
-        format!("failed to read the playbook {name}"),
+        format!("failed to read the playbook {}", crate::files::shown(path)),
     )?;
     let playbook = parse(&text)?;
     let mut catalogues = Vec::new();
@@ -85,7 +107,12 @@ pub fn load(name: &str) -> Result<(Bound, Source)> {
         };
         catalogues.push((family.clone(), text));
     }
-    Ok((Bound { text, catalogues }, Source::File))
+    Ok(Bound { text, catalogues })
+}
+
+/// The families of causes that come with the program.
+pub fn families() -> impl Iterator<Item = &'static str> {
+    CATALOGUES.iter().map(|(family, _)| *family)
 }
 
 /// The shipped playbook made for a profile; `linux-host` for what no playbook claims.
