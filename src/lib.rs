@@ -15,6 +15,7 @@ pub mod batch;
 pub mod bundle;
 pub mod cli;
 pub mod error;
+pub mod escalate;
 pub mod eval;
 pub mod files;
 pub mod guard;

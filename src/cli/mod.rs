@@ -13,6 +13,7 @@ mod doctor;
 mod eval;
 mod guard;
 mod model;
+mod packet;
 mod playbook;
 mod rerun;
 mod review;
@@ -75,9 +76,11 @@ enum Command {
     /// Import and list local models
     #[command(subcommand)]
     Model(model::Model),
-    /// List, show and check playbooks
+    /// List, write, check, test and lock playbooks
     #[command(subcommand)]
     Playbook(playbook::Playbook),
+    /// Write a masked packet of a run for a person to approve; nothing is sent
+    Packet(packet::Packet),
     /// Run labelled incidents, score the answers, hold them to thresholds
     Eval(Box<eval::Eval>),
     /// Classify shell commands read from standard input
@@ -163,6 +166,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Reply(args) => args.run(),
         Command::Model(args) => args.run(),
         Command::Playbook(args) => args.run(),
+        Command::Packet(args) => args.run(),
         Command::Eval(args) => args.run(),
         Command::Classify(args) => args.run(),
         Command::Schema(args) => args.run(),

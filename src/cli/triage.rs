@@ -34,6 +34,9 @@ pub struct Triage {
     /// Write the report here too: .html, .md or .json by its ending, or an existing directory for all three
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+    /// Write a masked packet here, for a person to read, approve and take elsewhere; nothing is sent
+    #[arg(long, value_name = "FILE")]
+    packet: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -76,15 +79,19 @@ impl Triage {
         if let Some(bound) = &playbook {
             super::playbook::refuse_problems(bound)?;
         }
+        let model = match self.no_model {
+            true => None,
+            false => Some(choose_model(self.model.as_deref())?),
+        };
+        if let (Some(bound), Some(name), Some(model)) = (&playbook, &self.playbook, &model) {
+            let now = crate::playbook::lock::Lock::of(bound, Some(model.sha256.clone()));
+            crate::playbook::lock::demand(Path::new(name), &now)?;
+        }
         let request = Request {
             bundle: self.bundle,
             playbook,
             playbook_given: self.playbook.as_deref().map(given),
-            model: if self.no_model {
-                None
-            } else {
-                Some(choose_model(self.model.as_deref())?)
-            },
+            model,
             ticket: self.ticket.as_deref().map(ticket).transpose()?,
             runs: self.runs.path(),
             tenant: self.tenant,
@@ -106,6 +113,12 @@ impl Triage {
         let view = &finished.view;
         if let Some(out) = &self.out {
             write_out(out, view)?;
+        }
+        if let Some(packet) = &self.packet {
+            files::write_whole(
+                packet,
+                crate::escalate::packet(view, &finished.run).as_bytes(),
+            )?;
         }
         if self.json {
             print_json(&finished.run.report)?;

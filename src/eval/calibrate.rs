@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 
 /// How hard the parameters are drawn to their prior, in findings' worth of evidence.
 const RIDGE: f64 = 2.0;
+/// Strengths taken for probabilities.
+const IDENTITY: [f64; 3] = [0.0, 1.0, 0.0];
 /// Bins of the reliability figures.
 const BINS: usize = 5;
 /// Fewer findings than this fit nothing.
@@ -63,6 +65,9 @@ pub struct Cut {
 pub struct Fit {
     /// The map, ready to be shipped.
     pub calibration: Calibration,
+    /// Whether the fitted map forecasts unseen sources better than the strengths themselves; if not, the
+    /// map is the identity.
+    pub kept: bool,
     /// Held-out reliability, by bins.
     pub bins: Vec<Bin>,
     /// What thresholds would do.
@@ -131,7 +136,12 @@ pub fn fit(points: &[Point], provenance: String) -> Result<Fit> {
     };
     let raw = pairs(&|_, point| point.strength);
     let judged = pairs(&|at, _| held_out[at]);
-    let cuts = cuts(points, &held_out);
+    let (before, after) = (reliability(&raw), reliability(&judged));
+    // A map that does not forecast unseen sources better than the strengths themselves is not shipped.
+    let kept = after.brier < before.brier;
+    let (all, judged) = if kept { (all, judged) } else { (IDENTITY, raw) };
+    let chosen: Vec<f64> = judged.iter().map(|(p, _)| *p).collect();
+    let cuts = cuts(points, &chosen);
     let three = |x: f64| (x * 1e4).round() / 1e4;
     let calibration = Calibration {
         schema: calibration::SCHEMA.into(),
@@ -144,11 +154,12 @@ pub fn fit(points: &[Point], provenance: String) -> Result<Fit> {
         slope: three(all[1]),
         margin: three(all[2]),
         threshold: threshold(&cuts),
-        raw: reliability(&raw),
-        held_out: reliability(&judged),
+        raw: before,
+        held_out: after,
     };
     Ok(Fit {
         calibration,
+        kept,
         bins: bins(&judged),
         cuts,
     })
@@ -169,7 +180,7 @@ fn probability(map: &[f64; 3], point: &Point) -> f64 {
 /// incidents at which the detectors were developed can show that their strengths are too bold, not that
 /// they are too timid.
 fn solve(points: &[&Point]) -> [f64; 3] {
-    let prior = [0.0, 1.0, 0.0];
+    let prior = IDENTITY;
     // The margin's scale is a tenth of the logit's: a weaker pull in its own units.
     let pull = [RIDGE, RIDGE, RIDGE * 0.01];
     let mut map = prior;
@@ -316,6 +327,9 @@ pub fn text(fit: &Fit) -> String {
         "  logit p = {:.3} + {:.3} logit(strength) + {:.3} margin\n",
         map.intercept, map.slope, map.margin
     ));
+    if !fit.kept {
+        out.push_str("  no better on unseen sources than the strengths themselves: they stand\n");
+    }
     out.push_str(&format!("  {:<28} {:>7} {:>7}\n", "", "Brier", "ECE"));
     for (name, figures) in [
         ("strength as it is", map.raw),

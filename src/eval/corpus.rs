@@ -1,4 +1,5 @@
-//! A corpus on disk: `<id>/bundle.tar.gz` with `<id>/truth.json` or `<id>/expect.toml`.
+//! A corpus on disk: `<id>/bundle.tar.gz` (or a folder `<id>/bundle/`) with `<id>/truth.json` or
+//! `<id>/expect.toml`.
 
 use super::truth::Truth;
 use crate::error::{Context, Error, ExitCode, Result};
@@ -6,14 +7,14 @@ use crate::files;
 use std::path::{Path, PathBuf};
 
 /// Names a bundle may have.
-const BUNDLES: [&str; 2] = ["bundle.tar.gz", "bundle.tar"];
+const BUNDLES: [&str; 3] = ["bundle.tar.gz", "bundle.tar", "bundle"];
 
 /// One labelled case.
 #[derive(Debug, Clone)]
 pub struct Case {
     /// Name of its folder.
     pub id: String,
-    /// Its bundle.
+    /// Its bundle: an archive, or a folder that is packed first.
     pub bundle: PathBuf,
     /// The right answer.
     pub truth: Truth,

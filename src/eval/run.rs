@@ -208,11 +208,19 @@ fn workers(plan: &Plan) -> usize {
 ///
 /// # Errors
 /// A failure of the results folder, or a signal; failed cases are results.
-pub async fn evaluate(plan: Plan) -> Result<Evaluation> {
+pub async fn evaluate(mut plan: Plan) -> Result<Evaluation> {
     files::make_dir(&plan.out.join("cases"))?;
     let binary = files::sha256(Path::new("/proc/self/exe"))
         .or_fail(ExitCode::Bug, "failed to read the program's own file")?;
     let mut jobs = Vec::new();
+    for case in &mut plan.corpus.cases {
+        if files::is_dir(&case.bundle) {
+            let packed = plan.out.join("packed").join(format!("{}.tar", case.id));
+            files::make_dir(&plan.out.join("packed"))?;
+            super::pack::pack(&case.bundle, &packed)?;
+            case.bundle = packed;
+        }
+    }
     for case in &plan.corpus.cases {
         let digest = files::sha256(&case.bundle).or_fail(
             ExitCode::Usage,
@@ -289,8 +297,7 @@ fn key(plan: &Plan, case: &Case, digest: &str, binary: &str, repeat: u32) -> Res
         Some(dir) => files::sha256(&dir.join(format!("{}.json", case.id))).unwrap_or_default(),
         None => String::new(),
     };
-    let playbook = request
-        .playbook
+    let playbook = playbook(plan, case)?
         .as_ref()
         .map_or_else(String::new, crate::playbook::Bound::sha256);
     Ok(crate::record::key(&[
@@ -315,6 +322,15 @@ fn json<T: Serialize>(value: &T) -> Result<String> {
     serde_json::to_string(value).or_fail(ExitCode::Bug, "failed to write the settings")
 }
 
+/// The playbook asked for, else the case's own, else the layout's.
+fn playbook(plan: &Plan, case: &Case) -> Result<Option<crate::playbook::Bound>> {
+    match (&plan.request.playbook, &case.truth.playbook) {
+        (Some(asked), _) => Ok(Some(asked.clone())),
+        (None, Some(name)) => Ok(Some(crate::playbook::load(name)?.0)),
+        (None, None) => Ok(None),
+    }
+}
+
 fn result_path(out: &Path, id: &str, repeat: u32) -> PathBuf {
     out.join("cases").join(format!("{id}.{repeat}.json"))
 }
@@ -337,6 +353,7 @@ async fn one(plan: &Plan, case: &Case, repeat: u32, key: String) -> Result<CaseR
     let request = Request {
         bundle: case.bundle.clone(),
         seed: plan.request.seed + u64::from(repeat),
+        playbook: playbook(plan, case)?,
         ..plan.request.clone()
     };
     let foreign = plan

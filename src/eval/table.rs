@@ -111,29 +111,43 @@ pub fn table(evaluation: &Evaluation, every: bool) -> String {
         });
     }
     for case in shown {
-        let (said, _) = answer(case);
-        let head = format!(
-            "  {:<11} {:<9} {said}",
-            escape::terminal(&case.row.id),
-            case.row.kind.to_string()
-        );
-        out.push_str(
-            escape::terminal(&head)
-                .chars()
-                .take(79)
-                .collect::<String>()
-                .as_str(),
-        );
-        out.push('\n');
-        if !case.row.score.title.is_empty() && (!fine(case) || every) {
-            let title: String = escape::terminal(&case.row.score.title)
-                .chars()
-                .take(72)
-                .collect();
-            out.push_str(&format!("       {title}\n"));
-        }
+        out.push_str(&line(case));
     }
     out
+}
+
+/// Each case and how it was answered.
+pub fn cases(evaluation: &Evaluation) -> String {
+    evaluation
+        .cases
+        .iter()
+        .filter(|case| case.repeat == 0)
+        .map(line)
+        .collect()
+}
+
+fn line(case: &super::CaseResult) -> String {
+    let (said, _) = answer(case);
+    let mark = if fine(case) { "ok   " } else { "WRONG" };
+    let head = format!(
+        "{mark} {:<11} {:<9} {said}",
+        case.row.id,
+        case.row.kind.to_string()
+    );
+    let head: String = escape::terminal(&head).chars().take(79).collect();
+    let title: String = escape::terminal(&case.row.score.title)
+        .chars()
+        .take(72)
+        .collect();
+    match title.is_empty() {
+        true => format!("{head}\n"),
+        false => format!("{head}\n      {title}\n"),
+    }
+}
+
+/// Whether every case is answered as it should be.
+pub fn all_fine(evaluation: &Evaluation) -> bool {
+    evaluation.cases.iter().all(fine)
 }
 
 /// Whether a case is answered as it should be.

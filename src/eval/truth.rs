@@ -64,6 +64,9 @@ pub struct Truth {
     /// Layout of the bundle, as the corpus calls it.
     #[serde(default)]
     pub profile: String,
+    /// Playbook of this case, if the layout's is not meant.
+    #[serde(default)]
+    pub playbook: Option<String>,
     /// The right answer in one sentence.
     #[serde(default)]
     pub summary: String,
@@ -92,6 +95,8 @@ pub struct Truth {
 #[derive(Debug, Deserialize)]
 struct Expect {
     kind: String,
+    #[serde(default)]
+    playbook: Option<String>,
     #[serde(default)]
     summary: String,
     #[serde(default)]
@@ -151,6 +156,7 @@ impl Truth {
             kind,
             source: "own".into(),
             profile: String::new(),
+            playbook: expect.playbook,
             summary: expect.summary,
             must: groups(expect.cause),
             decisive: expect.decisive,

@@ -22,7 +22,7 @@ pub struct Problem {
 /// # Errors
 /// A usage error when the text does not parse at all.
 pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
-    let (playbook, causes) = bound.parse()?;
+    let (playbook, causes) = bound.parse_all()?;
     let mut problems = Vec::new();
     let mut flag = |place: &str, message: String| {
         problems.push(Problem {
@@ -153,6 +153,31 @@ pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
             if prompt.contains("<|") {
                 flag(step.id(), "a prompt holds a control token".into());
             }
+        }
+    }
+    for form in &playbook.causes {
+        if !causes
+            .iter()
+            .any(|cause| super::matches_form(form, &cause.slug))
+        {
+            flag(
+                "causes",
+                format!("{form:?} selects none of the catalogues' causes"),
+            );
+        }
+    }
+    if let Some(rule) = &playbook.escalate {
+        if rule.model.trim().is_empty() || !(0.0..=1.0).contains(&rule.below) {
+            flag(
+                "escalate",
+                "must name a model, and `below` must be 0 to 1".into(),
+            );
+        }
+        if rule.below == 0.0 && !rule.on_disagreement && !rule.on_overflow {
+            flag(
+                "escalate",
+                "never happens: set below, on_disagreement or on_overflow".into(),
+            );
         }
     }
     let slugs: BTreeSet<_> = causes.iter().map(|cause| cause.slug.as_str()).collect();

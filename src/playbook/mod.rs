@@ -7,12 +7,15 @@
 pub mod calibration;
 mod catalogue;
 mod lint;
+pub mod lock;
+mod scaffold;
 mod shipped;
 mod template;
 
 pub use catalogue::{Catalogue, Cause, CommandTemplate};
 pub use lint::{Problem, lint};
-pub use shipped::{SHIPPED, Source, for_profile, load, shipped};
+pub use scaffold::scaffold;
+pub use shipped::{SHIPPED, Source, families, for_profile, load, read_unlocked, shipped};
 pub use template::{fill, slots};
 
 use crate::error::{Context, Error, ExitCode, Result};
@@ -40,6 +43,9 @@ pub struct Playbook {
     pub profiles: Vec<String>,
     /// Catalogues of causes it may name, by family.
     pub catalogues: Vec<String>,
+    /// Which of the catalogues' causes it looks for: names, `*` for any part. Empty: all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
     /// What of the bundle the model may see.
     #[serde(default)]
     pub inputs: Inputs,
@@ -224,11 +230,27 @@ impl Bound {
         }
         hex::encode(hash.finalize())
     }
-    /// Parses everything.
+    /// Parses everything and keeps the causes that the playbook looks for.
     ///
     /// # Errors
     /// Usage errors that name the file, the line and what is wrong.
     pub fn parse(&self) -> Result<(Playbook, Vec<Cause>)> {
+        let (playbook, mut causes) = self.parse_all()?;
+        if !playbook.causes.is_empty() {
+            causes.retain(|cause| {
+                playbook
+                    .causes
+                    .iter()
+                    .any(|form| matches_form(form, &cause.slug))
+            });
+        }
+        Ok((playbook, causes))
+    }
+    /// Parses everything, with every cause of the catalogues.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_all(&self) -> Result<(Playbook, Vec<Cause>)> {
         let playbook = parse(&self.text)?;
         let mut causes: Vec<Cause> = Vec::new();
         for (family, text) in &self.catalogues {
@@ -261,6 +283,19 @@ impl Bound {
     }
 }
 
+/// Whether `name` is of the form `form`, in which `*` stands for any part.
+pub fn matches_form(form: &str, name: &str) -> bool {
+    match form.split_once('*') {
+        None => form == name,
+        Some((head, rest)) => name.strip_prefix(head).is_some_and(|tail| {
+            tail.char_indices()
+                .map(|(at, _)| at)
+                .chain([tail.len()])
+                .any(|at| matches_form(rest, &tail[at..]))
+        }),
+    }
+}
+
 /// Parses a playbook file's text.
 ///
 /// # Errors
@@ -275,4 +310,36 @@ pub fn parse(text: &str) -> Result<Playbook> {
         )));
     }
     Ok(playbook)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_matches_whole_names() {
+        for (form, name, yes) in [
+            ("ceph-*", "ceph-full", true),
+            ("ceph-*", "radosgw-failed", false),
+            ("*-disk-full", "mysql-disk-full", true),
+            ("scheduling-*volume*", "scheduling-unbound-volume", true),
+            ("disk-full", "disk-full-reported", false),
+            ("*", "anything", true),
+        ] {
+            assert_eq!(matches_form(form, name), yes, "{form} {name}");
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_shipped_playbook_selects_a_cause() {
+        for (id, _) in SHIPPED {
+            let (playbook, causes) = shipped(id).unwrap().parse_all().unwrap();
+            for form in &playbook.causes {
+                assert!(
+                    causes.iter().any(|cause| matches_form(form, &cause.slug)),
+                    "{id}: {form}"
+                );
+            }
+        }
+    }
 }

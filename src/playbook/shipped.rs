@@ -18,6 +18,14 @@ pub const SHIPPED: &[(&str, &str)] = &[
         "diff-review",
         include_str!("../../playbooks/diff-review.toml"),
     ),
+    ("storage", include_str!("../../playbooks/storage.toml")),
+    ("network", include_str!("../../playbooks/network.toml")),
+    ("database", include_str!("../../playbooks/database.toml")),
+    (
+        "license-usage",
+        include_str!("../../playbooks/license-usage.toml"),
+    ),
+    ("generic", include_str!("../../playbooks/generic.toml")),
 ];
 
 /// The shipped catalogues: family and text.
@@ -34,6 +42,10 @@ const CATALOGUES: &[(&str, &str)] = &[
     ),
     ("logs", include_str!("../../playbooks/causes/logs.toml")),
     ("diff", include_str!("../../playbooks/causes/diff.toml")),
+    (
+        "license",
+        include_str!("../../playbooks/causes/license.toml"),
+    ),
 ];
 
 /// Where a playbook came from.
@@ -73,9 +85,19 @@ pub fn load(name: &str) -> Result<(Bound, Source)> {
         return Ok((shipped(name)?, Source::Shipped));
     }
     let path = Path::new(name);
+    let bound = read_unlocked(path)?;
+    super::lock::check(path, &bound)?;
+    Ok((bound, Source::File))
+}
+
+/// A playbook file with its catalogues, whatever its lock says.
+///
+/// # Errors
+/// As [`load`].
+pub fn read_unlocked(path: &Path) -> Result<Bound> {
     let text = crate::files::read_text(path).or_fail(
         ExitCode::Usage,
-        format!("failed to read the playbook {name}"),
+        format!("failed to read the playbook {}", crate::files::shown(path)),
     )?;
     let playbook = parse(&text)?;
     let mut catalogues = Vec::new();
@@ -91,7 +113,12 @@ pub fn load(name: &str) -> Result<(Bound, Source)> {
         };
         catalogues.push((family.clone(), text));
     }
-    Ok((Bound { text, catalogues }, Source::File))
+    Ok(Bound { text, catalogues })
+}
+
+/// The families of causes that come with the program.
+pub fn families() -> impl Iterator<Item = &'static str> {
+    CATALOGUES.iter().map(|(family, _)| *family)
 }
 
 /// The shipped playbook made for a profile; `linux-host` for what no playbook claims.

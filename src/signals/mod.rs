@@ -16,6 +16,7 @@
 pub mod host;
 mod injection;
 pub mod kubernetes;
+pub mod license;
 pub mod logs;
 pub mod model;
 mod rank;
@@ -48,6 +49,7 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
     all.merge(kubernetes::detect(tree, profile, ticket));
     all.merge(host::detect(tree, ticket));
     all.merge(services::detect(tree, ticket));
+    all.merge(license::detect(tree, causes));
     let mut general = logs::detect(tree, ticket);
     logs::drop_explained(&mut general.signals, &all.signals);
     all.merge(general);
