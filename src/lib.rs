@@ -11,6 +11,7 @@
 pub mod batch;
 pub mod bundle;
 pub mod cli;
+pub mod collect;
 pub mod error;
 pub mod files;
 pub mod limits;

@@ -352,7 +352,7 @@ pub fn now() -> String {
 
 /// Seconds since 1970 as RFC 3339, by the civil-from-days algorithm (H. Hinnant, "chrono-compatible
 /// low-level date algorithms").
-fn rfc3339(seconds: u64) -> String {
+pub fn rfc3339(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let z = days + 719_468;
     let era = z / 146_097;
