@@ -28,7 +28,7 @@ for workers in 1 2; do
   first=${first:-$took}
   peak=$(python3 -c 'import json,sys; print(round(json.load(open(sys.argv[1]))["peak_kib"] / 1024))' "$work/out-$workers/summary.json")
   awk -v w=$workers -v t="$took" -v f="$first" -v n="$bundles" -v p="$peak" \
-    'BEGIN {printf "%d worker%s: %.2f s, %.2f bundles/s, %.2f times 1 worker, at most %d MiB resident in a worker\n", w, w > 1 ? "s" : "", t, n / t, f / t, p}'
+    'BEGIN {printf "%d worker%s: %.2f s, %.2f bundles/s, %.2f times 1 worker, at most %d MiB resident in a worker\n", w, (w > 1 ? "s" : ""), t, n / t, f / t, p}'
 done
 python3 - "$work" <<'PY'
 import glob, json, sys

@@ -9,6 +9,8 @@ need cc gcc
 need strace strace
 need curl curl
 need python3 python3
+# Collecting is tested with the real one.
+need kubectl kubernetes-client
 python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -14,6 +14,7 @@ pub mod audit;
 pub mod batch;
 pub mod bundle;
 pub mod cli;
+pub mod collect;
 pub mod error;
 pub mod escalate;
 pub mod eval;

@@ -247,6 +247,16 @@ mod tests {
                 .all(|line| crate::report::wrap::width(line) <= 80),
             "{shown}"
         );
-        assert!(!markdown(&summary).contains("](http"));
+        use pulldown_cmark::{Event, Tag};
+        let page = markdown(&summary);
+        for event in pulldown_cmark::Parser::new(&page) {
+            let live = matches!(
+                event,
+                Event::Start(Tag::Link { .. } | Tag::Image { .. })
+                    | Event::Html(_)
+                    | Event::InlineHtml(_)
+            );
+            assert!(!live, "{event:?} in {page}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod audit;
 mod batch;
 mod classify;
 mod diff;
+mod collect;
 mod docs;
 mod doctor;
 mod eval;
@@ -53,6 +54,8 @@ enum Command {
     /// Triage many bundles: plan, run, resume, merge
     #[command(subcommand)]
     Batch(batch::Batch),
+    /// Collect a bundle on the customer's side: reads only, masks secrets
+    Collect(collect::Collect),
     /// Show what this machine can enforce, with the probes run now
     Doctor(doctor::Doctor),
     /// List the runs that were made
@@ -155,6 +158,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Verify(args) => args.run(),
         Command::Guard(args) => args.run(),
         Command::Batch(args) => args.run(),
+        Command::Collect(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Runs(args) => args.run(),
         Command::Show(args) => args.run(),

@@ -131,6 +131,14 @@ impl Masker {
         Ok(learned)
     }
 
+    /// Learns from several texts.
+    pub fn learn_texts<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
+        for text in texts {
+            self.note(text, LearnLimits::default().max_values);
+        }
+        self.build();
+    }
+
     /// Learns from a single text.
     pub fn learn_text(&mut self, text: &str) {
         self.note(text, LearnLimits::default().max_values);
