@@ -123,19 +123,15 @@ impl Test {
         let plan = crate::eval::Plan {
             corpus: crate::eval::Corpus::read(&corpus, &[])?,
             request: Request {
-                bundle: PathBuf::new(),
                 playbook: Some(bound),
                 model: self
                     .model
                     .as_deref()
                     .map(|name| choose_model(Some(name)))
                     .transpose()?,
-                ticket: None,
                 runs: scratch.path().join("running"),
-                seed: 0,
                 threads: threads(),
-                limits: Limits::default(),
-                allow_weaker: vec![],
+                ..Request::default()
             },
             ablation: Ablation::default(),
             repeat: 1,
@@ -171,10 +167,9 @@ impl Render {
             model: Some(choose_model(self.model.as_deref())?),
             ticket: self.ticket,
             runs: self.runs.path(),
-            seed: 0,
             threads: threads(),
             limits: self.limits,
-            allow_weaker: vec![],
+            ..Request::default()
         };
         let trial = Trial {
             ablation: Ablation {

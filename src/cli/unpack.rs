@@ -54,18 +54,11 @@ impl Unpack {
         let out = std::path::absolute(&self.out).unwrap_or_else(|_| self.out.clone());
         let request = Request {
             bundle: self.bundle,
-            playbook: None,
-            playbook_given: None,
-            tenant: None,
-            key: None,
-            policy: None,
-            model: None,
-            ticket: None,
             runs: out.clone(),
-            seed: 0,
             threads: 1,
             limits: self.limits,
             allow_weaker: self.allow_weaker_seal,
+            ..Request::default()
         };
         let mut line = terminal::Line::new(request.limits.max_seconds, self.json);
         let done = block_on(crate::triage::unpack(&request, &out, &mut line))?;

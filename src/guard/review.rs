@@ -59,15 +59,12 @@ impl Scratched {
     /// When nothing can be written there.
     pub fn new(request: &Request, model: &ModelChoice) -> Result<Self> {
         let request = triage::Request {
-            bundle: PathBuf::new(),
-            playbook: None,
             model: Some(model.clone()),
-            ticket: None,
             runs: request.runs.clone(),
-            seed: 0,
             threads: request.threads,
             limits: request.limits.clone(),
             allow_weaker: request.allow_weaker.clone(),
+            ..triage::Request::default()
         };
         let scratch = Scratch::create(&request.runs, &record::new_id())?;
         Session::new(&request, &scratch)?;
@@ -112,6 +109,7 @@ pub async fn run(
         use_model: true,
         threads: scratched.request.threads,
         seed: 0,
+        ablation: Default::default(),
     };
     worker.send(&ToWorker::Room(Box::new(job))).await?;
     worker.finish_input();
@@ -136,7 +134,16 @@ pub async fn run(
             skipped: vec![],
         };
         let (_, judged, _) = session
-            .judge(&index, text, false, Some(draft.bundle.clone()), watch)
+            .judge(
+                &index,
+                triage::Unverified {
+                    text,
+                    is_prose: false,
+                },
+                false,
+                Some(draft.bundle.clone()),
+                watch,
+            )
             .await?;
         passed = judged.findings;
     }

@@ -202,6 +202,7 @@ impl Step {
             Step::Rank { .. } => "rank",
             Step::Draft { .. } => "draft",
             Step::Write { .. } => "write",
+            Step::Judge { .. } => "judge",
         }
     }
     /// Whether the step needs a model.

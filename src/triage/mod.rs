@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 2_000;
 
 /// What to run on what.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Request {
     /// The archive.
     pub bundle: PathBuf,

@@ -327,4 +327,3 @@ pub fn fill_prompt(
     let text = model.tokenizer().spell(&tokens);
     Ok((tokens, text))
 }
-
