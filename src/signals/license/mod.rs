@@ -266,10 +266,14 @@ mod tests {
 
     #[test]
     fn every_detector_has_its_cause_in_the_catalogue() {
-        let (_, causes) = crate::playbook::shipped("license-usage").unwrap().parse().unwrap();
+        let (_, causes) = crate::playbook::shipped("license-usage")
+            .unwrap()
+            .parse()
+            .unwrap();
         for (id, slug) in DETECTORS {
             assert!(
-                causes.iter().any(|cause| cause.slug == *slug && cause.signals_for.iter().any(|known| known == id)),
+                causes.iter().any(|cause| cause.slug == *slug
+                    && cause.signals_for.iter().any(|known| known == id)),
                 "{id}"
             );
         }
