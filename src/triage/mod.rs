@@ -6,7 +6,7 @@
 
 mod view;
 
-pub use view::{review_view, tick, view};
+pub use view::{grouped, review_view, tick, view};
 
 use crate::audit::Pending;
 use crate::bundle::{Entry, Index, Skipped};
