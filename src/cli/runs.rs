@@ -120,8 +120,24 @@ pub struct Show {
     /// The report as SARIF 2.1.0
     #[arg(long, group = "part", conflicts_with = "json")]
     sarif: bool,
+    /// The report in this form; HTML and Markdown as the person left it, when one has signed
+    #[arg(long, value_name = "FORMAT", group = "part", conflicts_with = "json")]
+    format: Option<Format>,
     #[command(flatten)]
     runs: RunsDir,
+}
+
+/// Forms of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For this terminal
+    Terminal,
+    /// The report's own form, narrowroom.report/v1
+    Json,
+    /// Markdown
+    Markdown,
+    /// One file for a browser; prints well
+    Html,
 }
 
 impl Show {
@@ -163,8 +179,19 @@ impl Show {
             for proof in &run.record.seals {
                 print(&super::doctor::proof_text(proof))?;
             }
+        } else if let Some(Format::Json) = self.format {
+            print_json(&run.report)?;
         } else {
             let mut view = crate::triage::view(&run);
+            let warning = crate::review::apply(&dir, &run, &mut view);
+            if let Some(warning) = warning {
+                eprintln!("warning: {}", escape::terminal(&warning));
+            }
+            match self.format {
+                Some(Format::Html) => return whole(&crate::report::html::render(&view)),
+                Some(Format::Markdown) => return whole(&crate::report::markdown::render(&view)),
+                _ => {}
+            }
             view.files = vec![crate::report::view::OutputFile {
                 what: "this report as a page".into(),
                 path: dir.join("report.html").to_string_lossy().into_owned(),
@@ -173,6 +200,10 @@ impl Show {
         }
         Ok(ExitCode::Done)
     }
+}
+
+fn whole(text: &str) -> Result<ExitCode> {
+    print(text).map(|()| ExitCode::Done)
 }
 
 /// Text of several lines made safe for a terminal, its line ends kept.

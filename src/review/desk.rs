@@ -4,7 +4,7 @@
 use super::act::{Action, Change, CommandChange, MissingChange, Signing};
 use super::claims::{self, Content};
 use super::fold::{self, ClaimState, Folded};
-use super::model::{Check, Decision, Event, Judged, Outcome, Review, State, Surface};
+use super::model::{Check, Decision, Entry, Event, Judged, Outcome, Review, State, Surface};
 use super::{sign, store};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
@@ -79,6 +79,8 @@ pub struct Desk {
     view: View,
     review: Review,
     state: Folded,
+    doubts: Vec<String>,
+    altered: Vec<String>,
     // Held until the review ends: a second reviewer is turned away.
     _lock: files::DirLock,
 }
@@ -128,6 +130,18 @@ impl Desk {
             Some(bundle) => own_bundle(bundle, &run)?,
             None => opening.bundle = kept_bundle(&run),
         }
+        let hypothesised = |entry: &Entry| matches!(entry.what, Event::Hypothesis { .. });
+        let shown = |entry: &Entry| matches!(entry.what, Event::Seen { .. });
+        if opening.hypothesis_first
+            && review.history.iter().any(shown)
+            && !review.history.iter().any(hypothesised)
+        {
+            return Err(Error::usage(
+                "the findings of this run were shown already; a hypothesis comes before them",
+            )
+            .hint("go on without --hypothesis-first"));
+        }
+        let (doubts, altered) = vouched(&opening)?;
         store::append(
             &mut review,
             Event::Opened {
@@ -144,6 +158,8 @@ impl Desk {
             run,
             review,
             state,
+            doubts,
+            altered,
             _lock: lock,
         };
         desk.verify_pending().await?;
@@ -170,6 +186,10 @@ impl Desk {
     pub fn opening(&self) -> &Opening {
         &self.opening
     }
+    /// Why nobody vouches for the files of this run, or that they were altered; empty when all is well.
+    pub fn doubts(&self) -> impl Iterator<Item = &str> {
+        self.altered.iter().chain(&self.doubts).map(String::as_str)
+    }
     /// Whether there is something to take back.
     pub fn can_undo(&self) -> bool {
         self.state.signed.is_none() && fold::last_undoable(&self.review).is_some()
@@ -188,6 +208,9 @@ impl Desk {
             why.push(
                 "the verifier rejected this report as a whole; it can only be rejected".into(),
             );
+        }
+        if !self.altered.is_empty() {
+            why.push("the files of this run are not what its attestation says".to_owned());
         }
         let count = |wanted: &dyn Fn(&ClaimState) -> bool| {
             self.state
@@ -514,6 +537,29 @@ struct Quiet;
 impl crate::triage::Watch for Quiet {
     fn progress(&mut self, _: &crate::room::protocol::Progress) {}
     fn provisional(&mut self, _: &crate::report::Report) {}
+}
+
+/// Holds the files of the run against its attestation: why nobody vouches for them, and where they
+/// are not what it says.
+fn vouched(opening: &Opening) -> Result<(Vec<String>, Vec<String>)> {
+    let program = match &opening.log_key {
+        Some(path) => Key::load(path)?,
+        None => Key::load_or_create(None)?,
+    };
+    Ok(
+        match crate::attest::verify(&opening.dir, &program.public(), &[]) {
+            Err(error) => (vec![error.chain()], vec![]),
+            Ok(checked) => {
+                let mut all: Vec<String> =
+                    checked.into_iter().flat_map(|one| one.problems).collect();
+                all.sort();
+                all.dedup();
+                // Signed by the program of another machine, or of another person: a doubt, no alteration.
+                all.into_iter()
+                    .partition(|problem| problem.starts_with("no signature"))
+            }
+        },
+    )
 }
 
 /// Refuses a bundle that is not the one of the run.

@@ -12,6 +12,7 @@
 //! A sign-off names the files, the versions of the claims and the bytes that were shown, and is signed.
 
 mod act;
+mod apply;
 mod check;
 mod claims;
 mod desk;
@@ -31,6 +32,7 @@ mod testing;
 mod tests;
 
 pub use act::Action;
+pub use apply::apply;
 pub use check::{Checked, Standing, check};
 pub use claims::{Claim, Content};
 pub use desk::{Desk, Fault, Opening};

@@ -7,12 +7,12 @@ use super::check::{Checked, Standing};
 use super::claims::{self, Content};
 use super::desk::Opening;
 use super::fold::{self, Folded};
-use super::model::{Outcome, Review, SignOff};
+use super::model::{Outcome as Signed, Review, SignOff};
 use crate::error::{Error, ExitCode, Result};
 use crate::record::Run;
 use crate::report::escape;
 use crate::report::wrap::wrap;
-use crate::report::{CommandClass, Evidence, Finding, Missing};
+use crate::report::{CommandClass, Evidence, Finding, Missing, Outcome};
 use crate::secrets::find_mark;
 use serde::Serialize;
 use std::path::Path;
@@ -31,6 +31,8 @@ pub struct Reply {
     pub run: String,
     /// Name of the bundle's file as the customer sent it.
     pub about: String,
+    /// What the report came to.
+    pub outcome: Outcome,
     /// What was found, the likeliest first.
     pub causes: Vec<Cause>,
     /// Commands that would tell more, each once.
@@ -85,7 +87,7 @@ pub fn load(dir: &Path) -> Result<Reply> {
     } = super::check(dir, None)?;
     let run = crate::record::load(dir)?;
     match (standing, sign_off) {
-        (Standing::Valid, Some(signed)) if signed.outcome == Outcome::Approved => {
+        (Standing::Valid, Some(signed)) if signed.outcome == Signed::Approved => {
             let review = super::load(dir)?;
             let state = fold::fold(claims::of(&run), &review);
             Ok(draft(&run, &state, &signed))
@@ -114,13 +116,13 @@ pub(super) fn of(run: &Run, state: &Folded, _: &Opening) -> Option<Reply> {
     let signed = state
         .signed
         .as_ref()
-        .filter(|signed| signed.outcome == Outcome::Approved)?;
+        .filter(|signed| signed.outcome == Signed::Approved)?;
     Some(draft(run, state, signed))
 }
 
 /// Whether the review lets a reply out.
 pub fn is_open(review: &Review) -> bool {
-    fold::in_force(review).is_some_and(|signed| signed.outcome == Outcome::Approved)
+    fold::in_force(review).is_some_and(|signed| signed.outcome == Signed::Approved)
 }
 
 fn draft(run: &Run, state: &Folded, signed: &SignOff) -> Reply {
@@ -133,7 +135,7 @@ fn draft(run: &Run, state: &Folded, signed: &SignOff) -> Reply {
     for claim in accepted {
         match &claim.current().content {
             Content::Finding(finding) => {
-                causes.push(cause(finding, causes.len()));
+                causes.push(cause(finding, run.report.outcome, causes.len()));
                 for command in &finding.commands {
                     let ask = Ask {
                         what: unmarked(&command.command),
@@ -150,6 +152,7 @@ fn draft(run: &Run, state: &Folded, signed: &SignOff) -> Reply {
     Reply {
         run: run.record.id.clone(),
         about: run.record.bundle.name.clone(),
+        outcome: run.report.outcome,
         causes,
         commands,
         ask_for,
@@ -157,8 +160,9 @@ fn draft(run: &Run, state: &Folded, signed: &SignOff) -> Reply {
     }
 }
 
-fn cause(finding: &Finding, before: usize) -> Cause {
+fn cause(finding: &Finding, outcome: Outcome, before: usize) -> Cause {
     let sure = match (before, finding.confidence) {
+        (0, _) if outcome != Outcome::Findings => "This is what we can see so far",
         (0, c) if c >= 0.85 => "We are confident that this is the cause",
         (0, c) if c >= 0.60 => "This is very likely the cause",
         (0, c) if c >= 0.35 => "This may be the cause",
@@ -235,18 +239,21 @@ impl Reply {
             true => "the files you sent".to_owned(),
             false => format!("the files you sent ({})", self.about),
         };
-        match self.causes.is_empty() {
-            true => format!(
-                "Thank you for your patience. We have read {sent}. They do not show the cause yet."
+        let read = format!("Thank you for your patience. We have read {sent}");
+        match (self.outcome, self.causes.is_empty()) {
+            (Outcome::Findings, false) => format!("{read}, and found the following."),
+            (Outcome::Healthy, true) => format!(
+                "{read}, and found no fault in them. A fault that left no trace there would not be seen."
             ),
-            false => format!(
-                "Thank you for your patience. We have read {sent}, and found the following."
-            ),
+            _ => format!("{read}. They do not show the cause yet."),
         }
     }
 
     fn closing(&self) -> &'static str {
         match (self.commands.is_empty(), self.ask_for.is_empty()) {
+            (true, true) if self.causes.is_empty() => {
+                "Please tell us what you see, since when, and what changed before that."
+            }
             (true, true) => "Please tell us whether this helps, or what you see instead.",
             _ => {
                 "With that we can take the next step. Please remove passwords and keys from what you send."

@@ -7,7 +7,7 @@
 mod input;
 mod view;
 
-pub use view::{review_view, tick, view};
+pub use view::{grouped, review_view, tick, view};
 
 /// Whether there is a bundle at `path` that can be opened; reads nothing of it.
 ///

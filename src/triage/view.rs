@@ -202,6 +202,9 @@ fn verdict(run: &Run) -> VerdictFacts {
             None => {}
         }
     }
+    for finding in findings.values_mut() {
+        finding.ticks = grouped(std::mem::take(&mut finding.ticks));
+    }
     VerdictFacts {
         findings: findings.into_values().collect(),
         dropped: dropped.into_values().collect(),
@@ -213,6 +216,26 @@ fn verdict(run: &Run) -> VerdictFacts {
             .count() as u64,
         rejected: verdict.is_rejected(),
     }
+}
+
+/// What a rule asked of several words of one part, with the same result, as one check with all the
+/// answers.
+pub fn grouped(ticks: Vec<Tick>) -> Vec<Tick> {
+    let mut all: Vec<Tick> = Vec::new();
+    for tick in ticks {
+        let known = all.iter_mut().find(|known| {
+            known.rule == tick.rule && known.status == tick.status && known.about == tick.about
+        });
+        match known {
+            None => all.push(tick),
+            Some(known) if known.reason.split("; ").any(|one| one == tick.reason) => {}
+            Some(known) => {
+                known.reason.push_str("; ");
+                known.reason.push_str(&tick.reason);
+            }
+        }
+    }
+    all
 }
 
 /// A claim of a verdict as a check of a finding.

@@ -33,24 +33,9 @@ pub fn fragment(desk: &Desk, claim: &ClaimState) -> String {
     out
 }
 
-/// The checks of the current version: of the report's own, or of the edit. What a rule asked of
-/// several words of one part is one check with all the answers.
+/// The checks of the current version: of the report's own, or of the edit.
 pub fn ticks(desk: &Desk, claim: &ClaimState) -> Vec<Tick> {
-    let mut grouped: Vec<Tick> = Vec::new();
-    for tick in every(desk, claim) {
-        let known = grouped.iter_mut().find(|known| {
-            known.rule == tick.rule && known.status == tick.status && known.about == tick.about
-        });
-        match known {
-            None => grouped.push(tick),
-            Some(known) if known.reason.split("; ").any(|one| one == tick.reason) => {}
-            Some(known) => {
-                known.reason.push_str("; ");
-                known.reason.push_str(&tick.reason);
-            }
-        }
-    }
-    grouped
+    crate::triage::grouped(every(desk, claim))
 }
 
 fn every(desk: &Desk, claim: &ClaimState) -> Vec<Tick> {
@@ -154,7 +139,7 @@ fn of_gaps(out: &mut String, desk: &Desk, claim: &ClaimState, missing: &[Missing
         out.push_str(&format!("<p>{}</p>\n", esc(&sentence)));
     }
     edited(out, claim);
-    out.push_str("<h3>To ask the customer for</h3>\n");
+    out.push_str("<h3>Missing: what to ask the customer for</h3>\n");
     if missing.is_empty() {
         out.push_str("<p class=\"why\">Nothing is named as missing.</p>\n");
     } else {
@@ -194,7 +179,7 @@ fn of_gaps(out: &mut String, desk: &Desk, claim: &ClaimState, missing: &[Missing
         ));
     }
     if nothing {
-        out.push_str("<li>Every file that the playbook names was looked at.</li>\n");
+        out.push_str("<li class=\"why\">Nothing is listed as not looked at.</li>\n");
     }
     out.push_str("</ul>\n");
     if !view.verdict.dropped.is_empty() {

@@ -136,6 +136,17 @@ fn alarms(out: &mut String, desk: &Desk) {
             ),
         );
     }
+    let doubts: String = desk
+        .doubts()
+        .map(|doubt| format!("<li>{}</li>\n", esc(doubt)))
+        .collect();
+    if !doubts.is_empty() {
+        alarm(
+            "alarm-doubts",
+            "NOBODY VOUCHES FOR THE FILES OF THIS RUN",
+            format!("<p>Its attestation does not hold here:</p>\n<ul>\n{doubts}</ul>\n"),
+        );
+    }
     if view.verdict.rejected {
         alarm(
             "alarm-verdict",

@@ -133,6 +133,16 @@ impl App {
             bad: false,
             rows: 1,
         };
+        let doubt = app
+            .desk
+            .doubts()
+            .next()
+            .map(crate::report::escape::terminal);
+        if let Some(doubt) = doubt {
+            app.complain(&format!(
+                "nobody vouches for the files of this run: {doubt}"
+            ));
+        }
         app.first_question();
         app
     }

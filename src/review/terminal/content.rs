@@ -136,7 +136,7 @@ pub fn claim(desk: &Desk, claim: &ClaimState) -> Vec<Line> {
             }
             edited(&mut page, claim);
             page.blank();
-            page.add(Ink::Soft, "To ask the customer for");
+            page.add(Ink::Soft, "Missing: what to ask the customer for");
             if items.is_empty() {
                 page.add(Ink::Plain, "Nothing is named as missing.");
             }
@@ -240,10 +240,7 @@ pub fn evidence(desk: &Desk, claim: &ClaimState) -> Vec<Line> {
                 );
             }
             if view.report.not_examined.is_empty() && view.skipped.is_empty() {
-                page.add(
-                    Ink::Plain,
-                    "Every file that the playbook names was looked at.",
-                );
+                page.add(Ink::Plain, "Nothing is listed as not looked at.");
             }
             if !view.verdict.dropped.is_empty() {
                 page.blank();
@@ -333,6 +330,12 @@ pub fn more(desk: &Desk) -> Vec<Line> {
                 ),
             ],
             2,
+        );
+    }
+    for doubt in desk.doubts() {
+        page.add(
+            Ink::Bad,
+            format!("Nobody vouches for the files of this run: {}", esc(doubt)),
         );
     }
     page.blank();
