@@ -127,6 +127,22 @@ fn several_faults() {
     check("multi-fault");
 }
 #[test]
+fn a_policy_that_keeps_a_client_out() {
+    check("networkpolicy-ingress");
+}
+#[test]
+fn a_slow_query() {
+    check("slow-query");
+}
+#[test]
+fn a_table_s_row_alone_is_a_symptom() {
+    check("symptom-only-row");
+}
+#[test]
+fn noise_raises_no_alarm() {
+    check("healthy-noise");
+}
+#[test]
 fn a_healthy_cluster_raises_no_alarm() {
     check("healthy-cluster");
 }

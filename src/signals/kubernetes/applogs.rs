@@ -147,7 +147,8 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             let from_end = last_content.saturating_sub(shape.last) as usize;
             let at_end = from_end < 30 || total < 60;
             let repeats = shape.count >= 3
-                && u64::from(shape.last - shape.first) * 3 > u64::from(last_content);
+                && (u64::from(shape.last - shape.first) * 3 > u64::from(last_content)
+                    || shape.count >= 10 && at_end);
             let startup_only = shape.last < 40 && total > 400 && !asked;
             let mut score = 0.26 + 0.26 * (shape.words.score - 0.4);
             let application = shape.words.slug != "application-error";
@@ -175,7 +176,9 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             }
             // The line speaks of what the customer speaks of.
             let shared = ctx.shared_words(&shape.words.text);
-            if shared >= 1 && shape.words.score >= 0.55 {
+            if shared >= 1 && shape.words.slug == "feature-disabled" {
+                score += 0.24;
+            } else if shared >= 1 && shape.words.score >= 0.55 {
                 score += if shared >= 2 { 0.2 } else { 0.12 };
             }
             if asked {

@@ -159,6 +159,8 @@ pub fn judge(line: &str) -> Option<Judged> {
                 Level::Error => 1.0,
                 Level::None => 0.97,
                 Level::Warning => 0.8,
+                // The client library says it in passing.
+                Level::Quiet if verdict.slug == "api-client-throttled" => 0.9,
                 Level::Quiet => 0.55,
             };
             let shown = from_word(&text, verdict.at);
@@ -281,6 +283,25 @@ fn best(lines: &[(u32, String)], file: u32, failing: bool) -> Option<Words> {
         }
     }
     let mut words = found?;
+    // What PostgreSQL and others say below the error belongs to it.
+    let detail = lines
+        .iter()
+        .position(|(number, _)| *number == words.src.line)
+        .and_then(|at| lines.get(at + 1))
+        .filter(|(_, line)| {
+            let line = clean(line);
+            ["DETAIL:", "HINT:", "Reason:", "Description:"]
+                .iter()
+                .any(|lead| line.contains(lead))
+        });
+    if let Some((number, _)) = detail {
+        let src = Src {
+            file,
+            line: *number,
+            column: 0,
+        };
+        more.push((f64::MAX, src));
+    }
     more.sort_by(|a, b| b.0.total_cmp(&a.0));
     words.more = more
         .into_iter()

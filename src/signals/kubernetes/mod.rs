@@ -27,7 +27,6 @@ mod notes;
 mod numbers;
 mod objects;
 mod observe;
-mod observed;
 mod outputs;
 mod pages;
 mod patterns;

@@ -390,7 +390,10 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
                 || host == service.name && (service.ns == ns || service.ns.is_empty())
                 || host.starts_with(&format!("{}.{}", service.name, service.ns))
         });
-        let mut parts = host.split('.');
+        let is_address = host
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let mut parts = if is_address { "" } else { host }.split('.');
         let (by_name, by_ns) = (
             parts.next().unwrap_or_default(),
             parts.next().unwrap_or_default(),
@@ -405,7 +408,8 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
                 !text.is_empty()
                     && (by_name == text
                         || super::emit::contains_word(&quote, text)
-                        || ctx.in_ticket(text))
+                        || text.len() > 1
+                            && super::emit::contains_word(&ctx.ticket, &text.to_lowercase()))
             };
             let guards_target = policy.limits_ingress
                 && (policy.ns == target_ns

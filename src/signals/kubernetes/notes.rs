@@ -4,7 +4,7 @@
 
 use super::emit::{Ctx, Draft, cut, one_line, with_pod};
 use super::model::*;
-use super::note_rules::{MOUNT, RULES, Rule};
+use super::note_rules::{MOUNT, Rule, rules};
 use super::time::show;
 use regex::{Captures, Regex};
 use std::collections::BTreeMap;
@@ -16,8 +16,7 @@ struct Compiled {
 }
 
 static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    RULES
-        .iter()
+    rules()
         .filter_map(|rule| {
             regex::RegexBuilder::new(rule.words)
                 .case_insensitive(true)
@@ -404,7 +403,7 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(COMPILED.len(), RULES.len());
+        assert_eq!(COMPILED.len(), rules().count());
     }
 
     #[test]

@@ -179,12 +179,18 @@ impl Seen {
         // A status before the path counts only where it is named (`status=500 … path=/x`).
         let status = |text: &str| -> Option<u16> {
             let found = STATUS.as_ref()?.captures(text)?;
-            ["a", "b", "c"]
-                .iter()
-                .find_map(|group| found.name(group))?
-                .as_str()
-                .parse()
-                .ok()
+            let code = ["a", "b", "c"].iter().find_map(|group| found.name(group))?;
+            // A bare number with a unit behind it is a duration or a size.
+            let after = text.get(code.end()..).unwrap_or_default().trim_start();
+            let has_unit = [
+                "ms", "s ", "sec", "µs", "us ", "bytes", "items", "rows", "MB", "kB", "KB",
+            ]
+            .iter()
+            .any(|unit| after.starts_with(unit));
+            if has_unit && found.name("c").is_some() {
+                return None;
+            }
+            code.as_str().parse().ok()
         };
         let Some(code) = status(rest).or_else(|| {
             line.to_ascii_lowercase()

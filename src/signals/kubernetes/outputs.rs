@@ -14,7 +14,7 @@ const MAX_ANSWERS: usize = 8;
 static ANSWER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r#"(?x)^\s*(?:\x1b\[[0-9;]*m)*["']?(?:
         (?P<helm>(?:Error:\ )?(?:UPGRADE|INSTALLATION|ROLLBACK|INSTALL|UNINSTALL)\ FAILED:?|STATUS:\ failed|STATUS:\ pending-\w+|Error:\ another\ operation|DESCRIPTION:\ .*(?:failed|error).*)
-      | (?P<argo>(?:Comparison|Sync|InvalidSpec|Operation|Unknown|Deletion|OrphanedResource|ExcludedResource|RepeatedResource|SharedResource)(?:Error|Warning)\b|(?:FATA|ERRO)\[\d+\]|Message:\s+(?:one\ or\ more|ComparisonError|.*failed).*)
+      | (?P<argo>(?:Comparison|Sync|InvalidSpec|Operation|Unknown|Deletion|OrphanedResource|ExcludedResource|RepeatedResource|SharedResource)(?:Error|Warning)\b|(?:FATA|ERRO)\[\d+\])
       | (?P<flux>✗\s)
       | (?P<drain>error\ when\ evicting\ pods?|evicting\ pod.*error|There\ are\ pending\ nodes|error:\ unable\ to\ drain)
       | (?P<tf>│?\ ?Error:\s)
@@ -22,8 +22,9 @@ static ANSWER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )"#).ok()
 });
 
-/// Collects the answers of a file; returns how many there were.
-pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)]) -> usize {
+/// Collects the answers of a file; returns how many there were. `page`: a describe page, where indented
+/// words are somebody else's.
+pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)], page: bool) -> usize {
     if lines.len() > MAX_LINES {
         return 0;
     }
@@ -31,6 +32,9 @@ pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)]) -> usize {
     for (at, (number, line)) in lines.iter().enumerate() {
         if found >= MAX_ANSWERS {
             break;
+        }
+        if page && line.starts_with(char::is_whitespace) {
+            continue;
         }
         let Some(captures) = ANSWER.as_ref().and_then(|regex| regex.captures(line)) else {
             continue;
@@ -41,7 +45,11 @@ pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)]) -> usize {
             .copied()
             .unwrap_or("tool");
         // The words may go on in the next line (`is invalid:` and a list).
-        let mut words = line.trim().trim_matches(['"', '\'']).to_owned();
+        let bare = line.trim();
+        let bare = bare
+            .strip_prefix('"')
+            .map_or(bare, |rest| rest.strip_suffix('"').unwrap_or(rest));
+        let mut words = bare.to_owned();
         if words.ends_with(':') || words.len() < 24 {
             for (_, more) in lines.iter().skip(at + 1).take(2) {
                 words.push(' ');
@@ -83,7 +91,7 @@ mod tests {
             .map(|(n, line)| (n as u32 + 1, line))
             .collect();
         let mut cluster = Cluster::default();
-        read(&mut cluster, 0, &lines);
+        read(&mut cluster, 0, &lines, false);
         cluster
             .answers
             .into_iter()

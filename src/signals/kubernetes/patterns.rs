@@ -81,7 +81,7 @@ pub const PATTERNS: &[Pattern] = &[
         "dependency-auth-failed",
         0.9,
         "authentication fails{}",
-        r#"password authentication failed for user "?(?P<what>[\w@.-]+)?|access denied for user '?(?P<what2>[^'\s]+)?|authentication (?:failed|failure|error|required)|auth(?:entication)? failed|invalid (?:username or password|user(?:name)?/password|credentials|login|api[ _-]?key|access[ _-]?(?:key|token)|client[ _]secret|token)|bad credentials|login (?:failed|incorrect)|\bNOAUTH\b|\bWRONGPASS\b|ORA-01017|InvalidAccessKeyId|SignatureDoesNotMatch|SASL.{0,30}(?:fail|invalid)|(?:status|code|HTTP)[ :=/\d.]*401\b|401 Unauthorized|\bUnauthenticated\b|Unauthorized:|no pg_hba.conf entry|publickey"#,
+        r#"password authentication failed for user "?(?P<what>[\w@.-]+)?|access denied for user '?(?P<what2>[^'\s]+)?|authentication (?:failed|failure|error|required)|auth(?:entication)? failed|invalid (?:username or password|user(?:name)?/password|credentials|login|api[ _-]?key|access[ _-]?(?:key|token)|client[ _]secret|token)|bad credentials|login (?:failed|incorrect)|\bNOAUTH\b|\bWRONGPASS\b|ORA-01017|InvalidAccessKeyId|SignatureDoesNotMatch|SASL.{0,30}(?:fail|invalid)|(?:status|code|HTTP)[ :=/\d.]*401\b|401 Unauthorized|\bUnauthenticated\b|Unauthorized:|no pg_hba.conf entry|publickey|HTTP(?: code|/[\d.]+)? 407\b|Proxy Authentication Required"#,
     ),
     p(
         "database-error",
@@ -93,7 +93,7 @@ pub const PATTERNS: &[Pattern] = &[
         "container-missing-env-variable",
         0.93,
         "a required environment variable is not set{}",
-        r#"(?:environment variable|env(?:ironment)? ?var(?:iable)?s?|env)[:\s]+["'`$({]*(?P<what>(?-i:[A-Z][A-Z0-9_]{2,}))["'`)}]*.{0,30}(?:not set|n't set|missing|required|undefined|unset|empty|not defined|must be|not found|not provided|not been set)|(?:missing|required|undefined|unset|no)\b.{0,30}\benv(?:ironment)?(?:[ _]?var(?:iable)?s?)?\b[:\s]*["'`$]*(?P<what2>(?-i:[A-Z][A-Z0-9_]{2,}))?|(?P<what3>(?-i:\b[A-Z][A-Z0-9]*_[A-Z0-9_]+))["'`]? (?:is |must be |was |has |env |variable |environment variable )*(?:not set|not been set|required|undefined|not defined|unset|missing|not provided|not specified|be set|be defined|set to an empty|empty)|KeyError: ['"](?P<what4>(?-i:[A-Z][A-Z0-9_]{2,}))['"]|(?P<what5>\w+): (?:unbound variable|parameter (?:null or )?not set)|you (?:need|must|have) to (?:specify|set|define|provide) (?:one of )?(?:an? |the |following )*(?:env\w*[ :]*)?(?P<what6>(?-i:[A-Z][A-Z0-9_]{3,}))|environment variables? .{0,60}(?:not set|missing|undefined|not defined|is required|not provided)"#,
+        r#"(?:environment variable|env(?:ironment)? ?var(?:iable)?s?|env)[:\s]+["'`$({]*(?P<what>(?-i:[A-Z][A-Z0-9_]{2,}))["'`)}]*.{0,30}(?:not set|n't set|missing|required|undefined|unset|empty|not defined|must be|not found|not provided|not been set)|(?:missing|required|undefined|unset|no)\b.{0,30}\benv(?:ironment)?(?:[ _]?var(?:iable)?s?)?\b[:\s]*["'`$]*(?P<what2>(?-i:[A-Z][A-Z0-9_]{2,}))?|(?P<what3>(?-i:\b[A-Z][A-Z0-9]*_[A-Z0-9_]+))["'`]? (?:is |must be |was |has |env |variable |environment variable )*(?:not set|not been set|required|undefined|not defined|unset|missing|not provided|not specified|be set|be defined|set to an empty|empty)|(?P<what7>(?-i:\b[A-Z][A-Z0-9]*_[A-Z0-9_]+)) must be (?:set|defined|provided|given|specified|configured)|KeyError: ['"](?P<what4>(?-i:[A-Z][A-Z0-9_]{2,}))['"]|(?P<what5>\w+): (?:unbound variable|parameter (?:null or )?not set)|you (?:need|must|have) to (?:specify|set|define|provide) (?:one of )?(?:an? |the |following )*(?:env\w*[ :]*)?(?P<what6>(?-i:[A-Z][A-Z0-9_]{3,}))|environment variables? .{0,60}(?:not set|missing|undefined|not defined|is required|not provided)"#,
     ),
     p(
         "container-unknown-argument",
@@ -285,6 +285,7 @@ pub const NEEDLES: &[&str] = &[
     "unauthenticated",
     "401",
     "noauth",
+    "407",
     "wrongpass",
     "auth",
     "credential",

@@ -7,7 +7,7 @@ use super::patterns::{Pattern, p};
 pub const PATTERNS: &[Pattern] = &[
     p(
         "api-client-throttled",
-        0.7,
+        0.86,
         "its requests to the Kubernetes API are held back by client-side throttling",
         r"client-side throttling|client rate limiter Wait returned an error",
     ),
@@ -21,7 +21,7 @@ pub const PATTERNS: &[Pattern] = &[
         "connection-pool-exhausted",
         0.93,
         "its connection pool is exhausted{}",
-        r"QueuePool limit|HikariPool.{0,60}(?:not available|timed? ?out|exhaust)|(?:connection|thread|worker|db|database|client|session|socket)?[ _-]?pool\b.{0,40}(?:exhaust|starv|timed? ?out|timeout|is full|depleted|no (?:free|available|idle)|limit .{0,12}reached|at capacity)|(?:exhaust|starv)\w*.{0,30}\bpool\b|pool.{0,24}(?:max(?:imum)?|all) .{0,20}(?:in use|reached|used|busy)|no (?:free|available|idle) connections?\b|remaining connection slots|too many clients already|too many connections\b|ConnectionPoolTimeout|CannotGetJdbcConnection|timeout (?:acquiring|waiting for|exceeded when trying to connect).{0,30}(?:connection|pool)|(?:waiting|queued) for (?:a )?(?:free )?connection.{0,40}(?:timeout|timed out|exceeded)|sorry, too many",
+        r"QueuePool limit|HikariPool.{0,60}(?:not available|timed? ?out|exhaust)|(?:connection|thread|worker|db|database|client|session|socket)?[ _-]?pool\b.{0,40}(?:exhaust|starv|timed? ?out|timeout|is full|depleted|no (?:free|available|idle)|limit .{0,12}reached|at capacity)|(?:exhaust|starv)\w*.{0,30}\bpool\b|pool.{0,24}(?:max(?:imum)?|all) .{0,20}(?:in use|reached|used|busy)|no (?:free|available|idle) connections?\b|ConnectionPoolTimeout|CannotGetJdbcConnection|timeout (?:acquiring|waiting for|exceeded when trying to connect).{0,30}(?:connection|pool)|(?:waiting|queued) for (?:a )?(?:free )?connection.{0,40}(?:timeout|timed out|exceeded)",
     ),
     p(
         "config-not-substituted",
@@ -127,9 +127,9 @@ pub const PATTERNS: &[Pattern] = &[
     ),
     p(
         "feature-disabled",
-        0.5,
+        0.76,
         "a feature is switched off by configuration{}",
-        r#"feature(?:[ _-]?(?:flag|toggle|gate))?s?\b.{0,50}\b(?:disabled|false|off|not enabled|inactive)\b|(?:is|are|was) (?:currently )?disabled(?: by| in| via|,| since| due)|maintenance[ _-]mode|read[- ]only mode|kill[ _-]?switch|\b(?P<what>[\w-]+)_ENABLED\b.{0,10}(?:false|off|0)"#,
+        r#"feature(?:[ _-]?(?:flag|toggle|gate))?s?\b.{0,50}\b(?:disabled|false|off|not enabled|inactive)\b|(?:in|entering|enabled?) maintenance[ _-]mode|kill[ _-]?switch|\b(?P<what>[\w-]+)_ENABLED\b.{0,10}(?:false|off|0)"#,
     ),
 ];
 

@@ -195,6 +195,29 @@ impl Reader<'_> {
             || head.iter().any(|line| line.contains("\"gitVersion\""));
         let is_trace = !is_object && traces::is_trace(head);
         let is_query = !is_object && !is_trace && traces::is_query(head);
+        // Records of a log store (Loki, OpenSearch, Elasticsearch, …), one value a line.
+        let is_records = !is_object
+            && entry.kind != FileKind::Empty
+            && head.len() > 5
+            && head.iter().any(|line| {
+                [
+                    "\"streams\"",
+                    "\"_source\"",
+                    "\"hits\"",
+                    "\"logs\"",
+                    "\"log\":",
+                    "\"line\":",
+                    "\"message\":",
+                ]
+                .iter()
+                .any(|key| line.contains(key))
+            })
+            && !is_alerts
+            && !is_analysis;
+        if is_records {
+            self.push_log(entry);
+            return;
+        }
         let is_lag = !is_object
             && head
                 .iter()
@@ -344,6 +367,10 @@ impl Reader<'_> {
                     .iter()
                     .any(|key| line.starts_with(key))
             });
+        let of_host = matches!(self.profile.name, Name::Sosreport | Name::Supportconfig);
+        if !is_log_place && !of_host {
+            outputs::read(&mut self.reading.cluster, id, &lines, is_page);
+        }
         if is_page && describe::read(&mut self.reading.cluster, id, &lines) {
             return;
         }
@@ -352,12 +379,6 @@ impl Reader<'_> {
             return;
         }
         let rows = table::read(&mut self.reading.cluster, id, &lines, &ns, stem);
-        if !is_log_place
-            && self.profile.name != Name::Sosreport
-            && self.profile.name != Name::Supportconfig
-        {
-            outputs::read(&mut self.reading.cluster, id, &lines);
-        }
         if rows == 0 && logs::is_maybe_log(rel, entry.kind) {
             self.log_files.push((id, rel.to_owned()));
         }

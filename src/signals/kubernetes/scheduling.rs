@@ -374,6 +374,17 @@ fn emit(
             }
         }
     }
+    // A pod of the same application lost its place to one of higher priority.
+    let lost = ctx.cluster.notes.iter().find(|note| {
+        note.reason == "Preempted" && note.ns == ns && app_of(&note.name) == app_of(name)
+    });
+    if let Some(note) = lost.filter(|_| slug == "scheduling-insufficient-resources") {
+        details.push_str(&format!(
+            "; its predecessor {} was preempted by a pod of higher priority",
+            note.name
+        ));
+        draft = draft.show(ctx.quote(note.src, &note.message));
+    }
     // An unbound claim is the consequence of what keeps it unbound.
     if slug == "scheduling-unbound-volume" {
         draft.signal.strength = draft.signal.strength.min(0.66);

@@ -133,6 +133,43 @@ pub fn detect(ctx: &Ctx) {
         ask_for(ctx, pod, &container, slug);
     }
     row_only_events(ctx);
+    asked_but_well(ctx);
+}
+
+/// The customer complains about an application that looks well, and nothing of what it says is in the bundle.
+fn asked_but_well(ctx: &Ctx) {
+    let told = |signal: &crate::signals::Signal| {
+        signal.strength >= 0.5 || signal.role == crate::signals::Role::Symptom
+    };
+    if ctx.ticket.trim().is_empty() || ctx.signals().iter().any(told) {
+        return;
+    }
+    let named = |pod: &&Pod| ctx.in_ticket(&pod.name) || ctx.in_ticket(pod.app());
+    let mut seen = std::collections::BTreeSet::new();
+    for pod in ctx.cluster.pods.iter().filter(named) {
+        let has_log = ctx
+            .cluster
+            .logs
+            .iter()
+            .any(|log| !log.empty && lastwords::belongs(log, pod, ""));
+        if has_log || !seen.insert((pod.ns.clone(), pod.app().to_owned())) || seen.len() > 3 {
+            continue;
+        }
+        let ns = if pod.ns.is_empty() {
+            String::new()
+        } else {
+            format!("-n {} ", pod.ns)
+        };
+        ctx.ask(
+            format!(
+                "log of pod {} (kubectl {ns}logs {})",
+                pod.full_name(),
+                pod.name
+            ),
+            "the pod looks well from outside and no log of it is in the bundle; what it says while it fails is not known",
+            None,
+        );
+    }
 }
 
 /// A table's row that already says OOMKilled.

@@ -152,6 +152,26 @@ fn rollout(ctx: &Ctx, workload: &Workload) {
         .show(ctx.quote(desired.src, &workload.name));
         ctx.emit(draft);
     }
+    let nowhere = workload
+        .desired
+        .as_ref()
+        .filter(|desired| desired.v == 0 && workload.kind == "DaemonSet");
+    if let Some(desired) = nowhere.filter(|_| !workload.node_selector.v.is_empty()) {
+        let selector = &workload.node_selector;
+        let strength = match () {
+            () if asked => 0.85,
+            () if ctx.narrow => 0.6,
+            () => 0.3,
+        };
+        let draft = Draft::cause("daemonset-selects-no-node", "DaemonSet", &workload.ns, &workload.name, strength)
+            .says(
+                format!("{kind} {name} runs on no node: none matches its node selector {}", selector.v),
+                format!("{kind} {name} wants 0 pods because no node has the labels of its node selector {}.", selector.v),
+            )
+            .show(ctx.quote_loc(selector))
+            .show(ctx.quote(desired.src, ""));
+        ctx.emit(draft);
+    }
     if workload.kind == "Deployment" && workload.suspended.v {
         let draft = Draft::cause(
             "rollout-paused",

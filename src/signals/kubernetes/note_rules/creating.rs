@@ -1,0 +1,167 @@
+//! Creating pods: quotas, admission, rights, missing things that a pod names.
+
+use super::{Rule, rule};
+
+const CREATE: &[&str] = &[
+    "FailedCreate",
+    "ReplicaFailure",
+    "FailedUpdate",
+    "Forbidden",
+    "FailedCreatePod",
+];
+
+/// The rules, special before general.
+pub const RULES: &[Rule] = &[
+    rule(
+        "resource-quota-exceeded",
+        &[],
+        r"exceeded quota: (?P<quota>[\w.-]+), requested: (?P<asked>.*?), used: (?P<used>.*?), limited: (?P<hard>[^\n]*)",
+        "quota {quota} is exceeded: requested {asked}, used {used}, limited {hard}",
+        0.94,
+    ),
+    rule(
+        "quota-needs-resources",
+        &[],
+        r"failed quota: (?P<quota>[\w.-]+): must specify (?P<what>[^\n]*)",
+        "quota {quota} demands that pods specify {what}",
+        0.93,
+    ),
+    rule(
+        "limitrange-violation",
+        &[],
+        r"(?:maximum|minimum) (?:cpu|memory|storage|ephemeral-storage) (?:usage|limit|request)? ?per (?:Container|Pod|PersistentVolumeClaim) is|limit to request ratio per",
+        "the limit range of the namespace forbids the requested resources",
+        0.93,
+    ),
+    rule(
+        "service-account-missing",
+        &[],
+        r#"serviceaccount "?(?P<what>[^"\s]+)"? not found"#,
+        "service account {what} does not exist (not found)",
+        0.93,
+    ),
+    rule(
+        "pod-security-violation",
+        &[],
+        r#"violates PodSecurity "(?P<what>[^"]+)"|unable to validate against any (?:pod )?security (?:policy|context constraint)"#,
+        "pod security rules forbid the pod ({what})",
+        0.93,
+    ),
+    rule(
+        "admission-webhook-denied",
+        &[],
+        r#"admission webhook "(?P<who>[^"]+)" denied the request"#,
+        "admission webhook {who} denies the request",
+        0.92,
+    ),
+    rule(
+        "webhook-unavailable",
+        &[],
+        r#"failed calling webhook "(?P<who>[^"]+)"|failed to call webhook"#,
+        "the admission webhook {who} cannot be called, so the API server refuses the request",
+        0.93,
+    ),
+    rule(
+        "rbac-forbidden",
+        &[],
+        r#"(?:is )?forbidden: User "(?P<who>[^"]+)" cannot (?P<what>.{3,120})"#,
+        "RBAC forbids it: {who} cannot {what}",
+        0.88,
+    ),
+    rule(
+        "api-version-removed",
+        &[],
+        r#"no matches for kind "(?P<what>[^"]+)" in version "(?P<ver>[^"]+)""#,
+        "kind {what} in version {ver} is not served by this cluster",
+        0.88,
+    ),
+    rule(
+        "priority-class-missing",
+        &[],
+        r"no PriorityClass with name (?P<what>\S+) was found",
+        "priority class {what} does not exist",
+        0.93,
+    ),
+    rule(
+        "runtime-class-missing",
+        &[],
+        r#"runtimeclass(?:\.node\.k8s\.io)? "(?P<what>[^"]+)" not found|no runtime for "(?P<what2>[^"]+)" is configured"#,
+        "runtime class {what} does not exist or the node does not know its handler",
+        0.93,
+    ),
+    rule(
+        "namespace-being-deleted",
+        &[],
+        r"unable to create new content in namespace (?P<what>\S+) because it is being terminated",
+        "namespace {what} is being deleted, so nothing can be created in it",
+        0.92,
+    ),
+    rule(
+        "autoscaler-cannot-add-nodes",
+        &[
+            "NotTriggerScaleUp",
+            "FailedToScaleUpGroup",
+            "ScaleUpTimedOut",
+            "FailedScaleUp",
+        ],
+        r"max node group size reached|max(?:imum)? cluster (?:cpu|memory|cores|size)|limit reached|FailedToScaleUp|timed out|quota|Insufficient|backoff after failed scale-up",
+        "the cluster autoscaler cannot add a node: {why}",
+        0.6,
+    ),
+    rule(
+        "host-port-or-address-conflict",
+        &[],
+        r"provided (?:port|IP) (?P<what>\S*) ?is already allocated|failed to allocate (?:a )?(?:nodePort|requested HealthCheck NodePort)|node port .{0,20}already allocated",
+        "the requested port or address {what} is already taken",
+        0.9,
+    ),
+    rule(
+        "ingress-conflict",
+        &[],
+        r#"host "(?P<what>[^"]+)" and path "[^"]*" is already defined in ingress (?P<where>[\w/.-]+)"#,
+        "host {what} is already defined in another ingress",
+        0.92,
+    ),
+    rule(
+        "immutable-field-changed",
+        &[],
+        r"field is immutable|updates to statefulset spec for fields other than",
+        "a field that cannot be changed on an existing object was changed (field is immutable)",
+        0.88,
+    ),
+    rule(
+        "issuer-missing",
+        &[],
+        r#"(?:Referenced "?(?P<kind>ClusterIssuer|Issuer)"? not found|(?:cluster)?issuers?\.cert-manager\.io "(?P<what>[^"]+)" not found)"#,
+        "the issuer that its certificate names does not exist (not found)",
+        0.93,
+    ),
+    rule(
+        "gitops-source-failed",
+        &[],
+        r"failed to (?:checkout|clone|fetch|pull|download)|unable to clone|authentication required|repository not found|Failed to load target state|failed to generate manifest|kustomization path not found|chart .{1,80} not found|no chart (?:version|name) found|ArtifactFailed|couldn't find remote ref|app path does not exist",
+        "the source of its manifests (repository, chart, path or credentials) cannot be read",
+        0.86,
+    ),
+    rule(
+        "secret-store-failed",
+        &[],
+        r"SecretSyncedError|could not get secret data from provider|error (?:retrieving|getting) secret|SecretStore.{0,40}(?:not ready|not found|invalid)|InvalidProviderConfig|could not get provider client",
+        "its secret cannot be fetched from the secret store",
+        0.9,
+    ),
+    rule(
+        "operator-degraded",
+        &["ReconcileFailed", "ReconcileErr"],
+        r"(?P<why>.*)",
+        "its operator cannot reconcile it",
+        0.72,
+    ),
+    rule(
+        "workload-create-failed",
+        CREATE,
+        r"(?P<why>.*)",
+        "its pods cannot be created",
+        0.78,
+    ),
+];
