@@ -84,9 +84,12 @@ fn analyse(root: &str, files: &pack::Files) -> Analysis {
     )
 }
 
-/// Causes with their strengths, those that would be findings.
-fn causes(analysis: &Analysis) -> Vec<(String, i64)> {
-    let mut found: Vec<(String, i64)> = analysis
+/// Causes with their strengths in thousandths.
+type Found = Vec<(String, i64)>;
+
+/// The causes that would be findings.
+fn causes(analysis: &Analysis) -> Found {
+    let mut found: Found = analysis
         .signals
         .iter()
         .filter(|signal| signal.role == Role::Cause && signal.strength >= FINDING)
@@ -103,7 +106,7 @@ fn causes(analysis: &Analysis) -> Vec<(String, i64)> {
 }
 
 /// Each fixture with the causes found in it as it is.
-static UNCHANGED: LazyLock<Vec<(Fixture, Vec<(String, i64)>)>> = LazyLock::new(|| {
+static UNCHANGED: LazyLock<Vec<(Fixture, Found)>> = LazyLock::new(|| {
     fixtures()
         .into_iter()
         .map(|fixture| {
