@@ -286,10 +286,7 @@ mod tests {
 
     #[test]
     fn use_within_the_license_is_silent_and_the_peak_above_it_is_named_with_its_day() {
-        assert_eq!(
-            found(&[("license.yaml", LICENSE), ("telemetry/usage.jsonl", LOW)]),
-            []
-        );
+        assert!(found(&[("license.yaml", LICENSE), ("telemetry/usage.jsonl", LOW)]).is_empty());
         let all = format!("{LOW}{HIGH}{LOW}");
         let signals = found(&[("license.yaml", LICENSE), ("telemetry/usage.jsonl", &all)]);
         assert_eq!(
