@@ -38,7 +38,7 @@ fn a_file_that_is_no_archive_is_refused() {
         b"these are my notes, not an archive\n"
             .repeat(100)
             .as_slice(),
-        "not a",
+        "neither a tar nor a zip archive",
     );
 }
 

@@ -142,7 +142,11 @@ fn everywhere(fixture: &Fixture, change: &dyn Fn(&str) -> String) -> (String, pa
 
 #[test]
 fn every_fixture_s_answer_is_found_by_the_signals() {
-    for fixture in fixtures() {
+    // What only a playbook of its own looks for is tested with that playbook.
+    for fixture in fixtures()
+        .iter()
+        .filter(|fixture| fixture.expect.get("playbook").is_none())
+    {
         let analysis = analyse(&fixture.root, &fixture.files);
         let top = analysis
             .signals

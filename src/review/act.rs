@@ -61,7 +61,7 @@ pub enum Action {
         text: String,
     },
     /// Takes the last decision, edit or comment back.
-    Undo,
+    Undo {},
     /// Approves and signs.
     Approve(Signing),
     /// Rejects the whole report and signs that; the note is the reason.

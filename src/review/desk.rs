@@ -330,7 +330,7 @@ impl Desk {
                 let text = words("the comment", &text, 1, MAX_WORDS)?;
                 self.note(Event::Commented { claim, text })
             }
-            Action::Undo => match fold::last_undoable(&self.review) {
+            Action::Undo {} => match fold::last_undoable(&self.review) {
                 Some(entry) => self.note(Event::Undone { entry }),
                 None => refuse("there is nothing to undo"),
             },

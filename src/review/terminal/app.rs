@@ -113,7 +113,7 @@ pub fn done(action: &Action) -> &'static str {
         Action::Edit { .. } => "A new version was made.",
         Action::Verify { .. } => "Verified.",
         Action::Comment { .. } => "Kept.",
-        Action::Undo => "Taken back; the history keeps it.",
+        Action::Undo {} => "Taken back; the history keeps it.",
         Action::Approve(_) | Action::RejectReport(_) => "Signed.",
     }
 }
@@ -295,7 +295,7 @@ impl App {
             KeyCode::Char('a') => {
                 return Flow::Act(Box::new(Action::Accept { claim: id, version }));
             }
-            KeyCode::Char('u') => return Flow::Act(Box::new(Action::Undo)),
+            KeyCode::Char('u') => return Flow::Act(Box::new(Action::Undo {})),
             KeyCode::Char('r') => {
                 self.ask("Why do you reject this claim?", "", Then::Reject);
             }

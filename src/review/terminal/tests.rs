@@ -61,6 +61,8 @@ impl Screen {
                 let line: String = (0..buffer.area.width)
                     .map(|x| buffer[(x, y)].symbol())
                     .collect();
+                // The place of the test's own directory changes.
+                let line = line.split("failed to read").next().unwrap_or_default();
                 line.trim_end().to_owned() + "\n"
             })
             .collect()

@@ -429,8 +429,8 @@ mod tests {
             ),
             (
                 "Could not resolve placeholder 'db.url' in value \"${db.url}\"",
-                "container-config-invalid",
-                "db.url",
+                "config-not-substituted",
+                "${db.url}",
             ),
             (
                 "x509: certificate has expired or is not yet valid",
