@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tries the hooks of .pre-commit-hooks.yaml with the real pre-commit framework on a real repository,
-# and holds the SARIF output against the standard's own schema (tests/data, unchanged from OASIS).
+# and holds the SARIF output against what the standard asks of it.
 # Needs git, python3 with venv, and the program: NARROWROOM=PATH, or target/release/narrowroom.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ fail() { echo "failed: $*" >&2; exit 1; }
 step() { echo "- $*"; }
 
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check pre-commit==4.7.0 jsonschema==4.25.1
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check pre-commit==4.7.0
 mkdir "$work/bin" "$work/home" "$work/repo" "$work/hooks"
 ln -s "$program" "$work/bin/narrowroom"
 export PATH="$work/bin:$work/venv/bin:$PATH" HOME="$work/home" PRE_COMMIT_HOME="$work/pre-commit"
@@ -103,17 +103,22 @@ step "--from-ref and --to-ref look at the commits"
 
 narrowroom guard --sarif --no-model --range HEAD >"$work/guard.sarif" || true
 nothing_of "$work/guard.sarif"
-python3 - "$root/tests/data/sarif-2.1.0.schema.json" "$work/guard.sarif" <<'PYTHON'
+python3 - "$work/guard.sarif" <<'PYTHON'
 import json, sys
-import jsonschema
-schema, log = (json.load(open(path)) for path in sys.argv[1:])
-validator = jsonschema.Draft7Validator(schema)
-validator.validate(log)
-assert log["runs"][0]["results"], "there is no result to validate"
-log["runs"][0]["results"][0]["level"] = "very bad"
-assert list(validator.iter_errors(log)), "the schema accepts anything"
+log = json.load(open(sys.argv[1]))
+assert log["version"] == "2.1.0", log["version"]
+run = log["runs"][0]
+rules = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+assert run["results"], "there is no result"
+for result in run["results"]:
+    assert result["ruleId"] in rules, result
+    assert result["level"] in ("none", "note", "warning", "error"), result
+    assert result["message"]["text"], result
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "src/app.py", place
+    assert place["region"]["startLine"] == 3, place
 PYTHON
-step "the SARIF log is valid by the schema of the standard"
+step "the SARIF log names rule, level, message and place"
 
 printf 'import os\n\ntoken = os.environ["TOKEN"]\n' >src/app.py
 git add -A

@@ -168,7 +168,7 @@ fn a_review_is_signed_with_the_keyboard_and_the_terminal_is_given_back() {
         report["findings"].as_array().unwrap().len() + 1
     };
     for _ in 0..claims {
-        for _ in 0..6 {
+        for _ in 0..12 {
             driven.press("\x1b[6~");
             driven.press("\t");
         }

@@ -129,7 +129,7 @@ impl Watch for Line {
         let (columns, height) = size();
         let lines = preliminary(report, columns, height.saturating_sub(3));
         self.rows = lines.len();
-        let _ = write!(std::io::stderr(), "{}\n", lines.join("\n"));
+        let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
         let _ = std::io::stderr().flush();
     }
 }

@@ -41,8 +41,11 @@ pub struct Plan {
     /// Reports made elsewhere, `<id>.json`: scored instead of running anything.
     pub reports: Option<PathBuf>,
     /// Called when a case is done: how many of how many, and which.
-    pub progress: Box<dyn Fn(usize, usize, &str)>,
+    pub progress: Told,
 }
+
+/// Told how many of how many cases are done, and which one was.
+pub type Told = Box<dyn Fn(usize, usize, &str)>;
 
 /// A finding of a scored run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

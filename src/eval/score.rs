@@ -159,7 +159,7 @@ pub fn score(truth: &Truth, report: Option<&Value>, lines: &dyn Lines) -> CaseSc
     let title_of =
         |at: usize| -> String { flat(findings[at].get("title")).chars().take(100).collect() };
     let cause_of = |at: usize| findings.get(at).map(|f| flat(f.get("cause")));
-    score.first_cause = cause_of(0);
+    score.first_cause = findings.first().map(|f| flat(f.get("cause")));
     let right = |text: &str| match truth.kind {
         Kind::Positive => forms.meets(&truth.must, text),
         Kind::Multi => truth

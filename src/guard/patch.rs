@@ -162,10 +162,7 @@ impl<S: Sink> Reader<'_, S> {
         // Git can be told to leave out the blank before an empty line.
         let (signs, text): (&[u8], &[u8]) = match bytes {
             b"" | b"\r" if parents == 1 => (&blank, bytes),
-            _ => match bytes.split_at_checked(parents) {
-                Some(both) => both,
-                None => (&[], &[]),
-            },
+            _ => bytes.split_at_checked(parents).unwrap_or_default(),
         };
         let kind = if !signs.is_empty() && signs.iter().all(|s| matches!(s, b' ' | b'+' | b'-')) {
             hunk.take(signs)

@@ -776,27 +776,26 @@ impl<'a> Session<'a> {
         while let Some(frame) = worker.next().await? {
             match self.common(Zone::Room, frame, watch)? {
                 None => {}
+                Some(FromWorker::Provisional(_)) if !(use_model && watch.looks()) => {}
                 Some(FromWorker::Provisional(report)) => {
                     // Nothing unverified reaches a person, not even for a few seconds.
-                    if use_model && watch.looks() {
-                        let facts = report.bundle.clone();
-                        let text = serde_json::to_string(&report)
-                            .or_fail(ExitCode::Bug, "failed to write the draft")?;
-                        let (verdict, passed, _) = self
-                            .judge(
-                                &unpacked.index,
-                                Unverified {
-                                    text,
-                                    is_prose: false,
-                                },
-                                false,
-                                Some(facts),
-                                watch,
-                            )
-                            .await?;
-                        if !verdict.is_rejected() {
-                            watch.provisional(&passed);
-                        }
+                    let facts = report.bundle.clone();
+                    let text = serde_json::to_string(&report)
+                        .or_fail(ExitCode::Bug, "failed to write the draft")?;
+                    let (verdict, passed, _) = self
+                        .judge(
+                            &unpacked.index,
+                            Unverified {
+                                text,
+                                is_prose: false,
+                            },
+                            false,
+                            Some(facts),
+                            watch,
+                        )
+                        .await?;
+                    if !verdict.is_rejected() {
+                        watch.provisional(&passed);
                     }
                 }
                 Some(FromWorker::Exchange(exchange)) => {

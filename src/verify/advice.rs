@@ -291,13 +291,12 @@ fn sentence_start(text: &str) -> usize {
         .filter(|(at, _)| text[at + 1..].starts_with(char::is_whitespace))
         .map(|(at, _)| at + 1)
         // A number at the beginning of a line is the number of a step.
-        .filter(|at| {
+        .rfind(|at| {
             !text[..at - 1]
                 .trim()
                 .bytes()
                 .all(|byte| byte.is_ascii_digit())
         })
-        .next_back()
         .unwrap_or(0)
 }
 

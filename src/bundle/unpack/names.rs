@@ -39,33 +39,6 @@ pub fn folded(path: &str, seed: &RandomState) -> u64 {
     seed.hash_one(lower)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shown_is_short_ascii() {
-        assert_eq!(shown(b"logs/a.log"), "logs/a.log");
-        assert_eq!(
-            shown("a\u{202e}b\x1b[2J".as_bytes()),
-            "a\\u{202e}b\\u{1b}[2J"
-        );
-        assert_eq!(shown(b"a\xffb"), "a\\xffb");
-        let long = shown("é".repeat(100_000).as_bytes());
-        assert!(long.chars().count() <= SHOWN_CHARS && long.ends_with('…'));
-    }
-
-    #[test]
-    fn folding_ignores_case_and_form_and_nothing_else() {
-        let seed = RandomState::new();
-        let same = |a, b| folded(a, &seed) == folded(b, &seed);
-        assert!(same("A/README", "a/readme"));
-        assert!(same("caf\u{e9}", "CAFE\u{301}"));
-        assert!(!same("a/b", "a/c"));
-        assert!(!same("cafe", "caf\u{e9}"));
-    }
-}
-
 /// Endings of a compressed single file, and of archives in one file.
 const STREAMS: [&str; 4] = [".gz", ".xz", ".zst", ".bz2"];
 const ARCHIVES: [&str; 7] = [".tar", ".tgz", ".txz", ".tzst", ".tbz", ".tbz2", ".zip"];
@@ -105,5 +78,32 @@ pub fn single(name: &str) -> Option<String> {
     match BundlePath::parse(single) {
         Ok(path) => Some(path.as_str().to_owned()),
         Err(_) => Some("file".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_short_ascii() {
+        assert_eq!(shown(b"logs/a.log"), "logs/a.log");
+        assert_eq!(
+            shown("a\u{202e}b\x1b[2J".as_bytes()),
+            "a\\u{202e}b\\u{1b}[2J"
+        );
+        assert_eq!(shown(b"a\xffb"), "a\\xffb");
+        let long = shown("é".repeat(100_000).as_bytes());
+        assert!(long.chars().count() <= SHOWN_CHARS && long.ends_with('…'));
+    }
+
+    #[test]
+    fn folding_ignores_case_and_form_and_nothing_else() {
+        let seed = RandomState::new();
+        let same = |a, b| folded(a, &seed) == folded(b, &seed);
+        assert!(same("A/README", "a/readme"));
+        assert!(same("caf\u{e9}", "CAFE\u{301}"));
+        assert!(!same("a/b", "a/c"));
+        assert!(!same("cafe", "caf\u{e9}"));
     }
 }

@@ -183,7 +183,7 @@ pub const PATTERNS: &[Pattern] = &[
         "etcd-unhealthy",
         0.86,
         "etcd is unhealthy: out of space, without leader, or its disk is too slow",
-        r"mvcc: database space exceeded|etcdserver: (?:no leader|request timed out|mvcc|leader changed|too many requests)|alarm:NOSPACE|slow fdatasync|failed to send out heartbeat on time|apply (?:request|entries) took too long|took too long.{0,40}(?:to execute|expected-duration)|waiting for ReadIndex response took too long",
+        r"mvcc: database space exceeded|etcdserver: (?:no leader|request timed out|mvcc|leader changed|too many requests)|alarm:NOSPACE|slow fdatasync|failed to send out heartbeat on time|took too long.{0,80}?(?:\x22took\x22:\x22|\()(?:\d+m)?\d+(?:\.\d+)?s\b|waiting for ReadIndex response took too long",
     ),
     p(
         "dependency-timeout",

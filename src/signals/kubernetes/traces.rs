@@ -340,9 +340,11 @@ fn slow_span(ctx: &Ctx) {
                 .unwrap_or(0.0)
                 .min(span.ms)
     };
+    // The summary of a whole trace has no id of its own; where there are spans it says nothing more.
+    let has_ids = spans.iter().any(|span| !span.id.is_empty());
     let near: Vec<&Span> = spans
         .iter()
-        .filter(|span| span.ms >= longest.ms * 0.5)
+        .filter(|span| span.ms >= longest.ms * 0.5 && (!has_ids || !span.id.is_empty()))
         .collect();
     let inner = if children.is_empty() {
         near.iter()
@@ -455,7 +457,7 @@ fn of_series(ctx: &Ctx, series: &Series) {
     .find(|text| !text.is_empty())
     .unwrap_or_default();
     let ns = label("namespace");
-    let found = if has("throttl") && high >= 0.25 && high <= 100.0 {
+    let found = if has("throttl") && (0.25..=100.0).contains(&high) {
         Some((
             "cpu-throttled",
             format!(
@@ -483,8 +485,7 @@ fn of_series(ctx: &Ctx, series: &Series) {
             0.56,
         ))
     } else if (has("kubelet_volume_stats_available") || has("filesystem_avail"))
-        && value >= 0.0
-        && value < 0.05
+        && (0.0..0.05).contains(&value)
     {
         Some((
             "container-disk-full",

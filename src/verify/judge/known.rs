@@ -160,9 +160,11 @@ impl Judge<'_> {
         strictness: Strictness,
     ) -> bool {
         let names = extract(text);
-        names.iter().fold(true, |all, name| {
-            self.name(spot, name, shown, strictness) && all
-        })
+        let mut all = true;
+        for name in &names {
+            all &= self.name(spot, name, shown, strictness);
+        }
+        all
     }
 
     /// Judges one name.

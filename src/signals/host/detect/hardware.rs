@@ -31,15 +31,14 @@ pub fn detect(host: &Host, out: &mut Partial) {
             .commands(program, |_| true)
             .into_iter()
             .find(|doc| missing_volume(doc).is_some())
+            && let Some((number, line)) = missing_volume(&doc)
         {
-            if let Some((number, line)) = missing_volume(&doc) {
-                Draft::cause("lvm-missing-device", "lvm-volume-missing", 0.76, "Volume group", "")
+            Draft::cause("lvm-missing-device", "lvm-volume-missing", 0.76, "Volume group", "")
                     .says(format!("LVM misses a physical volume: {}", line.trim()), format!("A disk of a volume group is gone: {}. Logical volumes on it are partial or cannot be activated.", line.trim().trim_end_matches('.')))
                     .cites([doc.cite(number)])
                     .if_ticket(host, WORDS)
                     .put(out);
-                break;
-            }
+            break;
         }
     }
     if let Some(doc) = host.file("proc/drbd") {
