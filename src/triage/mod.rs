@@ -294,6 +294,7 @@ pub async fn unpack(request: &Request, out: &Path, watch: &mut dyn Watch) -> Res
         let parent = out.parent().unwrap_or(Path::new("/"));
         let scratch = Scratch::create(parent, &record::new_id())?;
         let mut session = Session::new(request, &scratch)?;
+        session.open_inner = true;
         let unpacked = session.unpack(watch).await?;
         files::adopt(&session.tree)?;
         files::place(&session.tree, out)?;
@@ -556,6 +557,8 @@ pub(crate) struct Session<'a> {
     /// The model that the room is started with after an escalation.
     larger: Option<ModelChoice>,
     name: String,
+    /// Whether archives inside the bundle are opened: citations name files of the bundle itself.
+    open_inner: bool,
 }
 
 impl<'a> Session<'a> {
@@ -583,6 +586,7 @@ impl<'a> Session<'a> {
             ablation: Ablation::default(),
             larger: None,
             name: String::new(),
+            open_inner: false,
         })
     }
 
@@ -603,6 +607,7 @@ impl<'a> Session<'a> {
             limits: self.request.limits.clone(),
             allow_weaker: self.request.allow_weaker.clone(),
             name: self.name.clone(),
+            open_inner: self.open_inner,
         }
     }
 

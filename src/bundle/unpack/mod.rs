@@ -191,7 +191,11 @@ impl Unpacker {
                 if depth == self.limits.depth {
                     stop.get_or_insert("it lies too deep, an archive in archives");
                 } else if opened == self.limits.inner_archives {
-                    stop = Some("too many archives were opened before it");
+                    stop = Some(if opened == 0 {
+                        "archives inside a bundle are opened by narrowroom unpack"
+                    } else {
+                        "too many archives were opened before it"
+                    });
                 }
                 if let Some(why) = stop {
                     self.guest.sink()?.stays_closed(&path, why);
