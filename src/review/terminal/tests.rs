@@ -63,6 +63,10 @@ impl Screen {
                     .collect();
                 // The place of the test's own directory changes.
                 let line = line.split("failed to read").next().unwrap_or_default();
+                let line = match line.contains("/attestation.intoto.jsonl") {
+                    true => "[the attestation]",
+                    false => line,
+                };
                 line.trim_end().to_owned() + "\n"
             })
             .collect()
