@@ -259,7 +259,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         .file_name()
         .ok_or_else(|| Error::usage(format!("{} names no file", shown(path))))?;
     let temporary = parent.join(format!(
-        ".{}.{}.partial",
+        ".{}.{}{SUFFIX}",
         name.to_string_lossy(),
         std::process::id()
     ));
@@ -341,7 +341,8 @@ pub struct Scratch {
 }
 
 const LOCK: &str = ".lock";
-const SUFFIX: &str = ".partial";
+/// How the name of what is not whole yet ends.
+pub const SUFFIX: &str = ".partial";
 
 impl Scratch {
     /// Makes `parent/.<name>.partial` and sweeps what dead processes left in `parent`.

@@ -326,15 +326,15 @@ pub fn names(runs: &Path) -> Vec<String> {
 fn recover(runs: &Path, key: &Key) -> Result<()> {
     let at = folder(runs);
     for name in files::names(&at.join(FOLDER)).unwrap_or_default() {
-        let Some(run) = name.strip_suffix(".json").or_else(|| {
-            name.strip_suffix(".lock")
-                .map(|n| n.trim_start_matches('.'))
-        }) else {
+        let Some(run) = run_of(&name) else {
             continue;
         };
         let Some(_dead) = append::Lock::now(&lock_of(&at, run))? else {
             continue;
         };
+        if name.ends_with(files::SUFFIX) {
+            append::remove(&at.join(FOLDER).join(&name))?;
+        }
         if let Some(saved) = read(&file_of(&at, run), &key.public())?
             && !is_logged(&at, &saved)?
         {
@@ -344,6 +344,20 @@ fn recover(runs: &Path, key: &Key) -> Result<()> {
         append::remove(&lock_of(&at, run))?;
     }
     Ok(())
+}
+
+/// Whose a file of the folder is: the entry, its lock, or the half of an entry that was being written.
+fn run_of(name: &str) -> Option<&str> {
+    let hidden = name.strip_prefix('.');
+    name.strip_suffix(".json")
+        .filter(|_| hidden.is_none())
+        .or_else(|| hidden?.strip_suffix(".lock"))
+        .or_else(|| {
+            hidden?
+                .strip_suffix(files::SUFFIX)?
+                .split_once(".json.")
+                .map(|(run, _)| run)
+        })
 }
 
 /// What a killed process came to.

@@ -138,6 +138,8 @@ pub enum Format {
     Markdown,
     /// One file for a browser; prints well
     Html,
+    /// SARIF 2.1.0
+    Sarif,
 }
 
 impl Show {
@@ -145,7 +147,7 @@ impl Show {
     pub fn run(self) -> Result<ExitCode> {
         let dir = record::find(&self.runs.path(), &self.run)?;
         let run = record::load(&dir)?;
-        if self.sarif {
+        if self.sarif || self.format == Some(Format::Sarif) {
             print_json(&crate::report::sarif::of_report(&run.report))?;
         } else if self.json || self.record {
             match () {

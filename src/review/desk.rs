@@ -542,6 +542,9 @@ impl crate::triage::Watch for Quiet {
 /// Holds the files of the run against its attestation: why nobody vouches for them, and where they
 /// are not what it says.
 fn vouched(opening: &Opening) -> Result<(Vec<String>, Vec<String>)> {
+    if !files::exists(&opening.dir.join(crate::attest::FILE)) {
+        return Ok((vec!["this run has no attestation".to_owned()], vec![]));
+    }
     let program = match &opening.log_key {
         Some(path) => Key::load(path)?,
         None => Key::load_or_create(None)?,

@@ -292,7 +292,7 @@ impl Reply {
             for ask in &self.ask_for {
                 let text = match ask.why.is_empty() {
                     true => stop(&ask.what),
-                    false => format!("{} {}", stop(&ask.what), stop(&ask.why)),
+                    false => format!("{}: {}", ask.what, stop(&ask.why)),
                 };
                 let mut lines = wrap(&escape::terminal(&text), COLUMNS - 4).into_iter();
                 if let Some(first) = lines.next() {
@@ -342,11 +342,11 @@ impl Reply {
         if !self.ask_for.is_empty() {
             out.push_str("\nPlease also send us:\n\n");
             for ask in &self.ask_for {
-                let why = match ask.why.is_empty() {
-                    true => String::new(),
-                    false => format!(" {}", md(&stop(&ask.why))),
+                let text = match ask.why.is_empty() {
+                    true => md(&stop(&ask.what)),
+                    false => format!("{}: {}", md(&ask.what), md(&stop(&ask.why))),
                 };
-                out.push_str(&format!("- {}{why}\n", md(&stop(&ask.what))));
+                out.push_str(&format!("- {text}\n"));
             }
         }
         out.push_str(&format!(

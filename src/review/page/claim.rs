@@ -300,7 +300,7 @@ fn tick_list<'a>(out: &mut String, ticks: impl Iterator<Item = &'a Tick>) {
             status => format!("{}: ", say::tick_word(status)),
         };
         out.push_str(&format!(
-            "<li class=\"{class}\"><span aria-hidden=\"true\">{}</span><span><b class=\"rule\">{}</b> {}. <span class=\"why\">{word}{}</span></span></li>\n",
+            "<li class=\"{class}\"><span aria-hidden=\"true\">{}</span><span><b class=\"rule\">{}</b> {}: <span class=\"why\">{word}{}</span></span></li>\n",
             say::tick(tick.status),
             esc(&tick.rule),
             esc(&tick.what),

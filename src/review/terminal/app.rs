@@ -101,6 +101,8 @@ pub struct App {
     pub bad: bool,
     /// Rows of one side, from the last draw.
     pub rows: usize,
+    /// What was seen could not be written down; it is tried again after the next key.
+    pub stuck: bool,
 }
 
 /// What is said after an act.
@@ -132,6 +134,7 @@ impl App {
             message: String::new(),
             bad: false,
             rows: 1,
+            stuck: false,
         };
         let doubt = app
             .desk
@@ -176,13 +179,16 @@ impl App {
         let claim = self.current()?;
         let whole = self.claim.ended && self.evidence.ended;
         let on_screen = matches!(self.mode, Mode::Claims) && !self.desk.state().is_hidden();
-        (whole && on_screen && claim.seen.is_none() && self.desk.state().signed.is_none()).then(
-            || Action::Seen {
-                claim: claim.id.clone(),
-                version: claim.current().number,
-                shown: super::shown_hash(&self.desk, claim),
-            },
-        )
+        (whole
+            && on_screen
+            && !self.stuck
+            && claim.seen.is_none()
+            && self.desk.state().signed.is_none())
+        .then(|| Action::Seen {
+            claim: claim.id.clone(),
+            version: claim.current().number,
+            shown: super::shown_hash(&self.desk, claim),
+        })
     }
 
     /// After an act: a new version is read from its top; after a decision the next claim is shown.
@@ -223,6 +229,7 @@ impl App {
 
     /// Obeys a key.
     pub fn key(&mut self, key: KeyEvent) -> Flow {
+        self.stuck = false;
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if control && key.code == KeyCode::Char('c') {
             return Flow::Leave;

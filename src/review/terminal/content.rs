@@ -11,6 +11,9 @@ use crate::report::view::{About, EvidenceContext, Tick, TickStatus};
 use crate::report::wording as say;
 use crate::report::{Evidence, Finding, Outcome};
 
+/// Most characters shown of a line around a citation.
+const MAX_CONTEXT_CHARS: usize = 140;
+
 /// How a piece of text is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ink {
@@ -66,7 +69,7 @@ impl Page {
                 vec![
                     (ink, format!("{} ", say::tick(tick.status))),
                     (Ink::Strong, format!("{} ", esc(&tick.rule))),
-                    (Ink::Plain, format!("{}. ", esc(&tick.what))),
+                    (Ink::Plain, format!("{}: ", esc(&tick.what))),
                     (Ink::Soft, format!("{word}{}", esc(&tick.reason))),
                 ],
                 2,
@@ -277,7 +280,7 @@ fn quoted(page: &mut Page, evidence: &Evidence, context: Option<&EvidenceContext
         let sign = if hit { '>' } else { ' ' };
         let mut pieces = vec![(Ink::Soft, format!("{number:>5}{sign} "))];
         match hit {
-            false => pieces.push((Ink::Soft, esc(line))),
+            false => pieces.push((Ink::Soft, esc(&beginning(line)))),
             true => {
                 let nth = usize::try_from(number - context.marked_first).unwrap_or(usize::MAX);
                 let quote = quotes
@@ -296,6 +299,15 @@ fn quoted(page: &mut Page, evidence: &Evidence, context: Option<&EvidenceContext
         }
         page.pieces(pieces, 7);
     }
+}
+
+/// A line around a citation: long ones would fill the screen without showing anything.
+fn beginning(line: &str) -> String {
+    let mut kept: String = line.chars().take(MAX_CONTEXT_CHARS).collect();
+    if kept.len() < line.len() {
+        kept.push('…');
+    }
+    kept
 }
 
 /// The seal, the run and the exact prompts, over the whole width.

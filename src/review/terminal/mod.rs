@@ -154,7 +154,12 @@ async fn act(app: &mut App, action: Action) {
             }
             app.refresh(moves);
         }
-        Err(Fault::Refused(why)) => app.complain(&why),
-        Err(Fault::Failed(error)) => app.complain(&escape::terminal(&error.chain())),
+        Err(fault) => {
+            app.stuck = quiet;
+            match fault {
+                Fault::Refused(why) => app.complain(&why),
+                Fault::Failed(error) => app.complain(&escape::terminal(&error.chain())),
+            }
+        }
     }
 }

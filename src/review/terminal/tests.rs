@@ -1,4 +1,8 @@
 //! The screen at 80 columns and 24 rows, key by key.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test handles the files it made itself"
+)]
 
 use super::super::desk::Desk;
 use super::super::model::{Decision, Surface};
@@ -236,4 +240,17 @@ fn hostile_text_and_a_small_screen_do_no_harm() {
         screen.terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         screen.settle();
     }
+}
+
+#[test]
+fn what_cannot_be_written_down_is_said_once_and_not_tried_for_ever() {
+    let place = Place::new();
+    let mut screen = Screen::new(place.desk(Surface::Terminal));
+    // The run's directory is gone: nothing can be kept.
+    std::fs::rename(place.dir(), place.runs().join("elsewhere")).unwrap();
+    for _ in 0..8 {
+        screen.press(KeyCode::Char(' '));
+    }
+    assert!(screen.app.bad, "{}", screen.app.message);
+    assert!(screen.app.current().unwrap().seen.is_none());
 }
