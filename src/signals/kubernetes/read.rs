@@ -36,6 +36,7 @@ pub fn read(tree: &Tree, profile: &Profile) -> Reading {
         parsed: 0,
         broken: Vec::new(),
         skipped: 0,
+        first_skipped: None,
     };
     // Details first, then tables: a row completes a pod whose page or object was read.
     for entry in tree.files() {
@@ -46,6 +47,7 @@ pub fn read(tree: &Tree, profile: &Profile) -> Reading {
         log_files,
         broken,
         skipped,
+        first_skipped,
         ..
     } = reader;
     settle_namespaces(&mut reading.cluster);
@@ -64,8 +66,19 @@ pub fn read(tree: &Tree, profile: &Profile) -> Reading {
     }
     if skipped > 0 {
         reading.not_examined.push(NotExamined {
-            what: format!("{skipped} files of Kubernetes objects"),
-            why: "over the limit of parsed bytes or too large to parse".into(),
+            what: format!(
+                "{} as Kubernetes objects{}",
+                first_skipped.unwrap_or_default(),
+                match skipped - 1 {
+                    0 => String::new(),
+                    more => format!(" and {more} more files"),
+                }
+            ),
+            why: format!(
+                "a file over {} MiB, or all together over {} MiB, is searched but not parsed",
+                crate::bundle::tree::MAX_TEXT_BYTES >> 20,
+                MAX_PARSED_BYTES >> 20
+            ),
         });
     }
     reading
@@ -79,6 +92,7 @@ struct Reader<'a> {
     parsed: u64,
     broken: Vec<(String, String)>,
     skipped: usize,
+    first_skipped: Option<String>,
 }
 
 impl Reader<'_> {
@@ -289,6 +303,8 @@ impl Reader<'_> {
         self.parsed += entry.bytes;
         if self.parsed > MAX_PARSED_BYTES || entry.bytes > crate::bundle::tree::MAX_TEXT_BYTES {
             self.skipped += 1;
+            self.first_skipped
+                .get_or_insert_with(|| entry.path.to_string());
             return None;
         }
         self.tree.text(entry).ok().flatten()
