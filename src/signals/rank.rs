@@ -67,7 +67,32 @@ pub fn rank(signals: Vec<Signal>, causes: &[Cause]) -> Vec<Signal> {
         }
     }
     signals.sort_by(order);
+    name_who_cannot_write(&mut signals);
     fold_siblings(signals)
+}
+
+/// A full file system matters by what cannot write to it any more: a program that says so is named.
+fn name_who_cannot_write(signals: &mut [Signal]) {
+    const FULL: [&str; 3] = ["disk-full", "container-disk-full", "inodes-exhausted"];
+    let Some(victim) = signals
+        .iter()
+        .find(|signal| signal.cause == "disk-full-reported")
+        .cloned()
+    else {
+        return;
+    };
+    if let Some(full) = signals
+        .iter_mut()
+        .find(|signal| FULL.contains(&signal.cause.as_str()) && signal.strength >= EXPLAINS_FROM)
+    {
+        full.statement = format!("{} {}.", full.statement.trim_end(), victim.title);
+        if let Some(line) = victim.evidence.first()
+            && !full.evidence.contains(line)
+        {
+            full.evidence.truncate(MAX_EVIDENCE - 1);
+            full.evidence.push(line.clone());
+        }
+    }
 }
 
 /// The same fault of several things of one kind (two queues nobody reads, four ports that flap) is one
