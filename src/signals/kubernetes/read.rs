@@ -51,7 +51,7 @@ pub fn read(tree: &Tree, profile: &Profile) -> Reading {
         ..
     } = reader;
     settle_namespaces(&mut reading.cluster);
-    let host_report = matches!(profile.name, Name::Sosreport | Name::Supportconfig);
+    let host_report = super::is_host_report(tree, profile, &reading.cluster);
     logs::attach(tree, &mut reading.cluster, &log_files, host_report);
     let clock = reading.cluster.clock;
     for note in &mut reading.cluster.notes {
