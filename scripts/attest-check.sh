@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Checks the attestation of a fresh run with independent implementations from PyPI: securesystemslib
 # for the envelopes, in-toto-attestation for the statements. They are installed into a virtual
-# environment (VENV, else a temporary one). BIN: the program [target/release/narrowroom].
+# environment (VENV, else a temporary one). NARROWROOM: the program [target/release/narrowroom].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bin=${BIN:-${CARGO_TARGET_DIR:-target}/release/narrowroom}
+bin=${NARROWROOM:-${CARGO_TARGET_DIR:-target}/release/narrowroom}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 venv=${VENV:-$work/venv}

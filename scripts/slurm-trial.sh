@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Tries deploy/slurm.sbatch on a real Slurm of one node: an array over at least 24 bundles, one task
 # killed in the middle, the array submitted again, results merged, compared with a batch without
-# Slurm, every report verified against its bundle. Ends within 10 minutes, stops its own daemons.
+# Slurm, every report verified against its bundle. Takes about a minute, stops its own daemons.
 #
 # Needs root and Debian's slurm-wlm and munge (--install fetches them; no service is started).
 # Everything else lies in a folder of its own: configuration, munge key and socket, state, logs.
 # Usage: scripts/slurm-trial.sh [--install]
+# Environment: NARROWROOM and PACK_FIXTURES (built programs; else they are built).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 die() { echo "error: $*" >&2; exit 1; }
@@ -26,8 +27,9 @@ done
 [ "$(id -u)" -eq 0 ] || die "slurmd starts jobs as root only"
 
 target=${CARGO_TARGET_DIR:-target}
-cargo build --release --locked --quiet --example pack-fixtures ${NARROWROOM_BUILD_ARGS:-}
+[ -n "${PACK_FIXTURES:-}" ] || cargo build --release --locked --quiet --example pack-fixtures
 [ -n "${NARROWROOM:-}" ] || cargo build --release --locked --quiet
+pack=$(realpath "${PACK_FIXTURES:-$target/release/examples/pack-fixtures}")
 program=$(realpath "${NARROWROOM:-$target/release/narrowroom}")
 
 work=$(mktemp -d /tmp/narrowroom-slurm.XXXXXX)
@@ -58,11 +60,13 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# 1. Bundles: the project's own, for three tenants; a plan of four shards; the answer without Slurm.
-"$target/release/examples/pack-fixtures" "$work/fixtures" >/dev/null
+# 1. Bundles: ten of the project's own for each of three tenants; a plan of four shards; the answer
+# without Slurm.
+"$pack" "$work/fixtures" >/dev/null
+fixtures=("$work"/fixtures/*.tar.gz)
 for tenant in acme umbra zeta; do
   mkdir "$work/in/$tenant"
-  cp "$work"/fixtures/*.tar.gz "$work/in/$tenant/"
+  cp "${fixtures[@]:0:10}" "$work/in/$tenant/"
 done
 bundles=$(find "$work/in" -name '*.tar.gz' | wc -l)
 [ "$bundles" -ge 24 ] || die "only $bundles bundles"
@@ -194,4 +198,4 @@ for row in json.load(sys.stdin)["rows"]:
     print(place, "%s/in/%s" % (work, row["path"]), sep="\t")
 ' "$work")
 [ "$verified" -eq "$bundles" ] || die "$verified of $bundles reports were verified"
-echo "slurm trial: $bundles bundles in $shards tasks, one killed and resumed; merged results identical to a batch without Slurm; $verified reports verified"
+echo "slurm trial, $SECONDS s: $bundles bundles in $shards tasks, one killed and resumed; merged results identical to a batch without Slurm; $verified reports verified"
