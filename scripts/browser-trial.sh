@@ -49,4 +49,4 @@ bundles=$(mktemp -d)
 trap 'rm -rf -- "$bundles"' EXIT
 "$pack" "$bundles" crashloop-bad-config multi-fault logs-missing >/dev/null
 BUNDLES=$bundles SHOTS=$(realpath "$shots") PLAYWRIGHT=$(realpath target/browser/node_modules/playwright-core/index.mjs) \
-  timeout 600 node --test --test-reporter=spec tests/browser/review.mjs
+  timeout 600 node --test --test-reporter=spec ${ONLY:+--test-name-pattern="$ONLY"} tests/browser/review.mjs
