@@ -91,10 +91,39 @@ pub struct Stats {
     pub forced_tokens: u64,
     /// Seconds spent on producing tokens.
     pub decode_seconds: f64,
+    /// Replies that had a token.
+    pub replies: u64,
+    /// Seconds from each request to the first token of its reply, summed.
+    pub first_token_seconds: f64,
     /// Candidates scored.
     pub scored: u64,
+    /// Tokens of the candidates scored.
+    pub scored_tokens: u64,
+    /// Seconds spent on scoring, the prompts left out.
+    pub scored_seconds: f64,
     /// Longest use of the context, in tokens.
     pub peak_context: u64,
+}
+
+impl Stats {
+    /// What was done since `before`; the longest use of the context stays the longest of all.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            prefill_tokens: self.prefill_tokens - before.prefill_tokens,
+            reused_tokens: self.reused_tokens - before.reused_tokens,
+            prefill_seconds: self.prefill_seconds - before.prefill_seconds,
+            decode_tokens: self.decode_tokens - before.decode_tokens,
+            forced_tokens: self.forced_tokens - before.forced_tokens,
+            decode_seconds: self.decode_seconds - before.decode_seconds,
+            replies: self.replies - before.replies,
+            first_token_seconds: self.first_token_seconds - before.first_token_seconds,
+            scored: self.scored - before.scored,
+            scored_tokens: self.scored_tokens - before.scored_tokens,
+            scored_seconds: self.scored_seconds - before.scored_seconds,
+            peak_context: self.peak_context,
+        }
+    }
 }
 
 /// A model ready to answer. One request at a time.
@@ -143,12 +172,11 @@ impl Model {
             return Err(Error::refused("the vocabulary doesn't fit the model")
                 .hint("import the model again"));
         }
-        let prepared = prepare::folder(runtime, dir).join(manifest::GRAPH);
-        let is_prepared = prepared.is_file();
-        let (graph, level) = if is_prepared {
-            (prepared, GraphOptimizationLevel::Disable)
-        } else {
-            (dir.join(manifest::GRAPH), GraphOptimizationLevel::All)
+        let prepared = prepare::graph(runtime, dir);
+        let is_prepared = prepared.is_some();
+        let (graph, level) = match prepared {
+            Some(graph) => (graph, GraphOptimizationLevel::Disable),
+            None => (dir.join(manifest::GRAPH), GraphOptimizationLevel::All),
         };
         let opened = || -> ort::Result<(Session, IoBinding)> {
             let session = prepare::options(runtime, options.threads as usize, level)?

@@ -11,6 +11,7 @@ pub mod frame;
 #[cfg(feature = "layer-mutation")]
 pub mod hostile;
 pub mod protocol;
+pub mod running;
 pub mod worker;
 mod zone1;
 mod zone2;

@@ -23,14 +23,15 @@ use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Scratch};
 use crate::keys::Key;
 use crate::limits::Limits;
+use crate::model::Usage;
 use crate::playbook::Bound;
 use crate::record::{self, BundleRecord, Record, Run, Settings, WorkerRecord};
 use crate::report::{BundleFacts, Report};
-use crate::room::Worker;
 use crate::room::protocol::{
     Ablation, Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ScoreJob,
     ToWorker, VerifyJob,
 };
+use crate::room::{Worker, running};
 use crate::seal::{Layer, SealProof, Zone};
 use crate::tenant::Tenant;
 use crate::verify::Verdict;
@@ -660,8 +661,20 @@ impl<'a> Session<'a> {
         self.proved(zone, worker, started, watch).await
     }
 
+    /// The model that the room is to run must fit, before anything of it is loaded.
+    fn demand_memory(&self) -> Result<()> {
+        let limits = &self.request.limits;
+        match self.larger.as_ref().or(self.request.model.as_ref()) {
+            Some(model) => {
+                crate::model::demand_memory(&model.dir, limits.context, limits.max_memory)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The room of a guard's review.
     pub(crate) async fn guard_room(&mut self, watch: &mut dyn Watch) -> Result<Worker> {
+        self.demand_memory()?;
         let started = Instant::now();
         let worker = Worker::guard(Zone::Room, &self.boot(Zone::Room))?;
         self.proved(Zone::Room, worker, started, watch).await
@@ -754,6 +767,7 @@ impl<'a> Session<'a> {
         key: &str,
         watch: &mut dyn Watch,
     ) -> Result<(Report, RoomSummary, Vec<Exchange>)> {
+        self.demand_memory()?;
         let mut worker = self.sealed(Zone::Room, None, watch).await?;
         let started = Instant::now();
         send_entries(&mut worker, &unpacked.index.entries).await?;
@@ -778,7 +792,11 @@ impl<'a> Session<'a> {
         worker.finish_input();
         let use_model = self.request.model.is_some();
         let (mut transcript, mut draft) = (Vec::new(), None);
+        let mut memory = Usage::default();
         while let Some(frame) = worker.next().await? {
+            if let (true, Some(pid)) = (use_model, worker.id()) {
+                memory = memory.most(running::memory(pid));
+            }
             match self.common(Zone::Room, frame, watch)? {
                 None => {}
                 Some(FromWorker::Provisional(_)) if !(use_model && watch.looks()) => {}
@@ -812,8 +830,11 @@ impl<'a> Session<'a> {
         }
         worker.end().await?;
         self.lap("room", started);
-        let (report, summary) =
+        let (report, mut summary) =
             draft.ok_or_else(|| Error::bug("the room ended without a report"))?;
+        if let Some(model) = &mut summary.model {
+            model.memory = memory;
+        }
         Ok((report, summary, transcript))
     }
 
