@@ -555,25 +555,32 @@ fn another_seed_draws_other_words_and_the_diff_shows_nothing_else() {
     };
     let (one, again) = (run("1"), run("1"));
     let record = json(&place, &["show", &one, "--record"]);
-    assert_eq!(
-        record["model"]["sampling"],
-        "write at temperature 1.2, seed 1; the rest greedy"
-    );
+    let sampling = record["model"]["sampling"].as_str().unwrap();
+    assert!(sampling.contains("temperature 1.2"), "{sampling}");
     let same = json(&place, &["diff", &one, &again]);
     for none in ["settings", "exchanges", "new", "gone", "changed", "outcome"] {
         assert_eq!(same[none], serde_json::json!([]), "{none}: {same:#}");
     }
-    // Over four seeds a model that draws at this temperature does not say the same thing.
+    // Over three seeds a model that draws at this temperature does not say the same thing.
     let mut drawn = 0;
-    for seed in ["2", "3", "4"] {
-        let other = json(&place, &["diff", &one, &run(seed)]);
+    let mut last = String::new();
+    for seed in ["2", "3"] {
+        last = run(seed);
+        let other = json(&place, &["diff", &one, &last]);
         let settings: Vec<_> = other["settings"]
             .as_array()
             .unwrap()
             .iter()
             .map(|one| one["what"].as_str().unwrap())
             .collect();
-        assert_eq!(settings, ["sampling", "seed"], "{other:#}");
+        // The words of the sampling may name the seed, too.
+        assert!(
+            settings
+                .iter()
+                .all(|what| ["sampling", "seed"].contains(what))
+                && settings.contains(&"seed"),
+            "{other:#}"
+        );
         assert_eq!(other["new"], serde_json::json!([]));
         assert_eq!(other["gone"], serde_json::json!([]));
         for change in other["changed"].as_array().unwrap() {
@@ -587,9 +594,9 @@ fn another_seed_draws_other_words_and_the_diff_shows_nothing_else() {
         }
         drawn += usize::from(!other["exchanges"].as_array().unwrap().is_empty());
     }
-    assert!(drawn > 0, "three other seeds, and the same words each time");
-    let shown = on(&place, &["diff", &one, &run("2")]).ends(0).out;
-    assert!(shown.contains("seed: 1 → 2"), "{shown}");
+    assert!(drawn > 0, "two other seeds, and the same words each time");
+    let shown = on(&place, &["diff", &one, &last]).ends(0).out;
+    assert!(shown.contains("seed: 1 → 3"), "{shown}");
     assert!(
         shown.lines().all(|line| line.chars().count() <= 80),
         "{shown}"

@@ -10,6 +10,7 @@
 
 use super::constrain::{Compiler, Grammar, GrammarSpec};
 use super::manifest::{self, Manifest};
+use super::prefix::{KeyValues, Prefix};
 use super::prepare;
 use super::runtime::Runtime;
 use super::tokenizer::template::Segment;
@@ -140,6 +141,10 @@ pub struct Model {
     /// depend on what was asked before.
     pub(super) reusable: usize,
     pub(super) stats: Stats,
+    /// The buffers that the session keeps keys and values in.
+    pub(super) values: KeyValues,
+    /// Fixed beginnings that are known.
+    pub(super) prefixes: Vec<Prefix>,
 }
 
 impl Model {
@@ -178,14 +183,17 @@ impl Model {
             Some(graph) => (graph, GraphOptimizationLevel::Disable),
             None => (dir.join(manifest::GRAPH), GraphOptimizationLevel::All),
         };
-        let opened = || -> ort::Result<(Session, IoBinding)> {
+        let opened = || -> ort::Result<(Session, IoBinding, Vec<Tensor<f32>>)> {
             let session = prepare::options(runtime, options.threads as usize, level)?
                 .commit_from_file(&graph)?;
-            let binding = bind_cache(&session, &manifest, context)?;
-            Ok((session, binding))
+            let mut buffers = Vec::new();
+            let binding = bind_buffers(&session, &manifest, context, &mut buffers)?;
+            Ok((session, binding, buffers))
         };
-        let (session, binding) =
+        let (session, binding, buffers) =
             opened().map_err(|cause| engine_error("open the model", &cause))?;
+        let engine = format!("{} {is_prepared}", runtime.layout);
+        let values = KeyValues::new(buffers, &manifest, context, options.threads, &engine);
         let facts = ModelFacts {
             name: manifest.name,
             architecture: manifest.architecture,
@@ -212,6 +220,8 @@ impl Model {
             cached: Vec::new(),
             reusable: 0,
             stats: Stats::default(),
+            values,
+            prefixes: Vec::new(),
         };
         model.warm_up()?;
         model.facts.load_seconds = started.elapsed().as_secs_f64();
@@ -356,6 +366,16 @@ pub(super) fn bind_cache(
     manifest: &Manifest,
     context: u32,
 ) -> ort::Result<IoBinding> {
+    bind_buffers(session, manifest, context, &mut Vec::new())
+}
+
+/// As [`bind_cache`], and hands the buffers out as well.
+fn bind_buffers(
+    session: &Session,
+    manifest: &Manifest,
+    context: u32,
+    buffers: &mut Vec<Tensor<f32>>,
+) -> ort::Result<IoBinding> {
     let mut binding = session.create_binding()?;
     let shape = [
         1i64,
@@ -369,6 +389,7 @@ pub(super) fn bind_cache(
             buffer.extract_tensor_mut().1.fill(0.0);
             binding.bind_input(format!("past_key_values.{layer}.{part}"), &buffer)?;
             binding.bind_output(format!("present.{layer}.{part}"), &mut buffer)?;
+            buffers.push(buffer);
         }
     }
     Ok(binding)

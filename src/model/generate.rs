@@ -252,6 +252,7 @@ impl Model {
             .zip(prompt)
             .take_while(|(cached, wanted)| cached == wanted)
             .count();
+        let shared = self.recall(prompt, shared);
         // The last tokens are computed in any case: one for its logits, two so that no step is of one token.
         let reused = shared.min(prompt.len().saturating_sub(2));
         self.roll_back(reused);

@@ -17,6 +17,7 @@ mod inspect;
 mod manifest;
 mod memory;
 mod onnx;
+pub mod prefix;
 pub mod prepare;
 mod runtime;
 mod sample;

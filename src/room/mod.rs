@@ -10,6 +10,7 @@ mod chain;
 pub mod frame;
 #[cfg(feature = "layer-mutation")]
 pub mod hostile;
+mod prefix;
 pub mod protocol;
 pub mod running;
 pub mod worker;

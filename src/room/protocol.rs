@@ -39,12 +39,23 @@ pub enum ToWorker {
     Entries(Vec<Entry>),
     /// What to do in the room; nothing follows.
     Room(Box<RoomJob>),
+    /// Which prompts to begin; nothing follows, and no bundle is there.
+    Prefix(Box<PrefixJob>),
     /// What to judge; nothing follows.
     Verify(Box<VerifyJob>),
     /// What to scan; the change follows as bytes.
     Scan(Box<crate::guard::ScanJob>),
     /// What to score against a labelled case; nothing follows. The verifier's seal holds.
     Score(Box<ScoreJob>),
+}
+
+/// The task of computing the fixed beginnings of a playbook's prompts, in a room without a bundle.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PrefixJob {
+    /// Playbook and catalogues.
+    pub playbook: crate::playbook::Bound,
+    /// Threads for the model.
+    pub threads: u32,
 }
 
 /// The task of scoring a report of a labelled case.
@@ -313,6 +324,9 @@ pub struct RoomSummary {
     pub origins: Vec<Origin>,
     /// What the model's steps came to, in plain sentences.
     pub notes: Vec<String>,
+    /// Fixed beginnings of prompts that the model had to read for want of a file.
+    #[serde(default)]
+    pub prefixes_missing: u64,
     /// Whether a larger model should look.
     pub escalation: Option<Escalation>,
     /// Named durations in milliseconds, in order.
@@ -344,6 +358,13 @@ pub enum FromWorker {
     Provisional(Box<Report>),
     /// One exchange with the model (zone 2).
     Exchange(Box<Exchange>),
+    /// The fixed beginning of a prompt: name of its file, and its bytes in base64 (zone 2, without a bundle).
+    Prefix {
+        /// 64 hex digits.
+        name: String,
+        /// The file.
+        data: String,
+    },
     /// The draft (zone 2).
     Draft(Box<(Report, RoomSummary)>),
     /// The verdict, what passed, and the lines to show (zone 3).

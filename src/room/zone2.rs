@@ -52,13 +52,18 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     let proof = sealed.prove();
     out.send(&FromWorker::Sealed(Box::new(proof.clone())))?;
     proof.demand()?;
-    let dir = open_tree(&sealed)?;
     let model_dir = sealed.path(MODEL);
 
     let mut clock = Clock(vec![], Instant::now());
-    let (entries, ToWorker::Room(job)) = read_job()? else {
-        return Err(Error::bug("the room was given another zone's task"));
+    let (entries, job) = match read_job()? {
+        (entries, ToWorker::Room(job)) => (entries, job),
+        (_, ToWorker::Prefix(job)) => {
+            let (runtime, dir) = (runtime.as_ref(), model_dir.as_deref());
+            return super::prefix::run(&job, runtime, dir, &boot.limits, &sealed, out);
+        }
+        _ => return Err(Error::bug("the room was given another zone's task")),
     };
+    let dir = open_tree(&sealed)?;
     let tree = Tree::new(
         dir,
         Index {
@@ -127,7 +132,9 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             threads: job.threads,
             seed: job.seed,
         };
-        let model = Model::open(runtime, model_dir, &options)?;
+        let mut model = Model::open(runtime, model_dir, &options)?;
+        let fixed = super::prefix::beginnings(&model, &playbook)?;
+        summary.prefixes_missing = model.read_prefixes(model_dir, &fixed) as u64;
         clock.lap("model load");
         out.send(&FromWorker::Narrowed(Box::new(sealed.narrow()?)))?;
         clock.lap("second seal");

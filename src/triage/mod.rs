@@ -5,6 +5,7 @@
 //! the runs directory. Zone: 0. It never parses a byte of the bundle.
 
 mod input;
+mod prefix;
 mod view;
 
 pub use view::{grouped, review_view, tick, view};
@@ -128,6 +129,8 @@ pub struct Finished {
     pub run: Run,
     /// What its renderers show.
     pub view: crate::report::view::View,
+    /// The playbook whose fixed words the model had to read, for want of a file of them.
+    unprepared: Option<Bound>,
 }
 
 impl Request {
@@ -176,7 +179,14 @@ pub async fn run_as(
     let wanted = foretold.bundle_sha256.clone();
     let work = triage(request, id, binary, wanted, &mut pending, watch);
     match bounded(request.limits.max_seconds, work).await {
-        Ok(finished) => Ok(finished),
+        Ok(mut finished) => {
+            // The run is whole. This is for the next one, and whatever keeps it from being done costs time only.
+            if let Some(playbook) = finished.unprepared.take() {
+                let kept = prefix::keep(request, playbook, watch);
+                let _ = bounded(prefix::MAX_SECONDS, kept).await;
+            }
+            Ok(finished)
+        }
         Err(mut error) => {
             if let Err(unlogged) = pending.failed(&error) {
                 error.message = format!(
@@ -350,6 +360,7 @@ async fn triage(
     session.wanted = wanted;
     let (mut session, run, _) = work(session, id, started, binary_sha256, watch).await?;
     session.reached("commit", None)?;
+    let unprepared = session.unprepared.take();
     let pending = session
         .pending
         .take()
@@ -362,7 +373,12 @@ async fn triage(
     );
     scratch.remove("tree");
     let dir = record::commit(scratch, &home, &run, &html, &markdown, pending)?;
-    Ok(Finished { dir, run, view })
+    Ok(Finished {
+        dir,
+        run,
+        view,
+        unprepared,
+    })
 }
 
 /// The zones one after the other; the tree stays for who wants to look once more.
@@ -425,6 +441,12 @@ async fn work<'a>(
     ]);
 
     let (mut draft, mut summary, mut transcript) = session.room(&unpacked, &key, watch).await?;
+    if summary.prefixes_missing > 0 {
+        session.unprepared = match &request.playbook {
+            Some(bound) => Some(bound.clone()),
+            None => crate::playbook::shipped(&summary.playbook_id).ok(),
+        };
+    }
     if let Some(wish) = summary.escalation.take() {
         match ModelChoice::named(&wish.model) {
             Ok(larger) if Some(&larger.sha256) != request.model.as_ref().map(|m| &m.sha256) => {
@@ -557,6 +579,8 @@ pub(crate) struct Session<'a> {
     ablation: Ablation,
     /// The model that the room is started with after an escalation.
     larger: Option<ModelChoice>,
+    /// The playbook whose fixed words are in no file.
+    unprepared: Option<Bound>,
     name: String,
     /// Whether archives inside the bundle are opened: citations name files of the bundle itself.
     open_inner: bool,
@@ -586,6 +610,7 @@ impl<'a> Session<'a> {
             wanted: None,
             ablation: Ablation::default(),
             larger: None,
+            unprepared: None,
             name: String::new(),
             open_inner: false,
         })
