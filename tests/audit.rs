@@ -605,6 +605,68 @@ fn another_seed_draws_other_words_and_the_diff_shows_nothing_else() {
     holds(&place);
 }
 
+/// Every kept beginning of a prompt below the place's models: name and bytes.
+fn kept_prefixes(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
+    let models = place.join(".local/share/narrowroom/models");
+    let mut all = Vec::new();
+    for model in std::fs::read_dir(models).unwrap() {
+        let Ok(files) = std::fs::read_dir(model.unwrap().path().join("prefix")) else {
+            continue;
+        };
+        for file in files {
+            let path = file.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            all.push((path, bytes));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_playbooks_fixed_words_are_kept_and_nothing_of_a_bundle_is() {
+    let place = Place::new();
+    let model =
+        std::env::var("NARROWROOM_TEST_MODEL").expect("NARROWROOM_TEST_MODEL: run scripts/test.sh");
+    place.run(&["model", "import", &model]).ends(0);
+    let bundle = bundle(&place);
+    let run = |bundle: &Path, more: &[&str]| {
+        let (ended, report) = place.triage(bundle, more);
+        ended.ends(0);
+        let log = json(&place, &["audit", "list"]);
+        let id = log.as_array().unwrap().last().unwrap()["run"].clone();
+        let record = json(&place, &["show", id.as_str().unwrap(), "--record"]);
+        let read = record["model"]["prefill_tokens"].as_u64().unwrap();
+        (report, read)
+    };
+    assert!(kept_prefixes(&place).is_empty());
+    let (first, read_first) = run(&bundle, &[]);
+    let kept = kept_prefixes(&place);
+    assert!(!kept.is_empty());
+    let (again, read_again) = run(&bundle, &[]);
+    assert_eq!(first, again, "what was kept changes no word of the report");
+    assert!(
+        read_again < read_first,
+        "{read_again} of {read_first} tokens"
+    );
+    assert_eq!(kept_prefixes(&place), kept, "computed once");
+
+    // Whatever the bundle and the ticket say, the same bytes are made.
+    let word = b"Jan  1 00:00:00 zebra4711 kernel: Out of memory: Killed process 9 (zebra4711)\n";
+    let other = place.write("other.tar.gz", pack(&[("b/messages", word)]));
+    std::fs::remove_dir_all(kept[0].0.parent().unwrap()).unwrap();
+    run(&other, &["--ticket", "zebra4711 is slow"]);
+    assert_eq!(kept_prefixes(&place), kept);
+
+    // One that was altered is not used, and is made anew.
+    let mut altered = kept[0].1.clone();
+    altered[100] ^= 1;
+    std::fs::write(&kept[0].0, altered).unwrap();
+    assert_eq!(run(&bundle, &[]).0, first);
+    assert_eq!(kept_prefixes(&place), kept);
+    holds(&place);
+}
+
 /// A review that has begun lies in the run directory and is no part of the run; whatever else appears
 /// there is found.
 #[test]

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -16,6 +17,17 @@ import urllib.request
 def main():
     name, command = sys.argv[1], sys.argv[2:]
     review = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        sign(name, review)
+        code = review.wait(timeout=30)
+    finally:
+        # Not signed, for whatever reason: the page would wait for a person.
+        review.kill()
+    if code != 0:
+        sys.exit(f"the review ended with {code}")
+
+
+def sign(name, review):
     said = ""
     while (found := re.search(r'"url": "([^"]+)"', said)) is None:
         line = review.stdout.readline()
@@ -31,16 +43,16 @@ def main():
         headers = {"X-Sitting": sitting, "Origin": origin, "Content-Type": "application/json"}
         body = None if act is None else json.dumps(act).encode()
         request = urllib.request.Request(url + path, body, headers)
-        return json.load(urllib.request.urlopen(request, timeout=60))
+        try:
+            return json.load(urllib.request.urlopen(request, timeout=60))
+        except urllib.error.HTTPError as refused:
+            sys.exit(f"refused: {refused.read().decode()}")
 
     for claim in ask("state")["claims"]:
         about = {"claim": claim["id"], "version": claim["version"]}
         ask("act", {"act": "seen", "shown": claim["shown"], **about})
         ask("act", {"act": "accept", **about})
     ask("act", {"act": "approve", "name": name, "note": "", "agreement": None})
-    code = review.wait(timeout=30)
-    if code != 0:
-        sys.exit(f"the review ended with {code}")
 
 
 main()
