@@ -251,6 +251,31 @@ pub fn write_error(error: io::Error, what: &str, path: &Path) -> Error {
 /// # Errors
 /// As [`write_error`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_mode(path, bytes, 0o600)
+}
+
+/// As [`write_whole`], in a directory that is made, for every user to read: a sealed worker that gave up
+/// root is another user.
+///
+/// # Errors
+/// As [`write_error`].
+pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(parent)
+            .map_err(|error| write_error(error, "the directory", parent))?;
+    }
+    write_mode(path, bytes, 0o644)
+}
+
+/// Whether this process may make files in a directory.
+pub fn may_write(dir: &Path) -> bool {
+    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+fn write_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -268,7 +293,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(0o600)
+            .mode(mode)
             .open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;

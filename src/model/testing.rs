@@ -187,7 +187,7 @@ pub(super) fn tiny_model(architecture: &str) -> PathBuf {
     let store = Store::at(dir.path());
     let file = dir.path().join(format!("{architecture}.gguf"));
     std::fs::write(&file, tiny_gguf(architecture, "qwen2")).unwrap();
-    let id = import(&file, &store, &runtime(), &mut |_| {})
+    let id = import(&file, "test", &store, &runtime(), &mut |_| {})
         .unwrap_or_else(|error| panic!("{}", error.chain()));
     store.model_dir(&id)
 }

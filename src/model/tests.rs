@@ -148,7 +148,10 @@ fn sampling_repeats_with_its_seed_and_differs_between_streams() {
         model
             .generate(
                 &GenerateRequest {
-                    temperature: 1.0,
+                    sampling: Sampling {
+                        temperature: 1.0,
+                        ..Sampling::default()
+                    },
                     stream,
                     ..request(&prompt)
                 },
@@ -358,7 +361,7 @@ fn foreign_models_are_refused_by_name() {
     {
         std::fs::write(&path, tiny_gguf(architecture, pre)).unwrap();
         let store = Store::at(dir.path());
-        let error = import(&path, &store, &runtime(), &mut |_| {}).unwrap_err();
+        let error = import(&path, "test", &store, &runtime(), &mut |_| {}).unwrap_err();
         assert!(
             error.chain().contains(named) && error.hint.is_some(),
             "{}",
@@ -374,7 +377,7 @@ fn a_changed_file_of_a_model_is_found() {
     let path = dir.path().join("m.gguf");
     std::fs::write(&path, tiny_gguf("llama", "smollm")).unwrap();
     let store = Store::at(dir.path());
-    let id = import(&path, &store, &runtime(), &mut |_| {}).unwrap();
+    let id = import(&path, "test", &store, &runtime(), &mut |_| {}).unwrap();
     store.verify(&id).unwrap();
     assert_eq!(store.resolve(&id.as_str()[..8]).unwrap(), id);
     std::fs::write(store.model_dir(&id).join(manifest::TOKENIZER), b"{}").unwrap();
@@ -431,7 +434,7 @@ fn a_real_model_answers_a_plain_question() {
     };
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
-    let id = import(path.as_ref(), &store, &runtime(), &mut |_| {}).unwrap();
+    let id = import(path.as_ref(), "test", &store, &runtime(), &mut |_| {}).unwrap();
     let mut model = Model::open(
         &runtime(),
         &store.model_dir(&id),

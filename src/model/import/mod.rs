@@ -9,12 +9,12 @@
     reason = "reads the model file that the person named"
 )]
 
-mod arch;
+pub(super) mod arch;
 mod graph;
 mod quant;
 
 use super::gguf::Gguf;
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Manifest, Stored};
 use super::prepare;
 use super::runtime::Runtime;
 use super::store::{self, ModelId, Store};
@@ -26,7 +26,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// What runs, in words.
-const RUN_QUANTISATION: &str = "8-bit blocks (int8 products)";
+pub(super) const RUN_QUANTISATION: &str = "8-bit blocks (int8 products)";
 
 /// How far an import is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +41,14 @@ pub enum ImportProgress {
     AlreadyThere,
 }
 
-/// Imports a GGUF file into the store and prepares it for this processor.
+/// Imports a GGUF file into the store and prepares it for this processor. `source`: how it was asked
+/// for, kept in the manifest.
 ///
 /// # Errors
 /// Refused when the file is damaged or of a kind that isn't supported; fails when the disk is full.
 pub fn import(
     gguf: &Path,
+    source: &str,
     store: &Store,
     runtime: &Runtime,
     progress: &mut dyn FnMut(ImportProgress),
@@ -60,7 +62,7 @@ pub fn import(
         progress(ImportProgress::AlreadyThere);
     } else {
         let pending = store.pending()?;
-        convert(gguf, &sha256, pending.path(), progress)?;
+        convert(gguf, &sha256, source, pending.path(), progress)?;
         pending.publish(&dir)?;
     }
     progress(ImportProgress::Preparing);
@@ -71,6 +73,7 @@ pub fn import(
 fn convert(
     path: &Path,
     sha256: &str,
+    source: &str,
     dir: &Path,
     progress: &mut dyn FnMut(ImportProgress),
 ) -> Result<()> {
@@ -98,19 +101,9 @@ fn convert(
         gguf_bytes: std::fs::metadata(path)
             .or_fail(ExitCode::InputRefused, "examine the model file")?
             .len(),
-        name: gguf
-            .text("general.name")
-            .unwrap_or("unnamed")
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(200)
-            .collect(),
+        name: display_name(&gguf),
         architecture: shape.architecture.clone(),
-        parameters: gguf
-            .tensors
-            .values()
-            .map(|tensor| (tensor.rows() * tensor.columns()) as u64)
-            .sum(),
+        parameters: parameters(&gguf),
         file_quantisation: file_quantisation(&gguf),
         run_quantisation: RUN_QUANTISATION.to_owned(),
         trained_context: shape.trained_context as u32,
@@ -121,9 +114,45 @@ fn convert(
         graph_sha256: write_file(&dir.join(manifest::GRAPH), &graph)?,
         weights_sha256: weights.finish()?,
         tokenizer_sha256: write_file(&dir.join(manifest::TOKENIZER), &to_json(&vocabulary)?)?,
+        source: source.to_owned(),
+        storage: storage(&gguf),
     };
     write_file(&dir.join(manifest::MANIFEST), &to_json(&manifest)?)?;
     Ok(())
+}
+
+/// The publisher's name for a model, fit to be shown.
+pub(super) fn display_name<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> String {
+    let name = gguf.text("general.name").unwrap_or("unnamed");
+    name.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// Number of weights in a file.
+pub(super) fn parameters<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> u64 {
+    gguf.tensors
+        .values()
+        .map(|tensor| (tensor.rows() * tensor.columns()) as u64)
+        .sum()
+}
+
+/// How a file stores its tensors, the most bytes first.
+pub(super) fn storage<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> Vec<Stored> {
+    let mut kinds: std::collections::BTreeMap<&str, Stored> = std::collections::BTreeMap::new();
+    for tensor in gguf.tensors.values() {
+        let kind = tensor.dtype.name();
+        let stored = kinds.entry(kind).or_insert_with(|| Stored {
+            kind: kind.to_owned(),
+            tensors: 0,
+            weights: 0,
+            bytes: 0,
+        });
+        stored.tensors += 1;
+        stored.weights += (tensor.rows() * tensor.columns()) as u64;
+        stored.bytes += tensor.data_size() as u64;
+    }
+    let mut list: Vec<Stored> = kinds.into_values().collect();
+    list.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.kind.cmp(&b.kind)));
+    list
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -131,7 +160,7 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
 }
 
 /// The quantisation's usual name, from the file type number, or from the commonest tensor type.
-fn file_quantisation<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> String {
+pub(super) fn file_quantisation<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> String {
     let named = match gguf.uint("general.file_type") {
         Some(0) => "F32",
         Some(1) => "F16",

@@ -4,9 +4,11 @@
 //! from there). Large tensors live in a second file, referenced by offset and length.
 
 mod align;
+mod read;
 mod wire;
 
 pub use align::{Aligned, Move, align};
+pub use read::{Running, running};
 
 use wire::Message;
 

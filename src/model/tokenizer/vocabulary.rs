@@ -97,6 +97,10 @@ impl Vocabulary {
         vocabulary.check()?;
         Ok(vocabulary)
     }
+    /// What kind of tokenizer it is, in words.
+    pub fn kind(&self) -> String {
+        format!("byte-level BPE, cut as {}", self.pre)
+    }
     /// Checks what the rest relies on.
     ///
     /// # Errors

@@ -1,15 +1,20 @@
-//! `narrowroom model import | list`.
+//! `narrowroom model import | list | inspect | ps | prune | rm`.
+
+mod show;
 
 use super::{print, print_json};
 use crate::error::{Error, ExitCode, Result};
-use crate::model::store::{CATALOGUE, Places, find_existing};
-use crate::model::{ImportProgress, ModelId, Runtime, Store, import};
+use crate::files;
+use crate::model::store::{CATALOGUE, Places, find_existing, leftovers};
+use crate::model::{
+    ImportProgress, ModelId, Runtime, Store, import, inspect_file, inspect_model, show_bytes,
+};
 use crate::report::escape;
 use clap::Subcommand;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Import and list local models.
+/// Local models: import, list, inspect, bench, what runs now, prune.
 #[derive(Subcommand)]
 pub enum Model {
     /// Import a GGUF file, once
@@ -33,6 +38,39 @@ pub enum Model {
         #[arg(long)]
         check: bool,
     },
+    /// Show all that is known about a model, or about a GGUF file that is not imported
+    #[command(visible_alias = "show")]
+    Inspect {
+        /// Imported model, by name or beginning of its sha256, or a GGUF file
+        #[arg(value_name = "NAME|FILE")]
+        model: String,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the rooms in which a model runs now
+    Ps {
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove what nobody needs: forms prepared for another processor or library, imports cut short
+    Prune {
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+        /// Fetched files of imported models too
+        #[arg(long)]
+        downloads: bool,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an imported model
+    Rm {
+        /// Imported model, by name or beginning of its sha256
+        name: String,
+    },
 }
 
 impl Model {
@@ -45,9 +83,16 @@ impl Model {
                 existing,
                 sha256,
             } => {
-                let file = match (file, existing) {
-                    (Some(file), _) => file,
-                    (None, Some(name)) => existing_file(&name)?,
+                let (file, source) = match (file, existing) {
+                    (Some(file), _) => {
+                        let source = files::shown(&file);
+                        (file, source)
+                    }
+                    (None, Some(name)) => {
+                        let file = existing_file(&name)?;
+                        let source = files::shown(&file);
+                        (file, source)
+                    }
                     (None, None) => {
                         return Err(Error::usage("give a GGUF file or --existing NAME"));
                     }
@@ -67,7 +112,7 @@ impl Model {
                 }
                 let runtime = Runtime::load(&store.library()?)?;
                 let live = std::io::stderr().is_terminal();
-                let id = import(&file, &store, &runtime, &mut |progress| {
+                let id = import(&file, &source, &store, &runtime, &mut |progress| {
                     if live {
                         eprint!("\r\x1b[K{}", describe(progress));
                     }
@@ -111,22 +156,96 @@ impl Model {
                         ))?;
                     }
                 } else {
-                    for (id, manifest) in &models {
-                        print(&format!(
-                            "{:<20} {:<7} {:<8} runs as {}  context {}  {}\n",
-                            label(id),
-                            manifest.architecture,
-                            manifest.file_quantisation,
-                            manifest.run_quantisation,
-                            manifest.trained_context,
-                            escape::terminal(&manifest.name)
-                        ))?;
-                    }
+                    print(&show::list(&store, &models, alias))?;
                 }
+                if check && !json {
+                    print("every stored file is what was imported\n")?;
+                }
+            }
+            Model::Inspect { model, json } => {
+                let layout = layout(&store);
+                let inspection = match store.resolve(&model) {
+                    Ok(id) => inspect_model(&store, &id, layout.as_deref())?,
+                    Err(error) if !files::exists(Path::new(&model)) => return Err(error),
+                    Err(_) => inspect_file(Path::new(&model))?,
+                };
+                if json {
+                    print_json(&inspection)?;
+                } else {
+                    print(&show::inspection(&inspection))?;
+                }
+            }
+            Model::Ps { json } => {
+                let rooms = crate::room::running::running();
+                if json {
+                    print_json(&rooms)?;
+                } else {
+                    print(&show::rooms(&rooms, &store, alias))?;
+                }
+            }
+            Model::Prune {
+                dry_run,
+                downloads,
+                json,
+            } => prune(&store, dry_run, downloads, json)?,
+            Model::Rm { name } => {
+                let id = store.resolve(&name)?;
+                let (dir, bytes) = (store.model_dir(&id), store.bytes(&id));
+                if in_use().contains(&dir) {
+                    return Err(Error::usage(format!(
+                        "failed to remove {}: it runs in a room now",
+                        label(&id)
+                    ))
+                    .hint("see narrowroom model ps"));
+                }
+                store.remove(&id)?;
+                print(&format!("removed {} ({})\n", label(&id), show_bytes(bytes)))?;
             }
         }
         Ok(ExitCode::Done)
     }
+}
+
+/// The layout of weights that is used here; none without a library.
+fn layout(store: &Store) -> Option<String> {
+    let runtime = Runtime::load(&store.library().ok()?).ok()?;
+    Some(runtime.layout.to_string())
+}
+
+/// Folders of the models that run now.
+fn in_use() -> Vec<PathBuf> {
+    let rooms = crate::room::running::running();
+    rooms.into_iter().map(|room| room.model).collect()
+}
+
+fn prune(store: &Store, dry_run: bool, downloads: bool, json: bool) -> Result<()> {
+    let layout = layout(store).ok_or_else(|| {
+        Error::usage("ONNX Runtime is not here, so nobody knows which prepared forms are needed")
+            .hint("run scripts/fetch.sh runtime")
+    })?;
+    let found = leftovers(store, &layout, &in_use(), downloads);
+    if !dry_run {
+        found.iter().for_each(|item| item.remove());
+    }
+    if json {
+        return print_json(&serde_json::json!({"removed": !dry_run, "items": found}));
+    }
+    let mut text = String::new();
+    for item in &found {
+        text.push_str(&format!(
+            "{:>8}  {}\n          {}\n",
+            show_bytes(item.bytes),
+            item.why,
+            files::shown(&item.path)
+        ));
+    }
+    let total = show_bytes(found.iter().map(|item| item.bytes).sum());
+    text.push_str(&match (found.is_empty(), dry_run) {
+        (true, _) => "nothing to remove\n".to_owned(),
+        (false, true) => format!("{total} would be freed; run without --dry-run\n"),
+        (false, false) => format!("{total} freed\n"),
+    });
+    print(&text)
 }
 
 fn existing_file(name: &str) -> Result<PathBuf> {
