@@ -99,6 +99,14 @@ pub fn open_bundle(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Opens a file of ours for reading.
+///
+/// # Errors
+/// The system's error.
+pub fn open_readable(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
 /// Size of a file in bytes; 0 when it cannot be told.
 pub fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |meta| meta.len())

@@ -395,7 +395,7 @@ fn bind_buffers(
     Ok(binding)
 }
 
-fn open_tokenizer(dir: &Path) -> Result<Arc<Tokenizer>> {
+pub(super) fn open_tokenizer(dir: &Path) -> Result<Arc<Tokenizer>> {
     let path = dir.join(manifest::TOKENIZER);
     let failed = || format!("read {}", path.display());
     let text = std::fs::read(&path).or_fail(ExitCode::InputRefused, failed())?;

@@ -7,13 +7,14 @@ use super::import::{self, arch::Shape};
 use super::manifest::{self, Manifest, Stored};
 use super::onnx::{self, Running};
 use super::prepare;
-use super::store::{self, ModelId, Store, directory_bytes, file_bytes};
+use super::store::{ModelId, Store, directory_bytes};
 use super::tokenizer::template::Segment;
 use super::tokenizer::{Tokenizer, Vocabulary};
 use crate::error::{Context, ExitCode, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What is known about a model.
 #[derive(Debug, Clone, Serialize)]
@@ -124,6 +125,24 @@ impl TokenizerFacts {
     }
 }
 
+/// The tokenizer of a model of the store.
+///
+/// # Errors
+/// Refused when its folder is damaged.
+pub fn tokenizer_of_model(store: &Store, id: &ModelId) -> Result<Arc<Tokenizer>> {
+    super::engine::open_tokenizer(&store.model_dir(id))
+}
+
+/// The tokenizer of a GGUF file.
+///
+/// # Errors
+/// Refused when it isn't a well-formed GGUF file, or its tokenizer isn't supported.
+pub fn tokenizer_of_file(path: &Path) -> Result<Arc<Tokenizer>> {
+    let gguf = Gguf::open(path)?;
+    let rows = gguf.tensor("token_embd.weight")?.rows();
+    Ok(Arc::new(Tokenizer::new(&Vocabulary::read(&gguf, rows)?)?))
+}
+
 /// A model of the store. `layout`: the layout of weights used here, where the library is known.
 ///
 /// # Errors
@@ -226,8 +245,8 @@ pub fn inspect_file(path: &Path) -> Result<Inspection> {
             2 * 4 * (shape.layers * shape.kv_heads * shape.head_dim) as u64
         }),
         file: FileFacts {
-            sha256: store::hash_file(path, &mut |_, _| {})?,
-            bytes: file_bytes(path),
+            sha256: import::identity(path, &mut |_| {})?,
+            bytes: gguf.bytes(),
             quantisation: import::file_quantisation(&gguf),
             storage: import::storage(&gguf),
             source: path.display().to_string(),

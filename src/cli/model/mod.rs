@@ -1,33 +1,44 @@
-//! `narrowroom model import | list | inspect | ps | prune | rm`.
+//! `narrowroom model import | list | inspect | tokenize | bench | ps | prune | rm`.
 
+mod bench;
 mod show;
 
 use super::{print, print_json};
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
 use crate::model::store::{CATALOGUE, Places, find_existing, leftovers};
 use crate::model::{
-    ImportProgress, ModelId, Runtime, Store, import, inspect_file, inspect_model, show_bytes,
+    ImportProgress, Located, ModelId, Runtime, Source, Store, fetch, import, inspect_file,
+    inspect_model, show_bytes, tokenizer_of_file, tokenizer_of_model,
 };
 use crate::report::escape;
 use clap::Subcommand;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
+/// Longest text that is tokenised, in bytes.
+const MAX_INPUT: u64 = 16 << 20;
+
 /// Local models: import, list, inspect, bench, what runs now, prune.
 #[derive(Subcommand)]
 pub enum Model {
-    /// Import a GGUF file, once
+    /// Import a model, once
     Import {
-        /// The GGUF file
+        /// A GGUF file, ollama:NAME[:TAG], lmstudio:PUBLISHER/MODEL[/FILE] or hf:OWNER/REPO/FILE
+        ///
+        /// Files of other programs' stores are read where they are. What hf: names is taken from the hub's
+        /// cache on this machine; if it is not there, curl fetches it.
         #[arg(required_unless_present = "existing")]
-        file: Option<PathBuf>,
+        source: Option<String>,
         /// Look for this pinned model in the stores of Ollama, LM Studio and Hugging Face, by content
-        #[arg(long, value_name = "NAME", conflicts_with = "file")]
+        #[arg(long, value_name = "NAME", conflicts_with = "source")]
         existing: Option<String>,
         /// Refuse the file unless its SHA-256 is this
         #[arg(long, value_name = "HEX")]
         sha256: Option<String>,
+        /// Fetch nothing
+        #[arg(long)]
+        offline: bool,
     },
     /// List the imported models
     List {
@@ -48,6 +59,17 @@ pub enum Model {
         #[arg(long)]
         json: bool,
     },
+    /// Print the token ids of the text on standard input
+    Tokenize {
+        /// Imported model, by name or beginning of its sha256, or a GGUF file
+        #[arg(value_name = "NAME|FILE")]
+        model: String,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure a model: tokens a second, loading, memory, perplexity; beside llama.cpp if asked
+    Bench(bench::Bench),
     /// Show the rooms in which a model runs now
     Ps {
         /// Print as JSON
@@ -79,44 +101,39 @@ impl Model {
         let store = Store::of_user()?;
         match self {
             Model::Import {
-                file,
+                source,
                 existing,
                 sha256,
+                offline,
             } => {
-                let (file, source) = match (file, existing) {
-                    (Some(file), _) => {
-                        let source = files::shown(&file);
-                        (file, source)
-                    }
+                let (located, source) = match (source, existing) {
+                    (Some(source), _) => (locate(&source, &store, offline)?, source),
                     (None, Some(name)) => {
-                        let file = existing_file(&name)?;
-                        let source = files::shown(&file);
-                        (file, source)
+                        let path = existing_file(&name)?;
+                        let source = files::shown(&path);
+                        (Located { path, sha256: None }, source)
                     }
                     (None, None) => {
-                        return Err(Error::usage("give a GGUF file or --existing NAME"));
+                        return Err(Error::usage("say what to import").hint(
+                            "a GGUF file, ollama:NAME, lmstudio:PUBLISHER/MODEL, hf:OWNER/REPO/FILE, or --existing NAME",
+                        ));
                     }
                 };
-                if let Some(wanted) = sha256 {
-                    let found = crate::files::sha256(&file).map_err(|error| {
-                        Error::usage(format!("failed to read {}", crate::files::shown(&file)))
-                            .source(error)
-                    })?;
-                    if !found.eq_ignore_ascii_case(&wanted) {
-                        return Err(Error::refused(format!(
-                            "{} is not the wanted file: its sha256 is {found}",
-                            crate::files::shown(&file)
-                        ))
-                        .hint("fetch it again; nothing was imported"));
-                    }
-                }
+                let wanted = sha256.as_ref().or(located.sha256.as_ref());
                 let runtime = Runtime::load(&store.library()?)?;
                 let live = std::io::stderr().is_terminal();
-                let id = import(&file, &source, &store, &runtime, &mut |progress| {
-                    if live {
-                        eprint!("\r\x1b[K{}", describe(progress));
-                    }
-                })?;
+                let id = import(
+                    &located.path,
+                    &source,
+                    wanted.map(String::as_str),
+                    &store,
+                    &runtime,
+                    &mut |progress| {
+                        if live {
+                            eprint!("\r\x1b[K{}", describe(progress));
+                        }
+                    },
+                )?;
                 if live {
                     eprint!("\r\x1b[K");
                 }
@@ -175,6 +192,21 @@ impl Model {
                     print(&show::inspection(&inspection))?;
                 }
             }
+            Model::Tokenize { model, json } => {
+                let tokenizer = match store.resolve(&model) {
+                    Ok(id) => tokenizer_of_model(&store, &id)?,
+                    Err(error) if !files::exists(Path::new(&model)) => return Err(error),
+                    Err(_) => tokenizer_of_file(Path::new(&model))?,
+                };
+                let ids = tokenizer.encode_start(&standard_input()?);
+                if json {
+                    print_json(&serde_json::json!({"count": ids.len(), "ids": ids}))?;
+                } else {
+                    let words: Vec<String> = ids.iter().map(u32::to_string).collect();
+                    print(&format!("{}\n{} tokens\n", words.join(" "), ids.len()))?;
+                }
+            }
+            Model::Bench(args) => args.run(&store)?,
             Model::Ps { json } => {
                 let rooms = crate::room::running::running();
                 if json {
@@ -209,7 +241,12 @@ impl Model {
 /// The layout of weights that is used here; none without a library.
 fn layout(store: &Store) -> Option<String> {
     let runtime = Runtime::load(&store.library().ok()?).ok()?;
-    Some(runtime.layout.to_string())
+    Some(layout_of(&runtime).to_owned())
+}
+
+/// The layout of weights of a loaded library.
+fn layout_of(runtime: &Runtime) -> &str {
+    &runtime.layout
 }
 
 /// Folders of the models that run now.
@@ -248,6 +285,38 @@ fn prune(store: &Store, dry_run: bool, downloads: bool, json: bool) -> Result<()
     print(&text)
 }
 
+/// The text on standard input.
+fn standard_input() -> Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    let read = std::io::stdin()
+        .take(MAX_INPUT + 1)
+        .read_to_string(&mut text);
+    let read = read.or_fail(ExitCode::Usage, "failed to read standard input as text")?;
+    if read as u64 > MAX_INPUT {
+        return Err(Error::limit("the text is larger than 16 MiB"));
+    }
+    Ok(text)
+}
+
+/// The file that a person named, fetched if need be.
+fn locate(text: &str, store: &Store, offline: bool) -> Result<Located> {
+    let source = Source::parse(text)?;
+    if let Some(located) = source.locate(&Places::of_user())? {
+        return Ok(located);
+    }
+    if offline {
+        return Err(
+            Error::usage(format!("{text} is not in the hub's cache on this machine"))
+                .hint("leave out --offline to have curl fetch it"),
+        );
+    }
+    Ok(Located {
+        path: fetch(&source, store, std::io::stderr().is_terminal())?,
+        sha256: None,
+    })
+}
+
 fn existing_file(name: &str) -> Result<PathBuf> {
     let known = CATALOGUE
         .iter()
@@ -258,7 +327,7 @@ fn existing_file(name: &str) -> Result<PathBuf> {
                 CATALOGUE.map(|known| known.alias).join(", ")
             ))
         })?;
-    find_existing(known, &Places::of_user()).ok_or_else(|| {
+    find_existing(known.sha256, known.bytes, &Places::of_user()).ok_or_else(|| {
         Error::usage(format!(
             "no store of Ollama, LM Studio or Hugging Face here holds {name} (sha256 {}…)",
             &known.sha256[..16]

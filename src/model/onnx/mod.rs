@@ -96,6 +96,16 @@ impl Graph {
         tensor.bytes(9, &bytes);
         self.body.message(5, &tensor);
     }
+    /// Adds a constant i64 tensor stored inside the model file.
+    pub fn small_i64(&mut self, name: &str, values: &[i64]) {
+        let mut tensor = tensor(name, Elem::I64, &[values.len() as i64]);
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        tensor.bytes(9, &bytes);
+        self.body.message(5, &tensor);
+    }
     /// Adds a constant tensor stored in the data file.
     pub fn external(&mut self, name: &str, elem: Elem, dims: &[i64], span: Span) {
         let mut tensor = tensor(name, elem, dims);
