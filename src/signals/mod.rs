@@ -21,6 +21,7 @@ pub mod logs;
 pub mod model;
 mod rank;
 pub mod services;
+mod wanted;
 mod wording;
 
 pub use injection::{injection_hints, is_attempt};
@@ -53,6 +54,8 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
     let mut general = logs::detect(tree, ticket);
     logs::drop_explained(&mut general.signals, &all.signals);
     all.merge(general);
+    let wanted = wanted::wanted(tree, &all.signals);
+    all.missing.extend(wanted);
     let (mut known, unknown): (Vec<Signal>, Vec<Signal>) = all
         .signals
         .into_iter()

@@ -138,12 +138,15 @@ pub fn detect(ctx: &Ctx) {
 
 /// The customer complains about an application that looks well, and nothing of what it says is in the bundle.
 fn asked_but_well(ctx: &Ctx) {
-    let told = |signal: &crate::signals::Signal| {
-        signal.strength >= 0.5 || signal.role == crate::signals::Role::Symptom
-    };
-    if ctx.ticket.trim().is_empty() || ctx.signals().iter().any(told) {
+    if ctx.ticket.trim().is_empty()
+        || ctx
+            .signals()
+            .iter()
+            .any(|signal| signal.role == crate::signals::Role::Cause && signal.strength >= 0.5)
+    {
         return;
     }
+    served_certificate(ctx);
     let named = |pod: &&Pod| ctx.in_ticket(&pod.name) || ctx.in_ticket(pod.app());
     // Customers say "the queue" and "announcing", not the names of workloads.
     let any_named = ctx.cluster.pods.iter().any(|pod| named(&pod));
@@ -158,7 +161,16 @@ fn asked_but_well(ctx: &Ctx) {
             .logs
             .iter()
             .any(|log| !log.empty && lastwords::belongs(log, pod, ""));
-        if has_log || !seen.insert((pod.ns.clone(), pod.app().to_owned())) || seen.len() > 3 {
+        // A pod in visible trouble is asked about with its trouble.
+        let troubled = ctx
+            .signals()
+            .iter()
+            .any(|signal| signal.subject.name == pod.name);
+        if has_log
+            || troubled
+            || !seen.insert((pod.ns.clone(), pod.app().to_owned()))
+            || seen.len() > 3
+        {
             continue;
         }
         let ns = if pod.ns.is_empty() {
@@ -176,6 +188,24 @@ fn asked_but_well(ctx: &Ctx) {
             None,
         );
     }
+}
+
+/// Complaints about certificates that nothing in the bundle explains: what clients are shown is decided in front
+/// of the cluster, and bundles leave secrets out.
+fn served_certificate(ctx: &Ctx) {
+    const WORDS: [&str; 5] = ["certificate", "certificates", "tls", "ssl", "https"];
+    let told = ctx.ticket.to_lowercase();
+    if !told
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| WORDS.contains(&word))
+    {
+        return;
+    }
+    ctx.ask(
+        "the certificate that clients are shown (openssl s_client -connect HOST:443 -servername HOST, from where it fails), the addresses HOST resolves to there, and the dates and names of the ingress's TLS secret",
+        "the ticket speaks of certificates; what a client is shown depends on its address and on what stands in front of the cluster, and neither is in the bundle",
+        None,
+    );
 }
 
 /// What customers call a thing, and parts of the names of programs that are one.
