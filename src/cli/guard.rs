@@ -18,7 +18,7 @@ use std::path::PathBuf;
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Accepting what is no secret: a comment `narrowroom:allow RULE REASON` on its line or above it,\na baseline (--write-baseline), or paths in .narrowroomignore (gitignore syntax)."
+    after_help = "Accepting what is no secret: a comment `narrowroom:allow RULE REASON` on its\nline or above it, a baseline (--write-baseline), or paths in .narrowroomignore (gitignore syntax)."
 )]
 pub struct Guard {
     #[command(subcommand)]

@@ -35,7 +35,7 @@ use std::path::PathBuf;
     name = "narrowroom",
     version,
     max_term_width = 80,
-    after_help = "Exit codes: 0 done, 1 a bug in narrowroom, 2 usage, 3 input refused, 4 the seal could not be\nenforced, 5 the verifier rejected the output, 6 a limit stopped the run, 7 secrets found,\n130 interrupted.\n\nNothing leaves this machine: the program holds no network client, and every process that\nsees the bundle is sealed. `narrowroom doctor` shows what this machine can enforce."
+    after_help = "Exit codes: 0 done, 1 a bug in narrowroom, 2 usage, 3 input refused, 4 the seal\ncould not be enforced, 5 the verifier rejected the output, 6 a limit stopped\nthe run, 7 secrets found, 130 interrupted.\n\nNothing leaves this machine: the program holds no network client, and every\nprocess that sees the bundle is sealed. `narrowroom doctor` shows what this\nmachine can enforce."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -89,10 +89,7 @@ enum Command {
     Eval(Box<eval::Eval>),
     /// Classify shell commands read from standard input
     Classify(classify::Classify),
-    /// Print a JSON Schema: report, verdict, adapter, record, playbook or catalogue
-    /// Print a JSON Schema: report, verdict, record, playbook, catalogue, batch or merged
-    /// Print a JSON Schema: report, verdict, record, review, playbook or catalogue
-    /// Print a JSON Schema: report, verdict, record, playbook, catalogue or guard
+    /// Print the JSON Schema of what is read and written: report, verdict, record, …
     Schema(docs::Schema),
     /// Print shell completions
     Completions(docs::Completions),

@@ -3,14 +3,18 @@
 use crate::model::show_bytes;
 use crate::record::WorkerRecord;
 use crate::report::escape;
+use crate::report::wrap::wrap;
 use crate::room::protocol::{ModelUse, StepTimes};
 
 /// The figures of a run in lines of at most 80 columns.
 pub fn text(model: Option<&ModelUse>, laps: &[(String, u64)], workers: &[WorkerRecord]) -> String {
     let mut out = String::new();
     let mut row = |name: &str, value: String| {
-        let value = escape::terminal(&value);
-        out.push_str(&format!("{:<20} {value}\n", escape::terminal(name)));
+        let mut name = escape::terminal(name);
+        for line in wrap(&escape::terminal(&value), 58) {
+            out.push_str(&format!("{name:<20} {line}\n"));
+            name.clear();
+        }
     };
     for (name, millis) in laps {
         row(name, seconds(*millis as f64 / 1e3));
@@ -128,7 +132,7 @@ fn step_line(step: &StepTimes) -> String {
 }
 
 fn cut(name: &str) -> String {
-    name.chars().take(58).collect()
+    escape::terminal(name).chars().take(58).collect()
 }
 
 /// A duration for a person: `0.041 s`, `3.12 s`, `204 s`.
@@ -172,6 +176,9 @@ mod tests {
             assert!(text.contains(wanted), "{wanted}: {text}");
         }
         assert!(!text.contains('\u{1b}'));
-        assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
     }
 }
