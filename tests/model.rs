@@ -63,6 +63,10 @@ fn run_in(place: &Place, args: &[&str], env: &[(&str, &str)], input: &str) -> Ra
         .write_all(input.as_bytes())
         .expect("it reads");
     let output = child.wait_with_output().expect("it ends");
+    if !output.status.success() {
+        // Shown when the test fails.
+        eprint!("{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
     Ran {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

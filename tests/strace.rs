@@ -171,7 +171,7 @@ fn with_the_model_and_its_library_nothing_is_collected() {
             runs.to_str().unwrap(),
         ],
     );
-    judge(&calls, 3);
+    judge(&calls, 4);
     for call in &calls {
         for mark in [
             "/tmp/.ses",
