@@ -34,19 +34,75 @@ pub(super) const KEYWORDS: &[&str] = &[
     "account_key",
     "master_key",
     "shared_key",
+    "app_key",
+    "appkey",
+    "application_key",
+    "erlang_cookie",
+    "_key",
+    "-key",
     "psk",
 ];
+
+/// Longest rest of a key after its word, in bytes.
+const MAX_TAIL: usize = 32;
+/// Most blanks before a separator.
+const MAX_BLANKS: usize = 24;
+
+/// Whether the keyword at `at` can be part of a key with a value: what decides is a few bytes behind it, which spares
+/// the expression most lines of a log.
+pub(super) fn may_follow(text: &str, at: Range<usize>) -> bool {
+    let bytes = text.as_bytes();
+    if matches!(bytes[at.end - 1], b'=' | b':') {
+        return true;
+    }
+    let rest = &bytes[at.end..bytes.len().min(at.end + MAX_TAIL + MAX_BLANKS + 8)];
+    let tail = rest
+        .iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+        .count();
+    let rest = &rest[tail..];
+    let quotes = rest
+        .iter()
+        .take(4)
+        .take_while(|b| matches!(b, b'\\' | b'"' | b'\'' | b']'))
+        .count();
+    let rest = &rest[quotes..];
+    let blanks = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    match rest.get(blanks) {
+        Some(b':' | b'=') => true,
+        Some(b',') => quotes > 0,
+        Some(b'>') => blanks == 0,
+        _ => false,
+    }
+}
 
 /// A key with one of the words in it, a separator, and a value: quoted, or up to a blank or a delimiter.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"(?ix)
         (?P<key>[a-z0-9_.$/-]{0,64}(?:password|passwd|passwort|passphrase|pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key
-            |encryption[_-]?key|signing[_-]?key|credentials?|auth[_-]?key|account[_-]?key|master[_-]?key|shared[_-]?key|psk)[a-z0-9_.-]{0,32})
+            |encryption[_-]?key|signing[_-]?key|credentials?|auth[_-]?key|account[_-]?key|master[_-]?key|shared[_-]?key
+            |app(?:lication)?[_-]?key|erlang_cookie|[_-]key|psk)[a-z0-9_.-]{0,32})
         \\?["'\]]{0,2}\s{0,24}(?::=|=>|==?|:)\s{0,24}
         (?:[a-z]{0,2}\\?"(?P<d>[^"\\\n]{1,512})\\?"|[a-z]{0,2}\\?'(?P<q>[^'\n]{1,512})'|(?P<b>[^\s"',;&<>\[\]{}()\\|‹›]{1,512}(?:[&][^\s"',;&<>\[\]{}()=\\|‹›]{1,64}(?:\s|$))?))"#,
     )
     .unwrap_or_else(|why| panic!("the assignment pattern: {why}"))
+});
+
+/// The same as arguments of a call, both quoted: `define('DB_PASSWORD', 'x')`.
+static CALL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?i)["'](?P<key>[a-z0-9_.$/-]{0,64}(?:pass|pwd|secret|token|key|credential)[a-z0-9_.-]{0,32})["']\s{0,8},\s{0,8}(?:"(?P<d>[^"\\\n]{3,512})"|'(?P<q>[^'\\\n]{3,512})')"#,
+    )
+    .unwrap_or_else(|why| panic!("the pattern of calls: {why}"))
+});
+
+/// The same as an element: `<client_secret>x</client_secret>`.
+static ELEMENT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?i)<(?P<key>[a-z0-9_.:-]{0,64}(?:pass|pwd|secret|token|key|credential)[a-z0-9_.-]{0,32})>\s*(?P<d>[^<>\s][^<>\n]{0,511}?)\s*</"#,
+    )
+    .unwrap_or_else(|why| panic!("the pattern of elements: {why}"))
 });
 
 /// How much a key's name says about its value.
@@ -56,6 +112,8 @@ enum Key {
     Strong,
     /// Tokens and things called secret or credential, which are often names or counters.
     Weak,
+    /// Something's key: licence keys and signing keys, and keys of maps and tables too.
+    Faint,
     /// The word is in the key and the value is something else: a count, a name, a file.
     Other,
 }
@@ -192,11 +250,13 @@ fn judge_key(key: &str) -> Key {
         "secretkey",
         "apikey",
         "accesskey",
-        "privatekey",
         "encryptionkey",
         "signingkey",
         "authkey",
         "accountkey",
+        "appkey",
+        "applicationkey",
+        "erlangcookie",
         "masterkey",
         "sharedkey",
         "psk",
@@ -219,6 +279,12 @@ fn judge_key(key: &str) -> Key {
             return Key::Other;
         }
         return Key::Strong;
+    }
+    if flat.ends_with("privatekey") {
+        return Key::Weak;
+    }
+    if flat.ends_with("key") && !flat.ends_with("publickey") && !flat.contains("secret") {
+        return Key::Faint;
     }
     if TAILS.iter().any(|tail| flat.ends_with(tail))
         || flat.contains("maxtoken")
@@ -254,11 +320,39 @@ fn looks_random(value: &str) -> bool {
         .split(['-', '_', '.', '/', ':'])
         .all(|part| part.len() < 16)
         && value.contains(['-', '_', '.', '/']);
+    if is_uuid(value) {
+        return true;
+    }
     // Names of Kubernetes secrets end in five random characters; times, versions and addresses are mostly digits.
     let only_digits = value.bytes().all(|b| !b.is_ascii_alphabetic());
     !only_digits
         && entropy(value) >= 3.0
-        && ((digits >= 2 && !kebab) || (lower && upper && digits >= 1) || value.len() >= 32)
+        && ((digits >= 2 && !kebab)
+            || (lower && upper && digits >= 1)
+            || (value.len() >= 32 && !kebab))
+}
+
+/// Splunk, Consul, Snyk and others issue UUIDs as tokens.
+fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether the value can only be a key: one long word of mixed letters and digits.
+fn looks_like_a_key(value: &str) -> bool {
+    value.len() >= 20
+        && entropy(value) >= 3.8
+        && value.bytes().any(|b| b.is_ascii_lowercase())
+        && value.bytes().any(|b| b.is_ascii_uppercase())
+        && value.bytes().filter(u8::is_ascii_digit).count() >= 2
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-'))
+        && !(value.contains(['/', '-', '_'])
+            && value.split(['/', '-', '_']).all(|part| part.len() < 12))
 }
 
 /// Values of secret keys in `text`; `report` is called with the byte range of each.
@@ -277,6 +371,7 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
         let kind = judge_key(key.as_str());
         let shown = value.as_str();
         if kind == Key::Other
+            || is_argument(shown)
             || is_dummy(shown)
             || is_dummy(shown.trim_end_matches(['.', ',', ':']))
         {
@@ -284,7 +379,7 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
         }
         let follows = text[value.end()..].chars().next();
         // A function call or a member of source code: password = getpass(…), token := r.Header.Get("…").
-        if !quoted && matches!(follows, Some('(' | '[')) {
+        if !quoted && matches!(follows, Some('(' | '[' | '{')) {
             continue;
         }
         if !quoted && is_reference(shown) {
@@ -298,6 +393,7 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
                     && !reads_on(&text[value.end()..], shown)
             }
             Key::Weak => looks_random(shown),
+            Key::Faint => looks_like_a_key(shown),
             Key::Other => false,
         };
         if keep {
@@ -306,6 +402,39 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
                 _ => "token",
             };
             report(name, value.range());
+        }
+    }
+    for (wanted, pattern) in [(text.contains(','), &CALL), (text.contains("</"), &ELEMENT)] {
+        if wanted {
+            pairs(pattern, text, &mut report);
+        }
+    }
+}
+
+/// Values whose key stands beside them without a separator of assignments. A word alone is rather the name of
+/// another thing: `rename("token", "session")`.
+fn pairs(pattern: &Regex, text: &str, report: &mut impl FnMut(&'static str, Range<usize>)) {
+    for found in pattern.captures_iter(text) {
+        let (Some(key), Some(value)) = (
+            found.name("key"),
+            found.name("d").or_else(|| found.name("q")),
+        ) else {
+            continue;
+        };
+        let shown = value.as_str();
+        if is_dummy(shown) || is_reference(shown) || looks_like_prose(shown) {
+            continue;
+        }
+        let word = shown
+            .bytes()
+            .all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.' | b'-' | b':' | b'/'));
+        match judge_key(key.as_str()) {
+            Key::Strong if !word && !shown.contains(' ') && shown.len() >= 6 => {
+                report("password", value.range());
+            }
+            Key::Weak if looks_random(shown) => report("token", value.range()),
+            Key::Faint if looks_like_a_key(shown) => report("token", value.range()),
+            _ => {}
         }
     }
 }
@@ -320,6 +449,19 @@ fn is_reference(value: &str) -> bool {
         && ["pass", "secret", "token", "key", "pwd", "credential"]
             .iter()
             .any(|word| lower.contains(word))
+}
+
+/// What tests and documentation pass for a password: `old_password`, `your-token`.
+fn is_argument(value: &str) -> bool {
+    value.split_once(['_', '-']).is_some_and(|(first, rest)| {
+        matches!(
+            first,
+            "old" | "new" | "current" | "your" | "my" | "the" | "user" | "some" | "test"
+        ) && matches!(
+            rest,
+            "password" | "passwd" | "secret" | "token" | "key" | "pass"
+        )
+    })
 }
 
 /// Three or more words of letters: a sentence, not a pass phrase someone would put into a configuration.
@@ -378,6 +520,19 @@ mod tests {
             ),
             ("    DB_PASSWORD:   hunter2", "hunter2"),
             ("api_key=0a1b2c3d4e5f", "0a1b2c3d4e5f"),
+            (
+                "splunk_token: 0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0",
+                "0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0",
+            ),
+            ("define('DB_PASSWORD', 'hunter2');", "hunter2"),
+            (
+                "<client_secret>x7Fq2mKc9vLw4RtY</client_secret>",
+                "x7Fq2mKc9vLw4RtY",
+            ),
+            (
+                "license_key: x7Fq2mKc9vLw4RtYz8BnPq3",
+                "x7Fq2mKc9vLw4RtYz8BnPq3",
+            ),
         ] {
             assert_eq!(values(text), [value], "{text}");
         }
@@ -406,6 +561,19 @@ mod tests {
             "bypass: enabled",
             "\"password\": \"\"",
             "password = settings.db_password",
+            "if password != other_password: raise ValueError",
+            "rename(\"token\", \"session\")",
+            "[\"password\", \"username\", \"token\"]",
+            "cache_key: shop/api/orders/2024-03-01T10:00:00Z/7",
+            "primary_key: OrderId",
+            "partition_key = 0123456789abcdef0123456789abcdef",
+            "keySecret: projects/p/secrets/shop-key/versions/31",
+            "<token>opaque</token>",
+            "--private-key=db:Open_vSwitch,SSL,private_key",
+            "private_key = $dir/private/cakey.pem",
+            "change(\"password\", \"old_password\")",
+            "when(\"layer.secret\", \"layer.vaultlocker.ready\")",
+            "password: admin::{}",
         ] {
             assert!(values(text).is_empty(), "{text}: {:?}", values(text));
         }

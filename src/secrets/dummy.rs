@@ -11,10 +11,10 @@ const WORDS: &str = " \
  ignored in include incorrect input int integer internal invalid is issued it json jwt jwks key keystone kerberos known kubernetes ldap \
  length local locked login long lookup managed manager masked match matches max mechanism method min mismatch missing \
  mode must name nil nis no nobody nologin none not null number oauth oauth2 object of off ok on one only opaque opt optional or pam \
- param parameter parse parsed passed password passwords path payload pem permission plain plaintext present privileged prompt \
- property provided provider read redacted refresh refused reject rejected required request reset resource response \
- restricted retrieved revoked root rotate rotated rsa secret secrets see self-signed service session set sha256 sha512 should \
- size skip skipped sss static string success successful successfully sudo supplied system systemd template test text that the this \
+ param parameter parse parsed pass passed password passwords path payload pem permission plain plaintext present privileged prompt \
+ property provided provider raise read redacted refresh refused reject rejected required request reset resource response \
+ restricted retrieved return revoked root rotate rotated rsa secret secrets see self-signed service session set sha256 sha512 should \
+ size skip skipped sss static string success successful successfully sudo supplied system systemd template test text that the this throw \
  timeout to token tokens too true try type undefined unauthorized unchanged unknown unset unused updated usage use used user \
  username using uuid valid validated validation value variable vault verified verify via was when will winbind with without wrong \
  x509 yaml yes you your kubernetes.io/service-account-token kubernetes.io/dockerconfigjson bootstrap.kubernetes.io/token ";
@@ -78,6 +78,8 @@ pub(super) fn is_dummy(value: &str) -> bool {
         || value.contains("${")
         || value.contains("{{")
         || value.contains("$(")
+        || value.contains("{}")
+        || (first == '$' && value.contains('/') && !value.contains("$$"))
     {
         return true;
     }

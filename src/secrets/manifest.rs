@@ -42,6 +42,28 @@ pub(super) fn private_keys(text: &str, mut report: impl FnMut(Range<usize>)) {
     }
 }
 
+/// The private part of a PuTTY key file: the lines that its header counts.
+pub(super) fn putty_keys(text: &str, mut report: impl FnMut(Range<usize>)) {
+    const HEAD: &str = "\nPrivate-Lines: ";
+    let mut from = 0;
+    while let Some(found) = text[from..].find(HEAD) {
+        let at = from + found + HEAD.len();
+        from = at;
+        let line = text[at..].split('\n').next().unwrap_or_default();
+        let Ok(count) = line.trim().parse::<usize>() else {
+            continue;
+        };
+        let start = (at + line.len() + 1).min(text.len());
+        let length: usize = text[start..]
+            .split_inclusive('\n')
+            .take(count.min(MAX_MANIFEST_LINES))
+            .take_while(|line| !line.contains(':'))
+            .map(str::len)
+            .sum();
+        report(start..start + text[start..start + length].trim_end().len());
+    }
+}
+
 /// Length of what may still be a key's body when its end mark is missing.
 fn key_length(text: &str) -> usize {
     text.bytes()
@@ -237,6 +259,16 @@ mod tests {
         private_keys("PRIVATE KEY PRIVATE KEY -----BEGIN PRIVATE KEY", |_| {
             panic!("no body")
         });
+    }
+
+    #[test]
+    fn putty_keys_by_their_count_of_lines() {
+        let text = "PuTTY-User-Key-File-3: ssh-rsa\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 2\nAbCd\nEfGh\nPrivate-MAC: 00\n";
+        let mut found = Vec::new();
+        putty_keys(text, |range| found.push(&text[range]));
+        assert_eq!(found, ["AbCd\nEfGh"]);
+        putty_keys("\nPrivate-Lines: 99999999999", |_| {});
+        putty_keys("\nPrivate-Lines: 3", |range| assert!(range.is_empty()));
     }
 
     #[test]

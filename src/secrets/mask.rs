@@ -152,6 +152,9 @@ impl Masker {
             }
             let value = &text[hit.range];
             self.mark(hit.rule, value);
+            for inside in hit.plain.iter().filter(|value| !dummy::is_dummy(value)) {
+                self.mark(hit.rule, inside);
+            }
             match hit.rule {
                 // A line of a key may be quoted alone.
                 "private-key" => {

@@ -1,6 +1,6 @@
 //! Secrets: finding them and hiding them before text leaves the room.
 //!
-//! Owns: the rules ([`rules.toml`](rules.toml)), [`Scanner`] that finds secrets in text, and [`Masker`] that learns the
+//! Owns: the rules ([`rules.toml`](rules.toml), [`commands.toml`](commands.toml), [`providers.toml`](providers.toml)), [`Scanner`] that finds secrets in text, and [`Masker`] that learns the
 //! secret values of a whole bundle and replaces every occurrence, by value, anywhere, with a mark like
 //! `‹secret:github-token:1›`. The same value has the same mark. Touches: the unpacked tree, read-only, through
 //! [`crate::bundle::Tree`]. No network, no processes, no terminal. Zone: 2 and 3, and zone 0 for `guard`.
@@ -12,6 +12,7 @@ mod check;
 mod dummy;
 mod manifest;
 mod mask;
+mod nested;
 mod rules;
 mod scan;
 

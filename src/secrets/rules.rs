@@ -4,8 +4,12 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-/// The shipped rules.
-const SHIPPED: &str = include_str!("rules.toml");
+/// The shipped rules: common forms, commands and configuration files, what providers issue.
+const SHIPPED: [(&str, &str); 3] = [
+    ("rules.toml", include_str!("rules.toml")),
+    ("commands.toml", include_str!("commands.toml")),
+    ("providers.toml", include_str!("providers.toml")),
+];
 /// Largest compiled size of one rule, in bytes; the crate's own default of 10 MiB is for strangers' patterns.
 const MAX_COMPILED_BYTES: usize = 8 << 20;
 
@@ -17,7 +21,7 @@ pub(super) struct RuleText {
     pub id: String,
     /// Literals, any case, one of which must stand nearby.
     pub keywords: Vec<String>,
-    /// Where the secret is: group `s` or `s2`, else the whole match.
+    /// Where the secret is: group `s`, `s2` or `s3`, else the whole match.
     pub regex: String,
     /// Least Shannon entropy, bits per character.
     #[serde(default)]
@@ -27,6 +31,9 @@ pub(super) struct RuleText {
     /// Whether the match is an arbitrary value, to be held against [`super::dummy`].
     #[serde(default)]
     pub value: bool,
+    /// A literal that must stand in the same lines; what has none is not searched.
+    #[serde(default)]
+    pub needs: String,
     /// How many lines the expression may span, the keyword's line and those around it.
     #[serde(default = "one")]
     pub lines: usize,
@@ -65,18 +72,18 @@ pub(super) struct Rule {
 
 /// All rules in the order of the file.
 pub(super) static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let file: File =
-        toml::from_str(SHIPPED).unwrap_or_else(|why| panic!("secrets/rules.toml: {why}"));
-    file.rules
-        .into_iter()
-        .map(|text| {
+    let mut rules = Vec::new();
+    for (name, text) in SHIPPED {
+        let file: File = toml::from_str(text).unwrap_or_else(|why| panic!("secrets/{name}: {why}"));
+        rules.extend(file.rules.into_iter().map(|text| {
             let regex = RegexBuilder::new(&text.regex)
                 .size_limit(MAX_COMPILED_BYTES)
                 .build()
-                .unwrap_or_else(|why| panic!("secrets/rules.toml, {}: {why}", text.id));
+                .unwrap_or_else(|why| panic!("secrets/{name}, {}: {why}", text.id));
             Rule { text, regex }
-        })
-        .collect()
+        }));
+    }
+    rules
 });
 
 #[cfg(test)]

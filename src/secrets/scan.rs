@@ -1,8 +1,8 @@
 //! Finding secrets in a text.
 
 use super::rules::{RULES, Rule};
-use super::{assign, check, dummy, manifest};
-use aho_corasick::{AhoCorasick, MatchKind};
+use super::{assign, check, dummy, manifest, nested};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
@@ -10,9 +10,11 @@ use std::sync::LazyLock;
 
 /// Lines longer than this, in bytes, are looked at in pieces around each keyword.
 const MAX_LINE_BYTES: usize = 8 << 10;
-/// How far before and after a keyword a piece reaches, in bytes.
+/// How far before and after a block a piece reaches, in bytes.
 const PIECE_BEFORE: usize = 512;
 const PIECE_AFTER: usize = 4 << 10;
+/// Length of a block of a very long line, in bytes.
+const BLOCK_BYTES: usize = 2 << 10;
 
 /// One secret in a text. It holds places, not the value.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Hit {
     pub line: usize,
     /// Whether the value's own checksum holds; `None` when the format carries none.
     pub verified: Option<bool>,
+    /// Values that stand inside, when the range is an encoding of something with secrets in it.
+    pub plain: Vec<String>,
 }
 
 impl fmt::Debug for Hit {
@@ -75,6 +79,7 @@ static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
     let keywords = AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::DFA))
         .build(&words)
         .unwrap_or_else(|why| panic!("the keywords of the rules: {why}"));
     Compiled { keywords, probes }
@@ -92,15 +97,23 @@ impl Scanner {
 
     /// All secrets in `text`, by their first byte; ranges may overlap.
     pub fn scan(&self, text: &str) -> Vec<Hit> {
-        let mut found: Vec<(Range<usize>, &'static str, Option<bool>)> = Vec::new();
-        let mut seen: HashSet<(usize, usize)> = HashSet::new();
+        self.scan_at(text, 0, &mut { nested::MAX_DECODED_BYTES })
+    }
+
+    /// The same for a text that stands `depth` encodings deep, of which `left` bytes may still be decoded.
+    pub(super) fn scan_at(&self, text: &str, depth: usize, left: &mut usize) -> Vec<Hit> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut seen: HashSet<(usize, usize, usize)> = HashSet::new();
         let compiled = &*COMPILED;
         for keyword in compiled.keywords.find_overlapping_iter(text) {
             let mut line = None;
             for probe in &compiled.probes[keyword.pattern().as_usize()] {
                 let (id, lines) = match probe {
                     Probe::Rule(index) => (*index, RULES[*index].text.lines),
-                    Probe::Assignment => (usize::MAX, 1),
+                    Probe::Assignment if assign::may_follow(text, keyword.range()) => {
+                        (usize::MAX, 1)
+                    }
+                    Probe::Assignment => continue,
                 };
                 let piece = if lines == 1 {
                     line.get_or_insert_with(|| piece_around(text, keyword.range(), 1))
@@ -108,35 +121,62 @@ impl Scanner {
                 } else {
                     piece_around(text, keyword.range(), lines)
                 };
-                if !seen.insert((id, piece.start)) {
+                if !seen.insert((id, piece.start, piece.end)) {
                     continue;
                 }
                 let start = piece.start;
                 match probe {
                     Probe::Rule(index) => apply(&RULES[*index], &text[piece], |range, verified| {
-                        found.push((
-                            start + range.start..start + range.end,
-                            &RULES[*index].text.id,
-                            verified,
-                        ));
+                        let range = start + range.start..start + range.end;
+                        found.push(Found::at(range, &RULES[*index].text.id).verified(verified));
                     }),
                     Probe::Assignment => assign::find(&text[piece], |rule, range| {
-                        found.push((start + range.start..start + range.end, rule, None))
+                        found.push(Found::at(start + range.start..start + range.end, rule))
                     }),
                 }
             }
         }
-        manifest::private_keys(text, |range| found.push((range, "private-key", None)));
-        manifest::yaml_secrets(text, |range| found.push((range, "kubernetes-secret", None)));
+        manifest::private_keys(text, |range| found.push(Found::at(range, "private-key")));
+        manifest::putty_keys(text, |range| found.push(Found::at(range, "private-key")));
+        manifest::yaml_secrets(text, |range| {
+            found.push(Found::at(range, "kubernetes-secret"))
+        });
         if manifest::may_hold_json_secret(text) {
             json_manifests(text, &mut found);
         }
+        nested::find(text, depth, left, |opened| {
+            let mut inside = Found::at(opened.range, opened.rule);
+            inside.plain = opened.values;
+            found.push(inside);
+        });
         finish(text, found)
     }
 }
 
+/// A secret before lines are counted.
+struct Found {
+    range: Range<usize>,
+    rule: &'static str,
+    verified: Option<bool>,
+    plain: Vec<String>,
+}
+
+impl Found {
+    fn at(range: Range<usize>, rule: &'static str) -> Self {
+        Self {
+            range,
+            rule,
+            verified: None,
+            plain: Vec::new(),
+        }
+    }
+    fn verified(self, verified: Option<bool>) -> Self {
+        Self { verified, ..self }
+    }
+}
+
 /// Values of JSON Secrets: the whole text if it is JSON, else each line that is.
-fn json_manifests(text: &str, found: &mut Vec<(Range<usize>, &'static str, Option<bool>)>) {
+fn json_manifests(text: &str, found: &mut Vec<Found>) {
     let mut values = Vec::new();
     let mut collect = |part: &str| {
         let Ok(value) = serde_json::from_str::<serde_json::Value>(part) else {
@@ -169,7 +209,7 @@ fn json_manifests(text: &str, found: &mut Vec<(Range<usize>, &'static str, Optio
             finder
                 .find_iter(text)
                 .filter(|hit| quoted(text, hit.range()))
-                .map(|hit| (hit.range(), "kubernetes-secret", None)),
+                .map(|hit| Found::at(hit.range(), "kubernetes-secret")),
         );
     }
 }
@@ -181,10 +221,14 @@ fn quoted(text: &str, range: Range<usize>) -> bool {
 
 /// Runs one rule over a piece of text.
 fn apply(rule: &'static Rule, piece: &str, mut report: impl FnMut(Range<usize>, Option<bool>)) {
+    if !rule.text.needs.is_empty() && !piece.contains(&rule.text.needs) {
+        return;
+    }
     for captures in rule.regex.captures_iter(piece) {
         let Some(secret) = captures
             .name("s")
             .or_else(|| captures.name("s2"))
+            .or_else(|| captures.name("s3"))
             .or_else(|| captures.get(0))
         else {
             continue;
@@ -207,6 +251,8 @@ fn apply(rule: &'static Rule, piece: &str, mut report: impl FnMut(Range<usize>, 
 /// The line of `at`, or several around it, or a piece of a very long line; on character boundaries.
 fn piece_around(text: &str, at: Range<usize>, lines: usize) -> Range<usize> {
     let bytes = text.as_bytes();
+    // In a very long line the keywords of one block share a piece, so that each is searched once.
+    let block = at.start / BLOCK_BYTES * BLOCK_BYTES;
     let low = at.start.saturating_sub(MAX_LINE_BYTES);
     let high = (at.end + MAX_LINE_BYTES).min(bytes.len());
     let mut start = at.start;
@@ -216,7 +262,7 @@ fn piece_around(text: &str, at: Range<usize>, lines: usize) -> Range<usize> {
             start = if low == 0 {
                 0
             } else {
-                at.start.saturating_sub(PIECE_BEFORE)
+                block.saturating_sub(PIECE_BEFORE)
             };
             break;
         };
@@ -237,7 +283,7 @@ fn piece_around(text: &str, at: Range<usize>, lines: usize) -> Range<usize> {
             end = if high == bytes.len() {
                 high
             } else {
-                (at.end + PIECE_AFTER).min(high)
+                (block + BLOCK_BYTES + PIECE_AFTER).clamp(at.end, high)
             };
             break;
         };
@@ -258,32 +304,44 @@ fn piece_around(text: &str, at: Range<usize>, lines: usize) -> Range<usize> {
 }
 
 /// Sorts, drops what lies inside marks and duplicates, counts lines.
-fn finish(text: &str, mut found: Vec<(Range<usize>, &'static str, Option<bool>)>) -> Vec<Hit> {
-    found.retain(|(range, ..)| {
-        !range.is_empty()
-            && text.is_char_boundary(range.start)
-            && text.is_char_boundary(range.end)
-            && !text[range.clone()].contains(super::MARK_OPEN)
+fn finish(text: &str, mut found: Vec<Found>) -> Vec<Hit> {
+    found.retain(|one| {
+        !one.range.is_empty()
+            && text.is_char_boundary(one.range.start)
+            && text.is_char_boundary(one.range.end)
+            && !text[one.range.clone()].contains(super::MARK_OPEN)
     });
     // Of two names for one range, the one that says more.
     let general = |rule: &str| matches!(rule, "password" | "token" | "command-line-password");
-    found
-        .sort_by_key(|(range, rule, _)| (range.start, std::cmp::Reverse(range.end), general(rule)));
-    found.dedup_by(|a, b| a.0 == b.0);
+    found.sort_by_key(|one| {
+        (
+            one.range.start,
+            std::cmp::Reverse(one.range.end),
+            general(one.rule),
+        )
+    });
+    found.dedup_by(|later, first| {
+        let same = later.range == first.range;
+        if same {
+            first.plain.append(&mut later.plain);
+        }
+        same
+    });
     let (mut line, mut upto) = (1, 0);
     found
         .into_iter()
-        .map(|(range, rule, verified)| {
-            line += text.as_bytes()[upto..range.start]
+        .map(|one| {
+            line += text.as_bytes()[upto..one.range.start]
                 .iter()
                 .filter(|byte| **byte == b'\n')
                 .count();
-            upto = range.start;
+            upto = one.range.start;
             Hit {
-                rule,
-                range,
+                rule: one.rule,
+                range: one.range,
                 line,
-                verified,
+                verified: one.verified,
+                plain: one.plain,
             }
         })
         .collect()
@@ -317,6 +375,14 @@ mod tests {
             " y".repeat(50_000)
         );
         assert_eq!(values(&text), ["hunter2value"]);
+    }
+
+    #[test]
+    fn every_part_of_a_very_long_line_is_searched() {
+        let fields: Vec<String> = (0..200)
+            .map(|at| format!("\"password\":\"hunter{at}value\",{}", "x ".repeat(150)))
+            .collect();
+        assert_eq!(values(&fields.concat()).len(), 200);
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn texts<'a>(
         origins,
         notes,
         escalation: _,
+        prefixes_missing: _,
         timings,
     } = summary;
     let model = model.iter_mut().flat_map(|model| {
