@@ -37,7 +37,7 @@
     (i32.const 1))
   ;; Reads the same bytes over and over, which costs the host a call each.
   (func (export "read_again") (result i32)
-    (loop $more (drop (call $read_at (i32.const 0) (i32.const 16) (i64.const 0))) (br $more))
+    (loop $more (drop (call $read_at (i32.const 0) (i32.const 65536) (i64.const 0))) (br $more))
     (i32.const 1))
   (func (export "link_outside") (result i32)
     (drop (call $begin (i32.const 2) (i32.const 0) (i32.const 12) (i32.const 131070) (i32.const 100) (i64.const 0)))

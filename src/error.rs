@@ -100,7 +100,7 @@ impl Error {
         self.transient = true;
         self
     }
-    /// Adds the cause. Where that is a lack of memory or of descriptors, a bug becomes a limit.
+    /// Adds the cause. Where that is a lack of memory, descriptors or file size, a bug becomes a limit.
     #[must_use]
     pub fn source(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let cause = cause.into();
@@ -108,13 +108,14 @@ impl Error {
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::raw_os_error);
         // The machine ran short in a place where nothing else can fail: that is no bug of ours.
-        if let (ExitCode::Bug, Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) =
+        if let (ExitCode::Bug, Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EFBIG)) =
             (self.exit, errno)
         {
             self.exit = ExitCode::LimitReached;
             self.transient = true;
             self.hint.get_or_insert_with(|| {
-                "free memory or raise the limit of open files (ulimit -n), and try again".to_owned()
+                "free memory, or raise the limits of open files and of file size (ulimit -n, ulimit -f)"
+                    .to_owned()
             });
         }
         self.source = Some(cause);

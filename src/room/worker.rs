@@ -144,13 +144,16 @@ impl Worker {
                 message,
                 hint,
             })) => {
-                // Who failed has not done its work, whatever it says.
-                let exit = match exit {
-                    ExitCode::Done => ExitCode::Bug,
-                    exit => exit,
+                let (exit, transient) = match exit {
+                    // Who failed has not done its work, whatever it says.
+                    ExitCode::Done => (ExitCode::Bug, false),
+                    // We are here, so it lost its other half: such kills come with a lack of memory.
+                    ExitCode::Interrupted => (ExitCode::LimitReached, true),
+                    exit => (exit, false),
                 };
                 let mut error = Error::new(exit, clean(&message));
                 error.hint = hint.map(|hint| clean(&hint));
+                error.transient |= transient;
                 Err(error)
             }
             Ok(Some(frame)) => {

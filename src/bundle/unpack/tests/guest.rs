@@ -35,7 +35,7 @@ fn attack(name: &str) -> Outcome {
     let limits = UnpackLimits {
         ratio_free_bytes: 8 << 20,
         files: 10_000,
-        fuel: 100_000_000,
+        fuel: 500_000_000,
         ..UnpackLimits::default()
     };
     // SAFETY: build.rs made it as it makes the guest.
