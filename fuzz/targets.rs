@@ -1,7 +1,6 @@
 //! What is fuzzed: each reader of foreign bytes with inputs to begin with and words of its format.
 //!
-//! `tests/fuzz.rs` damages these inputs blindly wherever the tests run; `fuzz/src/main.rs` lets
-//! libFuzzer look for inputs that reach new code (`scripts/fuzz.sh`).
+//! `tests/fuzz.rs` damages these inputs wherever the tests run, for longer by `scripts/fuzz.sh`.
 
 use std::io::{Seek, Write};
 

@@ -101,11 +101,12 @@ fn mounts() -> usize {
         .count()
 }
 
-fn bundle(place: &Place) -> std::path::PathBuf {
+/// Two logs of `lines` ordinary lines each, and one with a fault.
+fn bundle(place: &Place, lines: usize) -> std::path::PathBuf {
     let line = b"2024-01-01 00:00:00 INFO an ordinary line of a log that goes on and on\n";
     let fatal =
         b"2024-05-01T10:00:01Z FATAL listen tcp 0.0.0.0:8080: bind: address already in use\n";
-    let big = line.repeat(60_000);
+    let big = line.repeat(lines);
     place.write(
         "b.tar.gz",
         pack(&[("b/a.log", &big), ("b/b.log", fatal), ("b/c/d.log", &big)]),
@@ -153,7 +154,7 @@ fn kills_at_random_points_leave_a_whole_run_or_none() {
     let place = Place::new();
     let temporary = place.join("tmp");
     std::fs::create_dir(&temporary).unwrap();
-    let bundle = bundle(&place);
+    let bundle = bundle(&place, 2_000);
     let runs = place.runs();
     let program = || {
         let mut program = place.program();
@@ -266,7 +267,7 @@ fn on_a_small_disk(place: &Place, kib: u64, command: &str) -> (Ended, Vec<String
 #[test]
 fn a_full_disk_leaves_a_whole_run_or_none() {
     let place = Place::new();
-    let bundle = bundle(&place);
+    let bundle = bundle(&place, 60_000);
     let mut ends = BTreeMap::<i32, u64>::new();
     for kib in [
         16, 64, 256, 1024, 4096, 8192, 8800, 8900, 9000, 9100, 9200, 9400, 10_240, 32_768,
@@ -337,7 +338,7 @@ fn limited(place: &Place, bundle: &Path, limit: &str) -> Ended {
 #[test]
 fn running_out_of_descriptors_memory_or_file_size_ends_as_documented() {
     let place = Place::new();
-    let bundle = bundle(&place);
+    let bundle = bundle(&place, 60_000);
     let mut ends = BTreeMap::<i32, u64>::new();
     let descriptors = (4..24)
         .step_by(2)
