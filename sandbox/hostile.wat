@@ -2,6 +2,7 @@
 ;; build.rs compiles it beside the real guest; only tests include it.
 (module
   (import "narrowroom" "read" (func $read (param i32 i32) (result i32)))
+  (import "narrowroom" "read_at" (func $read_at (param i32 i32 i64) (result i32)))
   (import "narrowroom" "begin" (func $begin (param i32 i32 i32 i32 i32 i64) (result i32)))
   (import "narrowroom" "data" (func $data (param i32 i32)))
   (import "narrowroom" "end" (func $end))
@@ -27,6 +28,35 @@
 
   (func (export "read_outside") (result i32)
     (drop (call $read (i32.const 131064) (i32.const 64)))
+    (i32.const 1))
+  (func (export "read_at_outside") (result i32)
+    (drop (call $read_at (i32.const 131064) (i32.const 64) (i64.const 0)))
+    (i32.const 1))
+  (func (export "read_at_far") (result i32)
+    (if (i32.gt_s (call $read_at (i32.const 0) (i32.const 64) (i64.const -1)) (i32.const 0)) (then unreachable))
+    (i32.const 1))
+  ;; Reads the same bytes over and over, which costs the host a call each.
+  (func (export "read_again") (result i32)
+    (loop $more (drop (call $read_at (i32.const 0) (i32.const 65536) (i64.const 0))) (br $more))
+    (i32.const 1))
+  (func (export "link_outside") (result i32)
+    (drop (call $begin (i32.const 2) (i32.const 0) (i32.const 12) (i32.const 131070) (i32.const 100) (i64.const 0)))
+    (i32.const 1))
+  (func (export "size_without_end") (result i32)
+    (drop (call $file (i64.const -1)))
+    (i32.const 1))
+  ;; Far more names than the limit, each another one.
+  (func (export "name_flood") (result i32) (local $n i32)
+    (loop $more
+      (local.set $n (i32.add (local.get $n) (i32.const 1)))
+      (i32.store (i32.const 64) (i32.add (i32.const 0x61616161)
+        (i32.or (i32.and (local.get $n) (i32.const 0xf))
+          (i32.or (i32.shl (i32.and (local.get $n) (i32.const 0xf0)) (i32.const 4))
+            (i32.or (i32.shl (i32.and (local.get $n) (i32.const 0xf00)) (i32.const 8))
+              (i32.shl (i32.and (local.get $n) (i32.const 0xf000)) (i32.const 12)))))))
+      (drop (call $begin (i32.const 0) (i32.const 64) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0)))
+      (call $end)
+      (br $more))
     (i32.const 1))
   (func (export "read_wrapping") (result i32)
     (drop (call $read (i32.const -16) (i32.const 32)))

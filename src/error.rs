@@ -100,10 +100,25 @@ impl Error {
         self.transient = true;
         self
     }
-    /// Adds the cause.
+    /// Adds the cause. Where that is a lack of memory, descriptors or file size, a bug becomes a limit.
     #[must_use]
     pub fn source(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(cause.into());
+        let cause = cause.into();
+        let errno = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::raw_os_error);
+        // The machine ran short in a place where nothing else can fail: that is no bug of ours.
+        if let (ExitCode::Bug, Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EFBIG)) =
+            (self.exit, errno)
+        {
+            self.exit = ExitCode::LimitReached;
+            self.transient = true;
+            self.hint.get_or_insert_with(|| {
+                "free memory, or raise the limits of open files and of file size (ulimit -n, ulimit -f)"
+                    .to_owned()
+            });
+        }
+        self.source = Some(cause);
         self
     }
     /// The message and each cause below it, joined by ": ", on one line.

@@ -243,6 +243,10 @@ pub fn write_error(error: io::Error, what: &str, path: &Path) -> Error {
                 .hint("free space on that file system, or choose another with --runs DIR")
                 .transient()
         }
+        Some(libc::EFBIG) => Error::limit(format!(
+            "failed to write {what} {name}: it is over a limit of file size"
+        ))
+        .hint("raise the limit of file size (ulimit -f)"),
         Some(libc::EACCES | libc::EPERM | libc::EROFS) => {
             Error::usage(format!("failed to write {what} {name}"))
                 .source(error)

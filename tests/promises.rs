@@ -147,22 +147,69 @@ fn the_exit_codes_of_readme_and_help_are_those_of_the_program() {
     }
 }
 
-#[test]
-fn every_test_that_security_md_names_exists() {
-    let text = read("SECURITY.md");
-    let mut named = 0;
-    for line in text.lines().filter(|line| line.starts_with('|')) {
-        for word in line.split('`').skip(1).step_by(2).filter(|word| {
-            word.starts_with("src/") || word.starts_with("tests/") || *word == "deny.toml"
-        }) {
-            named += 1;
-            assert!(
-                Path::new(env!("CARGO_MANIFEST_DIR")).join(word).exists(),
-                "{word} is named but not there"
+/// The functions of a test file, or of the module at the end of a source file, that are tests.
+fn tests_of(path: &str) -> Vec<String> {
+    let text = read(path);
+    let mut lines = text.lines().map(str::trim);
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        if line == "#[test]" {
+            found.extend(
+                lines
+                    .by_ref()
+                    .find_map(|line| line.strip_prefix("fn "))
+                    .and_then(|rest| rest.split_once('('))
+                    .map(|(name, _)| name.to_owned()),
             );
         }
     }
-    assert!(named > 10, "the table is read: {named}");
+    assert!(!found.is_empty(), "{path} holds no test");
+    found
+}
+
+#[test]
+fn every_test_that_security_md_names_exists() {
+    let text = read("SECURITY.md");
+    let (_, promises) = text.split_once("## Promises").unwrap();
+    let (promises, risks) = promises.split_once("## What remains").unwrap();
+    let mut named = 0;
+    let rows = promises
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| promise |"));
+    for row in rows {
+        let last = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let tests: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+        assert!(
+            tests.iter().any(|test| test.contains("::")),
+            "a promise that no test guards: {row}"
+        );
+        for test in tests {
+            match test.split_once("::") {
+                Some((path, name)) => assert!(
+                    tests_of(path).iter().any(|found| found == name),
+                    "{test} is named but not there"
+                ),
+                None => drop(read(test)),
+            }
+            named += 1;
+        }
+    }
+    assert!(named > 40, "the tables are read: {named}");
+    for row in risks.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}");
+    }
+}
+
+#[test]
+fn a_test_that_does_not_exist_is_noticed() {
+    let tests = tests_of("tests/promises.rs");
+    assert!(tests.contains(&"a_test_that_does_not_exist_is_noticed".to_owned()));
+    assert!(
+        !tests.contains(&"tests_of".to_owned()),
+        "a helper is no test"
+    );
 }
 
 #[test]

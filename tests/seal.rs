@@ -41,6 +41,11 @@ fn doctor_lists_each_layer_and_each_probe_with_its_errno() {
         }
     }
     assert!(place.run_entries().is_empty());
+    let probes: usize = proofs
+        .iter()
+        .map(|proof| proof["probes"].as_array().unwrap().len())
+        .sum();
+    println!("seal: {probes} probes in {} proofs, all held", proofs.len());
 }
 
 #[test]
@@ -57,6 +62,10 @@ fn what_is_denied_inside_succeeds_outside() {
     assert!(
         controls.len() >= 20 && open * 10 >= controls.len() * 8,
         "{open} of {} succeed outside: {controls:#?}",
+        controls.len()
+    );
+    println!(
+        "seal: {open} of {} acts that are denied inside succeed outside",
         controls.len()
     );
 }

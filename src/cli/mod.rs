@@ -178,13 +178,46 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     }
 }
 
+/// Fewest descriptors that a run gets along with: its event loop takes nine, a worker's pipes six,
+/// the files of a run a few more.
+const MIN_OPEN_FILES: u64 = 40;
+
+/// Asks for as many open files as a run needs.
+///
+/// # Errors
+/// A limit, when those are too few for any run: better now than in the middle.
+fn allow_open_files() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let enough = |files: Option<u64>| files.is_none_or(|files| files >= MIN_OPEN_FILES);
+    let raised = Rlimit {
+        current: Some(MIN_OPEN_FILES),
+        ..limit
+    };
+    if enough(limit.current) || enough(limit.maximum) && setrlimit(Resource::Nofile, raised).is_ok()
+    {
+        return Ok(());
+    }
+    Err(
+        Error::limit("this shell allows too few open files for a run").hint(format!(
+            "allow {MIN_OPEN_FILES} or more, with: ulimit -n 1024"
+        )),
+    )
+}
+
 /// Runs a future on the coordinator's single thread.
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread()
+    allow_open_files()?;
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::bug("failed to start").source(error))?
-        .block_on(work)
+        .map_err(|error| Error::bug("failed to start").source(error))?;
+    runtime.block_on(async {
+        // Whoever listens for the signal of a file over its limit gets an error from the write instead.
+        let _listening = signal(SignalKind::from_raw(libc::SIGXFSZ));
+        work.await
+    })
 }
 
 /// Prints to standard output; a closed pipe ends quietly.

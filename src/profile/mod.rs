@@ -56,6 +56,18 @@ pub enum Name {
 }
 
 impl Name {
+    /// Every layout.
+    pub const ALL: [Name; 8] = [
+        Self::Troubleshoot,
+        Self::ClusterInfoDump,
+        Self::MustGather,
+        Self::KubectlOutputs,
+        Self::Sosreport,
+        Self::Supportconfig,
+        Self::Rke2,
+        Self::Plain,
+    ];
+
     /// The name used in reports and playbooks.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use super::frame;
 use super::protocol::{BOOT_VARIABLE, Boot, FromWorker, Progress, ToWorker};
 use crate::bundle::Tree;
 use crate::error::{Context, Error, ExitCode, Result};
-use crate::seal::{self, Mount, SealPlan, Sealed, Zone};
+use crate::seal::{self, Mount, SealPlan, Sealed, Stage, Zone};
 use crate::secrets::{LearnLimits, Masker};
 use std::io::{self, Write};
 
@@ -26,6 +26,14 @@ impl Out {
         frame::write(&mut self.0.lock(), message)
             .or_fail(ExitCode::Bug, "failed to talk to the coordinator")
     }
+    /// Sends a value of a test as a frame.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    #[cfg(feature = "layer-mutation")]
+    pub fn raw(&mut self, value: &impl serde::Serialize) -> Result<()> {
+        frame::write(&mut self.0.lock(), value).or_fail(ExitCode::Bug, "failed to talk to the test")
+    }
     /// Sends a stage name; a lost coordinator ends the worker soon enough by itself.
     pub fn stage(&mut self, name: &str) {
         let _ = self.send(&FromWorker::Progress(Progress::Stage(name.to_owned())));
@@ -34,6 +42,7 @@ impl Out {
 
 /// Runs the worker of `zone` to its end and returns the process's exit status.
 pub fn main(zone: &str) -> ExitCode {
+    super::memory::end_when_short();
     let mut out = Out(io::stdout());
     // A panic message can hold the bundle's text; only its place leaves the room.
     std::panic::set_hook(Box::new(|panic| {
@@ -49,6 +58,12 @@ pub fn main(zone: &str) -> ExitCode {
         };
         let _ = frame::write(&mut io::stdout().lock(), &failed);
     }));
+    #[cfg(feature = "layer-mutation")]
+    if let Some(name) = zone.strip_prefix(super::hostile::TAKEOVER) {
+        let done =
+            boot().and_then(|boot| super::hostile::takeover(name.parse().ok(), &boot, &mut out));
+        return done.map_or_else(|error| error.exit, |()| ExitCode::Done);
+    }
     let (name, trial) = zone
         .strip_prefix(super::TRIAL)
         .map_or((zone, false), |name| (name, true));
@@ -81,16 +96,23 @@ pub fn main(zone: &str) -> ExitCode {
     }
 }
 
-fn run(zone: Zone, trial: bool, guard: bool, out: &mut Out) -> Result<()> {
+fn boot() -> Result<Boot> {
     let boot = std::env::var(BOOT_VARIABLE).or_fail(
         ExitCode::Usage,
         "a worker is started by narrowroom itself, not by hand",
     )?;
-    let boot: Boot = serde_json::from_str(&boot)
-        .or_fail(ExitCode::Bug, "failed to read the worker's description")?;
+    serde_json::from_str(&boot).or_fail(ExitCode::Bug, "failed to read the worker's description")
+}
+
+fn run(zone: Zone, trial: bool, guard: bool, out: &mut Out) -> Result<()> {
+    let boot = boot()?;
     if trial {
         for proof in seal::trial(zone, &boot.tree, &boot.allow_weaker)? {
-            out.send(&FromWorker::Sealed(Box::new(proof)))?;
+            let proof = Box::new(proof);
+            out.send(&match proof.stage {
+                Stage::Closed => FromWorker::Sealed(proof),
+                Stage::Narrowed => FromWorker::Narrowed(proof),
+            })?;
         }
         return Ok(());
     }

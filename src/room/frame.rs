@@ -18,6 +18,8 @@ pub enum FrameError {
     Cut,
     #[error("a frame of {0} bytes is over the limit of {MAX_FRAME_BYTES}")]
     TooLong(u32),
+    #[error("more bytes than such a worker may send")]
+    TooMuch,
     #[error("a frame does not hold what the protocol says")]
     Malformed(#[source] serde_json::Error),
     #[error("the stream failed")]
@@ -67,19 +69,25 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<T>, Fram
     decode(&bytes).map(Some)
 }
 
-/// [`read`] for the coordinator's event loop.
+/// [`read`] for the coordinator's event loop. `bytes_left` is what may still come in all; it is
+/// checked before anything is allocated and goes down with each frame.
 ///
 /// # Errors
 /// Any [`FrameError`].
 pub async fn read_async<T: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
+    bytes_left: &mut u64,
 ) -> Result<Option<T>, FrameError> {
     let mut length = [0; 4];
     if from.read(&mut length[..1]).await? == 0 {
         return Ok(None);
     }
     from.read_exact(&mut length[1..]).await.map_err(cut)?;
-    let mut bytes = vec![0; check(length)?];
+    let length = check(length)?;
+    *bytes_left = bytes_left
+        .checked_sub(length as u64)
+        .ok_or(FrameError::TooMuch)?;
+    let mut bytes = vec![0; length];
     from.read_exact(&mut bytes).await.map_err(cut)?;
     decode(&bytes).map(Some)
 }

@@ -10,6 +10,8 @@ mod chain;
 pub mod frame;
 #[cfg(feature = "layer-mutation")]
 pub mod hostile;
+mod memory;
+mod order;
 mod prefix;
 pub mod protocol;
 pub mod running;

@@ -49,6 +49,18 @@ pub enum ToWorker {
     Score(Box<ScoreJob>),
 }
 
+/// What the room says beside its report: it is shown to people and kept, so the verifier masks it
+/// and drops what is not there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// Text in the bundle that addresses a model, as the room cites it.
+    #[serde(default)]
+    pub injections: Vec<crate::report::Evidence>,
+    /// All other text, in an order that the coordinator knows.
+    #[serde(default)]
+    pub texts: Vec<String>,
+}
+
 /// The task of computing the fixed beginnings of a playbook's prompts, in a room without a bundle.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PrefixJob {
@@ -127,6 +139,9 @@ pub struct VerifyJob {
     pub as_text: bool,
     /// An organisation's own command policy beside the shipped one.
     pub policy: Option<String>,
+    /// What else the room said.
+    #[serde(default)]
+    pub beside: Beside,
 }
 
 /// One exchange with the model, masked.
@@ -367,8 +382,8 @@ pub enum FromWorker {
     },
     /// The draft (zone 2).
     Draft(Box<(Report, RoomSummary)>),
-    /// The verdict, what passed, and the lines to show (zone 3).
-    Judged(Box<(crate::verify::Verdict, Report, Vec<EvidenceLines>)>),
+    /// The verdict, what passed, the lines to show, and what was said beside (zone 3).
+    Judged(Box<(crate::verify::Verdict, Report, Vec<EvidenceLines>, Beside)>),
     /// How a labelled case was answered.
     Scored(Box<crate::eval::CaseScore>),
     /// A part of what a scan found (guard).

@@ -1,6 +1,7 @@
 //! The coordinator's end of a sealed worker: start it, talk to it in frames, end it.
 
-use super::frame;
+use super::frame::{self, FrameError};
+use super::order::Order;
 use super::protocol::{BOOT_VARIABLE, Boot, FromWorker, ToWorker};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::seal::Zone;
@@ -14,6 +15,7 @@ pub struct Worker {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
+    order: Order,
 }
 
 impl Worker {
@@ -53,6 +55,7 @@ impl Worker {
     }
 
     fn start(zone: Zone, task: &str, boot: &Boot, input: Option<std::fs::File>) -> Result<Self> {
+        let order = Order::new(zone, boot, task.starts_with(super::TRIAL));
         let boot =
             serde_json::to_string(boot).or_fail(ExitCode::Bug, "failed to describe a worker")?;
         let stdin = input.map_or_else(Stdio::piped, Stdio::from);
@@ -87,6 +90,7 @@ impl Worker {
             child,
             stdin,
             stdout,
+            order,
         })
     }
 
@@ -132,28 +136,42 @@ impl Worker {
     /// The next frame; `None` when the worker closed its output. A reported failure is an error.
     ///
     /// # Errors
-    /// The worker's own failure, a broken frame, or a limit.
+    /// The worker's own failure, a broken frame, one that may not come now, or a limit.
     pub async fn next(&mut self) -> Result<Option<FromWorker>> {
-        match frame::read_async(&mut self.stdout).await {
+        match frame::read_async(&mut self.stdout, &mut self.order.bytes_left).await {
             Ok(Some(FromWorker::Failed {
                 exit,
                 message,
                 hint,
             })) => {
+                let (exit, transient) = match exit {
+                    // Who failed has not done its work, whatever it says.
+                    ExitCode::Done => (ExitCode::Bug, false),
+                    // We are here, so it lost its other half: such kills come with a lack of memory.
+                    ExitCode::Interrupted => (ExitCode::LimitReached, true),
+                    exit => (exit, false),
+                };
                 let mut error = Error::new(exit, clean(&message));
                 error.hint = hint.map(|hint| clean(&hint));
+                error.transient |= transient;
                 Err(error)
             }
-            Ok(frame) => Ok(frame),
+            Ok(Some(frame)) => {
+                self.order.check(&frame)?;
+                Ok(Some(frame))
+            }
+            Ok(None) => Ok(None),
+            Err(
+                error @ (FrameError::TooLong(_) | FrameError::TooMuch | FrameError::Malformed(_)),
+            ) => {
+                // It may well go on for ever: it is not waited for but ended.
+                Err(self.broken(error))
+            }
             Err(error) => {
                 let status = self.child.wait().await.ok();
                 Err(match status.and_then(|status| self.death(status)) {
                     Some(death) => death,
-                    None => Error::bug(format!(
-                        "the {} worker broke the protocol",
-                        self.zone.name()
-                    ))
-                    .source(error),
+                    None => self.broken(error),
                 })
             }
         }
@@ -178,11 +196,26 @@ impl Worker {
         self.child.id()
     }
 
+    fn broken(&self, error: FrameError) -> Error {
+        Error::bug(format!(
+            "the {} worker broke the protocol",
+            self.zone.name()
+        ))
+        .source(error)
+    }
+
     fn death(&self, status: ExitStatus) -> Option<Error> {
         if status.success() {
             return None;
         }
         let zone = self.zone.name();
+        if status.code() == Some(super::memory::STATUS) {
+            return Some(
+                Error::limit(format!("the {zone} worker ran out of memory"))
+                    .hint("raise --max-memory, free memory, or choose a smaller model")
+                    .transient(),
+            );
+        }
         // The outer process repeats a signal of the sealed one as 128 + signal.
         let signal = status.signal().or_else(|| {
             status

@@ -71,6 +71,8 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             skipped: vec![],
         },
     );
+    #[cfg(feature = "layer-mutation")]
+    super::hostile::lies::tell(out, &proof)?;
     out.stage("looking for secrets");
     let masker = super::boot::learn(&tree)?;
     clock.lap("secrets");
@@ -182,6 +184,13 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         .map(|(kind, count)| ((*kind).to_owned(), *count as u64))
         .collect();
     summary.timings = clock.0;
+    #[cfg(feature = "layer-mutation")]
+    {
+        let secret = tree.get("b/secret.txt");
+        let secret = secret.and_then(|entry| tree.text(entry).ok().flatten());
+        let secret = secret.map_or_else(String::new, |text| text.as_str().trim().to_owned());
+        super::hostile::lies::twist(out, &mut report, &mut summary, &secret);
+    }
     out.send(&FromWorker::Draft(Box::new((report, summary))))
 }
 

@@ -1,7 +1,7 @@
 //! Zone 3: judges a report against the tree, started after the room is gone.
 
 use super::boot::{Out, open_tree, plan, read_job};
-use super::protocol::{Boot, EvidenceLines, FromWorker, ToWorker, VerifyJob};
+use super::protocol::{Beside, Boot, EvidenceLines, FromWorker, ToWorker, VerifyJob};
 use crate::bundle::{Index, Tree};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::report::Report;
@@ -64,7 +64,8 @@ fn judge(job: &VerifyJob, tree: &Tree, out: &mut Out) -> Result<()> {
             verify::Document::Report(Box::new(verify::parse_report(job.report.as_bytes())?))
         }
     };
-    let judged = match document {
+    let beside = beside(&job.beside, tree, &masker)?;
+    let (verdict, passed, lines) = match document {
         verify::Document::Report(report) => judge_report(*report, job, tree, &options, &masker)?,
         verify::Document::Answer(mut answer) => {
             answer.mask(|text| masker.mask(text));
@@ -72,7 +73,39 @@ fn judge(job: &VerifyJob, tree: &Tree, out: &mut Out) -> Result<()> {
             (verdict, nothing(), Vec::new())
         }
     };
-    out.send(&FromWorker::Judged(Box::new(judged)))
+    out.send(&FromWorker::Judged(Box::new((
+        verdict, passed, lines, beside,
+    ))))
+}
+
+/// What the room said beside its report: citations that hold, and every text masked once more.
+fn beside(said: &Beside, tree: &Tree, masker: &Masker) -> Result<Beside> {
+    let mut injections = Vec::new();
+    for evidence in &said.injections {
+        let Some(entry) = tree.find(&evidence.path) else {
+            continue;
+        };
+        let (first, last) = (evidence.line_start, evidence.line_end);
+        let mut lines = Vec::new();
+        tree.for_each_line(entry, |number, line| {
+            let number = number as u64;
+            if (first..=last).contains(&number) {
+                lines.push(line.to_owned());
+            }
+            number < last.min(first.saturating_add(20))
+        })
+        .or_fail(ExitCode::Bug, "failed to read a cited line")?;
+        let text = lines.join("\n");
+        if text.contains(&evidence.quote) || masker.mask(&text).contains(&evidence.quote) {
+            let mut evidence = evidence.clone();
+            evidence.quote = masker.mask(&evidence.quote);
+            injections.push(evidence);
+        }
+    }
+    Ok(Beside {
+        injections,
+        texts: said.texts.iter().map(|text| masker.mask(text)).collect(),
+    })
 }
 
 fn judge_report(

@@ -32,13 +32,18 @@ pub struct Entered {
     pub(super) laid: Outside,
     pub(super) own_users: bool,
     pub(super) canary_fd: RawFd,
+    /// Granted directories that are held open, where they cannot be reached by name; see [`hold`].
+    pub(super) held: Vec<(String, RawFd)>,
 }
 
 impl Entered {
     /// Where the mount `inside` is reached now: the path itself, or the host's when the mount
     /// namespace is missing with consent. `None` if the plan grants no such mount.
     pub fn path(&self, inside: &str) -> Option<PathBuf> {
-        self.plan.reach(inside, self.own_root)
+        match self.held.iter().find(|(name, _)| name == inside) {
+            Some((_, fd)) => Some(PathBuf::from(format!("/proc/self/fd/{fd}"))),
+            None => self.plan.reach(inside, self.own_root),
+        }
     }
 }
 
@@ -95,9 +100,15 @@ pub fn enter(plan: &SealPlan) -> Result<Entered> {
         ExitCode::Unsealed,
         "failed to open the descriptor that must be closed",
     )?;
+    let held = match (own_root, identity) {
+        (false, Identity::Nobody) => hold(plan)?,
+        _ => Vec::new(),
+    };
+    let mut plan = plan.clone();
+    plan.keep_fds.extend(held.iter().map(|(_, fd)| *fd));
     let uname = rustix::system::uname();
     Ok(Entered {
-        plan: plan.clone(),
+        plan,
         identity,
         own_root,
         outside,
@@ -112,7 +123,25 @@ pub fn enter(plan: &SealPlan) -> Result<Entered> {
         laid,
         own_users,
         canary_fd,
+        held,
     })
+}
+
+/// Opens what `plan` grants, to be reached through these descriptors. Without a root of its own the
+/// worker sees the host's paths, and the folders of root that lead there are closed to nobody.
+fn hold(plan: &SealPlan) -> Result<Vec<(String, RawFd)>> {
+    use std::os::fd::IntoRawFd;
+    plan.mounts()
+        .map(|(mount, _)| {
+            let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+            let opened = rustix::fs::open(&mount.host, flags, rustix::fs::Mode::empty());
+            let fd = opened.or_fail(
+                ExitCode::Unsealed,
+                format!("failed to grant {} to the room", mount.host.display()),
+            )?;
+            Ok((mount.inside.clone(), fd.into_raw_fd()))
+        })
+        .collect()
 }
 
 fn lacks(missing: &[Missing], layer: Layer) -> bool {

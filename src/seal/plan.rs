@@ -4,6 +4,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 pub use super::names::{Layer, Zone};
+use super::proof::Root;
 use crate::error::{Error, Result};
 
 /// A directory or file of the host that is visible inside.
@@ -114,6 +115,17 @@ impl SealPlan {
     /// Whether the absence of `layer` was accepted.
     pub fn waives(&self, layer: Layer) -> bool {
         self.allow_weaker.contains(&layer)
+    }
+
+    /// What a proof of this plan says is reachable.
+    pub fn roots(&self) -> Vec<Root> {
+        self.mounts()
+            .map(|(mount, write)| Root {
+                host: mount.host.to_string_lossy().into_owned(),
+                inside: mount.inside.clone(),
+                write,
+            })
+            .collect()
     }
 
     /// Read and write mounts, with whether they are writable.

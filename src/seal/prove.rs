@@ -10,7 +10,7 @@ use super::enter::{Entered, HOST_NAME};
 use super::namespaces::Inodes;
 use super::plan::Layer;
 use super::probes::{self, Probe, Scene};
-use super::proof::{LayerReport, ProbeReport, ProbeThread, Root, SealProof, Stage};
+use super::proof::{LayerReport, ProbeReport, ProbeThread, SealProof, Stage};
 use super::{descriptors, filters, limits, privileges};
 
 /// A thread that waits to be told to probe, for as long as the process lives.
@@ -87,15 +87,7 @@ impl Sealed {
             layers,
             probes: reports,
             elapsed_micros: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX),
-            roots: entered
-                .plan
-                .mounts()
-                .map(|(mount, write)| Root {
-                    host: mount.host.to_string_lossy().into_owned(),
-                    inside: mount.inside.clone(),
-                    write,
-                })
-                .collect(),
+            roots: entered.plan.roots(),
         }
     }
 

@@ -15,9 +15,7 @@ pub(super) fn private_keys(text: &str, mut report: impl FnMut(Range<usize>)) {
     while let Some(found) = text[from..].find("PRIVATE KEY") {
         let at = from + found;
         from = at + "PRIVATE KEY".len();
-        let head = &text[at
-            .saturating_sub(40)
-            .max(floor(text, at.saturating_sub(40)))..at];
+        let head = &text[ceil(text, at.saturating_sub(40))..at];
         let Some(begin) = head.rfind("-----BEGIN ") else {
             continue;
         };
@@ -74,12 +72,6 @@ fn key_length(text: &str) -> usize {
         .count()
 }
 
-fn floor(text: &str, mut at: usize) -> usize {
-    while at > 0 && !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
 fn ceil(text: &str, mut at: usize) -> usize {
     while at < text.len() && !text.is_char_boundary(at) {
         at += 1;
@@ -239,6 +231,14 @@ fn secret_values(map: &serde_json::Map<String, serde_json::Value>, report: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_of_many_bytes_before_a_key_are_no_obstacle() {
+        for blanks in 0..60 {
+            let text = format!("\u{fffd}{}PRIVATE KEY-----\n", "x".repeat(blanks));
+            private_keys(&text, |range| panic!("{range:?} of {text:?}"));
+        }
+    }
 
     #[test]
     fn private_keys_with_real_and_escaped_line_breaks() {

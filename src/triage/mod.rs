@@ -6,6 +6,7 @@
 
 mod input;
 mod prefix;
+mod said;
 mod view;
 
 pub use view::{grouped, review_view, tick, view};
@@ -19,7 +20,7 @@ pub fn check_bundle(path: &Path) -> Result<()> {
 }
 
 use crate::audit::Pending;
-use crate::bundle::{Entry, Index, Skipped};
+use crate::bundle::{Entry, FileKind, Index, Skipped};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Scratch};
 use crate::keys::Key;
@@ -29,8 +30,8 @@ use crate::playbook::Bound;
 use crate::record::{self, BundleRecord, Record, Run, Settings, WorkerRecord};
 use crate::report::{BundleFacts, Report};
 use crate::room::protocol::{
-    Ablation, Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ScoreJob,
-    ToWorker, VerifyJob,
+    Ablation, Beside, Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary,
+    ScoreJob, ToWorker, VerifyJob,
 };
 use crate::room::{Worker, running};
 use crate::seal::{Layer, SealProof, Zone};
@@ -466,10 +467,14 @@ async fn work<'a>(
         }
     }
     session.reached("verify", None)?;
+    // The room was the first to read the bundle's text: what can be known without it is not its to say.
+    draft.run.clone_from(&key);
+    draft.bundle = facts(&unpacked, &draft)?;
     let facts = draft.bundle.clone();
+    let beside = said::take(&mut summary, &mut transcript)?;
     let text = serde_json::to_string(&draft).or_fail(ExitCode::Bug, "failed to write the draft")?;
-    let (verdict, report, contexts) = session
-        .judge(
+    let (verdict, report, contexts, beside) = session
+        .judge_all(
             &unpacked.index,
             Unverified {
                 text,
@@ -477,9 +482,11 @@ async fn work<'a>(
             },
             false,
             Some(facts.clone()),
+            beside,
             watch,
         )
         .await?;
+    said::put_back(&mut summary, &mut transcript, beside)?;
     let exit = if verdict.is_rejected() {
         ExitCode::Rejected
     } else {
@@ -558,6 +565,28 @@ async fn work<'a>(
         transcript,
     };
     Ok((session, run, unpacked.index))
+}
+
+/// What a report says of its bundle, by those who know: the unpacker, and for the layout the room,
+/// from the list of layouts.
+fn facts(unpacked: &Unpacked, report: &Report) -> Result<BundleFacts> {
+    let profile = &report.bundle.profile;
+    if !crate::profile::Name::ALL
+        .iter()
+        .any(|name| name.as_str() == profile)
+    {
+        return Err(Error::bug("the room named a layout that does not exist"));
+    }
+    let files = unpacked
+        .index
+        .entries
+        .iter()
+        .filter(|entry| entry.kind != FileKind::Link);
+    Ok(BundleFacts {
+        sha256: unpacked.sha256.clone(),
+        profile: profile.clone(),
+        files: files.count() as u64,
+    })
 }
 
 struct Unpacked {
@@ -816,7 +845,7 @@ impl<'a> Session<'a> {
         worker.send(&ToWorker::Room(Box::new(job))).await?;
         worker.finish_input();
         let use_model = self.request.model.is_some();
-        let (mut transcript, mut draft) = (Vec::new(), None);
+        let (mut transcript, mut draft, mut provisional) = (Vec::new(), None, false);
         let mut memory = Usage::default();
         while let Some(frame) = worker.next().await? {
             if let (true, Some(pid)) = (use_model, worker.id()) {
@@ -824,9 +853,17 @@ impl<'a> Session<'a> {
             }
             match self.common(Zone::Room, frame, watch)? {
                 None => {}
-                Some(FromWorker::Provisional(_)) if !(use_model && watch.looks()) => {}
+                Some(FromWorker::Provisional(_)) if provisional => {
+                    return Err(out_of_turn(Zone::Room));
+                }
+                Some(FromWorker::Provisional(_)) if !(use_model && watch.looks()) => {
+                    provisional = true;
+                }
                 Some(FromWorker::Provisional(report)) => {
+                    provisional = true;
                     // Nothing unverified reaches a person, not even for a few seconds.
+                    let mut report = *report;
+                    report.bundle = facts(unpacked, &report)?;
                     let facts = report.bundle.clone();
                     let text = serde_json::to_string(&report)
                         .or_fail(ExitCode::Bug, "failed to write the draft")?;
@@ -849,7 +886,7 @@ impl<'a> Session<'a> {
                 Some(FromWorker::Exchange(exchange)) => {
                     extend(&mut transcript, vec![*exchange], 1_000)?
                 }
-                Some(FromWorker::Draft(made)) => draft = Some(*made),
+                Some(FromWorker::Draft(made)) if draft.is_none() => draft = Some(*made),
                 Some(_) => return Err(out_of_turn(Zone::Room)),
             }
         }
@@ -872,6 +909,23 @@ impl<'a> Session<'a> {
         bundle: Option<BundleFacts>,
         watch: &mut dyn Watch,
     ) -> Result<(Verdict, Report, Vec<EvidenceLines>)> {
+        let nothing = Beside::default();
+        let (verdict, passed, lines, _) = self
+            .judge_all(index, document, strict, bundle, nothing, watch)
+            .await?;
+        Ok((verdict, passed, lines))
+    }
+
+    /// Zone 3 over a report and over what was said beside it.
+    async fn judge_all(
+        &mut self,
+        index: &Index,
+        document: Unverified,
+        strict: bool,
+        bundle: Option<BundleFacts>,
+        beside: Beside,
+        watch: &mut dyn Watch,
+    ) -> Result<(Verdict, Report, Vec<EvidenceLines>, Beside)> {
         watch.progress(&Progress::Stage("verifying".into()));
         let mut worker = self.sealed(Zone::Verify, None, watch).await?;
         let started = Instant::now();
@@ -883,6 +937,7 @@ impl<'a> Session<'a> {
                 bundle,
                 as_text: document.is_prose,
                 policy: self.request.policy.clone(),
+                beside,
             })))
             .await?;
         worker.finish_input();
@@ -890,7 +945,7 @@ impl<'a> Session<'a> {
         while let Some(frame) = worker.next().await? {
             match self.common(Zone::Verify, frame, watch)? {
                 None => {}
-                Some(FromWorker::Judged(made)) => judged = Some(*made),
+                Some(FromWorker::Judged(made)) if judged.is_none() => judged = Some(*made),
                 Some(_) => return Err(out_of_turn(Zone::Verify)),
             }
         }

@@ -76,7 +76,7 @@ fn open2(path: &Path, flags: OFlags) -> rustix::io::Result<()> {
     } else {
         0
     };
-    let resolve = ResolveFlags::NO_MAGICLINKS;
+    let resolve = ResolveFlags::empty();
     let flags = flags | OFlags::CLOEXEC;
     rustix::fs::openat2(CWD, path, flags, Mode::from_raw_mode(mode), resolve).map(drop)
 }

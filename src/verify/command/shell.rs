@@ -43,6 +43,10 @@ impl Judge {
         // The parser takes `( (` for arithmetic, a shell for two subshells; a command in between tells them apart.
         let once = SUBSHELLS.replace_all(text, "( :; (");
         let text = SUBSHELLS.replace_all(&once, "( :; (").into_owned();
+        if holds_huge_number(&text) {
+            scan::visible(self, &text);
+            return;
+        }
         match Parser::new(text.as_bytes(), &ParserOptions::default()).parse_program() {
             Ok(program) if program.complete_commands.is_empty() => {
                 // Nothing but comments.
@@ -534,4 +538,28 @@ fn bracket_depth(text: &str) -> usize {
         }
     }
     deepest.max(backticks / 4)
+}
+
+/// Whether a descriptor (`99…9>`) or a place in the stack of directories (`~99…9`) is longer than the
+/// parser can hold: it would panic.
+pub(super) fn holds_huge_number(text: &str) -> bool {
+    /// Digits that fit 32 bits.
+    const MAX_DIGITS: usize = 9;
+    // The parser joins a line that ends in a backslash with the next one.
+    let text = text.replace("\\\n", "");
+    let (mut digits, mut places) = (0, false);
+    let mut tilde = false;
+    for byte in text.bytes().chain([b' ']) {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            continue;
+        }
+        if digits > MAX_DIGITS && (places || matches!(byte, b'<' | b'>')) {
+            return true;
+        }
+        places = byte == b'~' || tilde && matches!(byte, b'+' | b'-');
+        tilde = byte == b'~';
+        digits = 0;
+    }
+    false
 }

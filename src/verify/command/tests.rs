@@ -190,3 +190,20 @@ proptest! {
         prop_assert_ne!(classify(&format!("{name} {args}x")).class, ReadOnly);
     }
 }
+
+#[test]
+fn numbers_that_the_parser_cannot_hold_do_not_stop_it() {
+    for command in [
+        "ls 99999999999>out",
+        "ls 99999\\\n999999>out",
+        "ls ~+99999999999999999999999",
+        "ls ~-99999999999999999999999/x",
+        "ls \"${x:-~+99999999999999999999999}\"",
+        "x=~-99999999999999999999999; cd $x",
+    ] {
+        let judged = classify(command);
+        assert_ne!(judged.class, CommandClass::Destructive, "{command}");
+        let worse = classify(&format!("{command}; rm -rf /"));
+        assert_eq!(worse.class, CommandClass::Destructive, "{command}");
+    }
+}

@@ -85,13 +85,21 @@ impl Fields {
     }
 }
 
+/// The pieces of a word; `None` if it can't be parsed.
+fn pieces_of(word: &str) -> Option<Vec<WordPieceWithSource>> {
+    if super::shell::holds_huge_number(word) {
+        return None;
+    }
+    parse(word, &ParserOptions::default()).ok()
+}
+
 impl Judge {
     /// Expands one word into arguments; commands inside it are judged on the way.
     pub(super) fn expand(&mut self, word: &str) -> Vec<Arg> {
         let mut fields = Fields::default();
-        match parse(word, &ParserOptions::default()) {
-            Ok(pieces) => self.pieces(&pieces, false, &mut fields),
-            Err(_) => {
+        match pieces_of(word) {
+            Some(pieces) => self.pieces(&pieces, false, &mut fields),
+            None => {
                 self.unknown("a word of it can't be parsed");
                 fields.push(&HOLE.to_string());
             }
@@ -109,9 +117,9 @@ impl Judge {
             whole: true,
             ..Fields::default()
         };
-        match parse(word, &ParserOptions::default()) {
-            Ok(pieces) => self.pieces(&pieces, true, &mut fields),
-            Err(_) => fields.push(&HOLE.to_string()),
+        match pieces_of(word) {
+            Some(pieces) => self.pieces(&pieces, true, &mut fields),
+            None => fields.push(&HOLE.to_string()),
         }
         fields.current
     }

@@ -15,6 +15,7 @@ mod inner;
 mod limits;
 mod names;
 mod packed;
+mod readers;
 mod zip;
 
 use super::*;
@@ -208,11 +209,13 @@ fn an_ordinary_bundle_comes_out_whole() {
 
 #[test]
 fn nothing_escapes_from_any_archive_plain_or_compressed() {
+    let mut tried = 0;
     for (name, archive) in archives::all() {
         if name == "bomb" {
             continue;
         }
         for archive in [gzip(&archive), archive] {
+            tried += 1;
             let out = unpack(&archive);
             assert!(
                 out.result
@@ -223,4 +226,5 @@ fn nothing_escapes_from_any_archive_plain_or_compressed() {
             );
         }
     }
+    println!("archives: {tried} hostile archives tried, 0 escapes");
 }
