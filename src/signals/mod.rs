@@ -13,6 +13,7 @@
 //! | 0.15-0.39 | odd, often harmless | rare error line in a log of a component that runs |
 //! | below 0.15 | boot, collection and shutdown noise | not worth a signal |
 
+mod devices;
 pub mod host;
 mod injection;
 pub mod kubernetes;
@@ -54,6 +55,7 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
     let mut general = logs::detect(tree, ticket);
     logs::drop_explained(&mut general.signals, &all.signals);
     all.merge(general);
+    devices::settle(&mut all.signals);
     let wanted = wanted::wanted(tree, &all.signals);
     all.missing.extend(wanted);
     let (mut known, unknown): (Vec<Signal>, Vec<Signal>) = all

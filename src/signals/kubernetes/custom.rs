@@ -51,6 +51,31 @@ const BAD: &[&str] = &[
     "NonStructuralSchema",
     "Conflicted",
     "UpgradeFailed",
+    "Failing",
+    "ErrorUpdating",
+    "AgentDegraded",
+    "ResolutionFailed",
+    "CatalogSourcesUnhealthy",
+    "BundleUnpackFailed",
+];
+/// Ends of further condition types: operators put the part before their common words (`NodeDegraded`,
+/// `RouterCertsDegraded`, `EtcdMembersAvailable`).
+const GOOD_ENDS: &[&str] = &["Ready", "Available", "Healthy", "Synced", "Accepted"];
+const BAD_ENDS: &[&str] = &["Degraded", "Failed", "Failing", "Failure"];
+/// Phases and states that say that a resource does not do its work.
+const BAD_PHASES: &[&str] = &[
+    "failed",
+    "error",
+    "degraded",
+    "invalid",
+    "unavailable",
+    "faulted",
+    "unhealthy",
+    "partiallyfailed",
+    "failedvalidation",
+    "importfailed",
+    "health_err",
+    "lost",
 ];
 
 /// A resource's name for notes.
@@ -62,7 +87,9 @@ struct Of<'a> {
 
 /// Whether the condition says that something is wrong.
 fn is_bad(kind: &str, status: &str) -> bool {
-    (GOOD.contains(&kind) && status == "False") || (BAD.contains(&kind) && status == "True")
+    let good = GOOD.contains(&kind) || GOOD_ENDS.iter().any(|end| kind.ends_with(end));
+    let bad = BAD.contains(&kind) || BAD_ENDS.iter().any(|end| kind.ends_with(end));
+    (good && !bad && status == "False") || (bad && status == "True")
 }
 
 fn push(cluster: &mut Cluster, of: &Of, reason: &str, message: &str, src: Src) {
@@ -169,17 +196,23 @@ pub fn read_object(cluster: &mut Cluster, file: u32, kind: &str, val: &Val) {
         }
     }
     // Operators with a phase and words of their own.
-    let phase = [status.get("phase"), status.get("state")]
-        .into_iter()
-        .find(|value| !value.text().is_empty());
-    if let Some(phase) = phase.filter(|phase| {
-        matches!(
-            phase.text().to_ascii_lowercase().as_str(),
-            "failed" | "error" | "degraded" | "invalid"
-        )
-    }) {
+    let phases = [
+        status.get("phase"),
+        status.get("state"),
+        status.get("robustness"),
+        status.at_path(&["ceph", "health"]),
+        status.get("printableStatus"),
+    ];
+    let phase = phases.into_iter().find(|phase| {
+        let lower = phase.text().to_ascii_lowercase();
+        BAD_PHASES.contains(&lower.as_str()) || lower.starts_with("error")
+    });
+    if let Some(phase) = phase {
         let words = [
             status.get("message"),
+            status.get("errorMessage"),
+            status.get("failureMessage"),
+            status.get("failureReason"),
             status.get("reason"),
             status.get("error"),
         ]

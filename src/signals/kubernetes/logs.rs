@@ -69,6 +69,9 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
                 continue;
             }
         }
+        if is_kernel_or_collector_log(rel) {
+            continue;
+        }
         let not_collected = error_file(cluster, rel);
         let mut log = place(cluster, *id, not_collected.as_deref().unwrap_or(rel));
         if let Some(instead) = not_collected {
@@ -118,6 +121,24 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
         }
         cluster.logs.push(log);
     }
+}
+
+/// Whether a file holds what a node's kernel or the collector of the bundle says; neither is a container.
+fn is_kernel_or_collector_log(rel: &str) -> bool {
+    let lower = rel.to_ascii_lowercase();
+    let file = lower.rsplit('/').next().unwrap_or_default();
+    let stem = file.split('.').next().unwrap_or_default();
+    matches!(
+        stem,
+        "dmesg" | "kern" | "kernel" | "console" | "boot" | "syslog" | "messages"
+    ) || matches!(
+        stem,
+        "bundlegenerationerror"
+            | "execution-data"
+            | "must-gather"
+            | "gather-debug"
+            | "collector-errors"
+    )
 }
 
 /// `Nov  4 09:29:34 node sshd[85]: …`, `2024-03-19T10:32:01.160446+01:00 node kernel: …`, `-- Logs begin at …`:

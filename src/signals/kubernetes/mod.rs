@@ -22,6 +22,7 @@ mod lastwords;
 mod logs;
 mod mesh;
 mod model;
+mod mtu;
 mod network;
 mod nodes;
 mod note_rules;
@@ -38,9 +39,11 @@ mod probes;
 mod rank;
 mod read;
 mod scheduling;
+mod signing;
 mod storage;
 mod table;
 mod time;
+mod topics;
 mod traces;
 mod unexplained;
 mod value;
@@ -79,10 +82,16 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     environment::detect(&ctx);
     mesh::detect(&ctx);
     control::detect(&ctx);
+    signing::detect(&ctx);
+    if !host_report {
+        mtu::detect(&ctx);
+    }
     answers::detect(&ctx);
     traces::detect(&ctx);
     lag::detect(&ctx);
     unexplained::detect(&ctx);
+    nodes::unexplained(&ctx);
+    topics::detect(&ctx);
     let mut partial = rank::settle(ctx, &ticket, host_report);
     partial.not_examined.extend(reading.not_examined);
     partial

@@ -101,7 +101,14 @@ fn conditions(ctx: &Ctx, node: &Node) {
             .zip(ctx.cluster.clock)
             .map(|(since, clock)| format!(" for {}", show((clock - since).max(0))))
             .unwrap_or_default();
-        let draft = Draft::cause(slug, "Node", "", &node.name, strength)
+        // That a node fell silent is known; why, only the node can tell.
+        let silent = slug == "node-unreachable" && own_files(ctx, &node.name) == 0;
+        let draft = if silent {
+            Draft::symptom(slug, "Node", "", &node.name, 0.55)
+        } else {
+            Draft::cause(slug, "Node", "", &node.name, strength)
+        };
+        let draft = draft
             .says(
                 format!("{who} is NotReady{since}: {words}"),
                 format!(
@@ -198,6 +205,62 @@ fn conditions(ctx: &Ctx, node: &Node) {
             draft = draft.show(ctx.quote(eater.note.src, &eater.note.message));
         }
         ctx.emit(draft);
+    }
+}
+
+/// Files of the bundle that were written on this node: its kubelet's, its kernel's, its agent's.
+fn own_files(ctx: &Ctx, node: &str) -> usize {
+    const OF_A_NODE: [&str; 12] = [
+        "kubelet",
+        "dmesg",
+        "kern",
+        "journal",
+        "syslog",
+        "messages",
+        "rke2",
+        "k3s",
+        "console",
+        "containerd",
+        "crio",
+        "host_service_logs",
+    ];
+    let short = node.split('.').next().unwrap_or(node);
+    ctx.tree
+        .files()
+        .filter(|entry| entry.bytes > 0)
+        .filter(|entry| {
+            let path = entry.path.as_str();
+            let named = path.split('/').any(|part| {
+                part == node || part == short || super::emit::contains_word(part, short)
+            });
+            named && OF_A_NODE.iter().any(|word| path.contains(word))
+        })
+        .count()
+}
+
+/// Asks for what would tell why a node is silent, when no cause is known of it.
+pub fn unexplained(ctx: &Ctx) {
+    const MOST: usize = 3;
+    let silent: Vec<String> = ctx
+        .signals()
+        .iter()
+        .filter(|signal| {
+            signal.role == crate::signals::Role::Symptom && signal.cause == "node-unreachable"
+        })
+        .map(|signal| signal.subject.name.clone())
+        .take(MOST)
+        .collect();
+    for node in silent {
+        ctx.ask(
+            format!("logs of node {node}: kubelet or its agent (journalctl -u kubelet, rke2-agent, k3s, containerd) from before it fell silent"),
+            "the kubelet stopped posting status; whether it ended, hung or could not reach the API server stands only in its own log, and nothing of this node was collected",
+            None,
+        );
+        ctx.ask(
+            format!("kernel log and console of node {node} (dmesg or journalctl -k of the boot before, the management controller's event log and console)"),
+            "a crash, a reset, a lack of memory or a lost disk or link of the machine is recorded only there",
+            None,
+        );
     }
 }
 

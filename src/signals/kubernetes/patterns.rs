@@ -51,7 +51,7 @@ pub const PATTERNS: &[Pattern] = &[
         "dependency-tls-failed",
         0.88,
         "the TLS handshake fails with{}",
-        r"tls: (?:handshake failure|first record does not look|protocol version|no cipher)|ssl handshake|handshake_failure|wrong version number|SSLHandshakeException|TLS handshake (?:error|timeout|failed)|no protocols available",
+        r"tls: (?:internal error|no certificates configured|unrecognized name|no application protocol|handshake failure|first record does not look|protocol version|no cipher)|ssl handshake|handshake_failure|wrong version number|SSLHandshakeException|TLS handshake (?:error|timeout|failed)|no protocols available",
     ),
     p(
         "container-config-invalid",

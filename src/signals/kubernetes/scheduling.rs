@@ -311,6 +311,17 @@ pub fn detect(ctx: &Ctx) {
     never_considered(ctx);
 }
 
+/// The resources of which the scheduler says that there is not enough.
+fn lacking(message: &str) -> Vec<&str> {
+    message
+        .split("Insufficient ")
+        .skip(1)
+        .filter_map(|rest| rest.split([',', ' ', '\n']).next())
+        .map(|name| name.trim_end_matches(['.', ';']))
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
 #[allow(clippy::too_many_arguments)]
 fn emit(
     ctx: &Ctx,
@@ -350,8 +361,56 @@ fn emit(
                 })
             })
             .collect();
-        if slug == "scheduling-insufficient-resources" && !wanted.is_empty() {
-            details = format!(" ({})", wanted.join(", "));
+        if slug == "scheduling-insufficient-resources" {
+            // Of all that the pod asks for, what is lacking is what matters.
+            let lacking = lacking(&message.v);
+            let short: Vec<&str> = wanted
+                .iter()
+                .map(String::as_str)
+                .filter(|text| {
+                    lacking
+                        .iter()
+                        .any(|name| text.contains(&format!("requests {name}=")))
+                })
+                .collect();
+            if !short.is_empty() {
+                details = format!(" ({})", short.join(", "));
+            } else if !wanted.is_empty() {
+                details = format!(" ({})", wanted.join(", "));
+            }
+            if let Some(device) = lacking
+                .iter()
+                .find(|name| name.contains('/') || name.starts_with("hugepages-"))
+            {
+                draft = draft.entity("resource", device);
+                let without: Vec<&str> = ctx
+                    .cluster
+                    .nodes
+                    .iter()
+                    .filter(|node| {
+                        !node.allocatable.is_empty()
+                            && node
+                                .allocatable
+                                .get(*device)
+                                .is_none_or(|amount| amount.v == "0")
+                    })
+                    .map(|node| node.name.as_str())
+                    .take(3)
+                    .collect();
+                if !without.is_empty() {
+                    details.push_str(&format!("; {} offers none", without.join(", ")));
+                }
+                for amount in ctx
+                    .cluster
+                    .nodes
+                    .iter()
+                    .filter_map(|node| node.allocatable.get(*device))
+                    .filter(|amount| amount.v == "0")
+                    .take(1)
+                {
+                    draft = draft.show(ctx.quote_loc(amount));
+                }
+            }
         }
         if slug == "scheduling-affinity-mismatch" && !pod.node_selector.is_empty() {
             let pairs: Vec<String> = pod

@@ -184,6 +184,17 @@ fn row(
     if name.is_empty() {
         return false;
     }
+    if has("REQUESTOR") && has("CONDITION") {
+        cluster.signing.push(super::signing::Request {
+            name,
+            signer: cell("SIGNERNAME").to_owned(),
+            requestor: cell("REQUESTOR").to_owned(),
+            state: cell("CONDITION").to_owned(),
+            age: parse_age(cell("AGE")),
+            src,
+        });
+        return true;
+    }
     if has("ALLOWED DISRUPTIONS") {
         if let Some(allowed) = number(cell("ALLOWED DISRUPTIONS")) {
             let demand = [

@@ -380,6 +380,14 @@ fn ask_for(ctx: &Ctx, pod: &Pod, container: &str, slug: &str) {
             previous.map(|log| path_of(log)),
         );
     }
+    if slug == "pod-not-starting" && status_of(pod, None).v.starts_with("Init:") && logs.is_empty()
+    {
+        ctx.ask(
+            format!("logs of the init containers of pod {full} (kubectl {ns}logs {} --all-containers)", pod.name),
+            "the pod waits for an init container; what that one waits for stands in its log, and no log of this pod is in the bundle",
+            None,
+        );
+    }
     if !pod.detailed {
         ctx.ask(
             format!("description of pod {full} (kubectl {ns}describe pod {}): spec, last state, exit code and reason, events", pod.name),

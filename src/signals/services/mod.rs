@@ -11,6 +11,7 @@ mod state;
 
 mod ceph;
 mod ceph_osd;
+mod clusters;
 mod databases;
 mod infra;
 mod juju;
@@ -57,6 +58,7 @@ const TABLES: &[&[rule::Rule]] = &[
     octavia::RULES,
     openstack::RULES,
     databases::RULES,
+    clusters::RULES,
     stores::RULES,
     juju::RULES,
     infra::RULES,

@@ -132,6 +132,8 @@ pub struct Cluster {
     pub budgets: Vec<Budget>,
     /// Claims that are being deleted: namespace, name, place, who still uses it.
     pub ending_claims: Vec<(String, String, Src, String)>,
+    /// Certificate signing requests.
+    pub signing: Vec<super::signing::Request>,
 }
 
 impl Cluster {

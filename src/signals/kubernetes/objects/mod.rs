@@ -175,6 +175,7 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
                 current: status.get("currentReplicas").int(),
             });
         }
+        "CertificateSigningRequest" => super::signing::read(cluster, file, val, &name),
         "DestinationRule" => super::mesh::read(cluster, file, val),
         "PodDisruptionBudget" => {
             if let Some(allowed) = status.get("disruptionsAllowed").int() {
