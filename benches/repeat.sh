@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs one bundle N times and says whether every report and verdict is the same, byte for byte.
 #   benches/repeat.sh N BUNDLE [triage options, such as --no-model]
-# BIN: the program [target/release/narrowroom]. RUNS: where the runs go [a temporary directory].
+# NARROWROOM: the program [target/release/narrowroom]. RUNS: where the runs go [a temporary directory].
 set -euo pipefail
 [ $# -ge 2 ] || { echo "usage: benches/repeat.sh N BUNDLE [triage options]" >&2; exit 2; }
 count=$1 bundle=$2
 shift 2
 root=$(cd "$(dirname "$0")/.." && pwd)
-bin=${BIN:-${CARGO_TARGET_DIR:-$root/target}/release/narrowroom}
+bin=${NARROWROOM:-${CARGO_TARGET_DIR:-$root/target}/release/narrowroom}
 runs=${RUNS:-}
 if [ -z "$runs" ]; then
   runs=$(mktemp -d)

@@ -5,7 +5,8 @@
 #
 #   scripts/browser-trial.sh [DIRECTORY FOR SCREENSHOTS]
 #
-# Environment: NARROWROOM_BIN (a built program; else one is built), CHROMIUM (another browser).
+# Environment: NARROWROOM and PACK_FIXTURES (built programs; else they are built), CHROMIUM (another
+# browser).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,15 +38,15 @@ if [ ! -d target/browser/node_modules/playwright-core ] ||
   PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --prefix target/browser --no-audit --no-fund --ignore-scripts --silent "playwright-core@$playwright"
 fi
 
-if [ -z "${NARROWROOM_BIN:-}" ]; then
-  cargo build --release --locked --quiet
-  NARROWROOM_BIN=${CARGO_TARGET_DIR:-target}/release/narrowroom
-fi
-NARROWROOM_BIN=$(realpath "$NARROWROOM_BIN")
+target=${CARGO_TARGET_DIR:-target}
+[ -n "${PACK_FIXTURES:-}" ] || cargo build --release --locked --quiet --example pack-fixtures
+[ -n "${NARROWROOM:-}" ] || cargo build --release --locked --quiet
+pack=$(realpath "${PACK_FIXTURES:-$target/release/examples/pack-fixtures}")
+NARROWROOM_BIN=$(realpath "${NARROWROOM:-$target/release/narrowroom}")
 export NARROWROOM_BIN
 
 bundles=$(mktemp -d)
 trap 'rm -rf -- "$bundles"' EXIT
-cargo run --release --locked --quiet --example pack-fixtures -- "$bundles" crashloop-bad-config multi-fault logs-missing
+"$pack" "$bundles" crashloop-bad-config multi-fault logs-missing >/dev/null
 BUNDLES=$bundles SHOTS=$(realpath "$shots") PLAYWRIGHT=$(realpath target/browser/node_modules/playwright-core/index.mjs) \
-  timeout 600 node --test --test-reporter=spec tests/browser/review.mjs
+  timeout 600 node --test --test-reporter=spec ${ONLY:+--test-name-pattern="$ONLY"} tests/browser/review.mjs

@@ -19,7 +19,7 @@ use crate::error::{Context, Error, ExitCode, Result};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Largest settings or report file read whole, in bytes.
@@ -97,6 +97,14 @@ pub fn open_bundle(path: &Path) -> Result<File> {
         .hint("was the download or the copy cut short?"));
     }
     Ok(file)
+}
+
+/// Opens a file of ours for reading.
+///
+/// # Errors
+/// The system's error.
+pub fn open_readable(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// Size of a file in bytes; 0 when it cannot be told.
@@ -251,6 +259,31 @@ pub fn write_error(error: io::Error, what: &str, path: &Path) -> Error {
 /// # Errors
 /// As [`write_error`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_mode(path, bytes, 0o600)
+}
+
+/// As [`write_whole`], in a directory that is made, for every user to read: a sealed worker that gave up
+/// root is another user.
+///
+/// # Errors
+/// As [`write_error`].
+pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(parent)
+            .map_err(|error| write_error(error, "the directory", parent))?;
+    }
+    write_mode(path, bytes, 0o644)
+}
+
+/// Whether this process may make files in a directory.
+pub fn may_write(dir: &Path) -> bool {
+    rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+fn write_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -268,7 +301,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(0o600)
+            .mode(mode)
             .open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -340,9 +373,40 @@ pub struct Scratch {
     lock: Option<File>,
 }
 
-const LOCK: &str = ".lock";
 /// How the name of what is not whole yet ends.
 pub const SUFFIX: &str = ".partial";
+
+/// The lock stands beside the directory and is there before and after it: a directory whose lock is
+/// missing or free was left by a process that is dead, whenever it was killed.
+fn lock_of(scratch: &Path) -> PathBuf {
+    let mut name = scratch.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Makes and holds a lock; `None` when another process holds it.
+fn hold(path: &Path) -> io::Result<Option<File>> {
+    loop {
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        // Another process may have swept the file between the two calls.
+        let held = file.metadata()?;
+        if fs::symlink_metadata(path)
+            .is_ok_and(|now| (now.dev(), now.ino()) == (held.dev(), held.ino()))
+        {
+            return Ok(Some(file));
+        }
+    }
+}
 
 impl Scratch {
     /// Makes `parent/.<name>.partial` and sweeps what dead processes left in `parent`.
@@ -354,13 +418,13 @@ impl Scratch {
         sweep(parent);
         let path = parent.join(format!(".{name}{SUFFIX}"));
         let fail = |error| write_error(error, "the directory", &path);
+        let lock = hold(&lock_of(&path))
+            .map_err(fail)?
+            .ok_or_else(|| fail(io::ErrorKind::AlreadyExists.into()))?;
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
             .map_err(fail)?;
-        let lock = File::create(path.join(LOCK)).map_err(fail)?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-            .map_err(|error| fail(error.into()))?;
         Ok(Self {
             path,
             lock: Some(lock),
@@ -380,14 +444,19 @@ impl Scratch {
     /// As [`write_error`].
     pub fn keep(mut self, to: &Path) -> Result<()> {
         let done = (|| {
-            fs::remove_file(self.path.join(LOCK))?;
             File::open(&self.path)?.sync_all()?;
             fs::rename(&self.path, to)?;
             File::open(to.parent().unwrap_or(Path::new("/")))?.sync_all()
         })();
         done.map_err(|error| write_error(error, "the run", to))?;
-        self.lock = None;
+        self.unlock();
         Ok(())
+    }
+    fn unlock(&mut self) {
+        if self.lock.is_some() {
+            let _ = fs::remove_file(lock_of(&self.path));
+        }
+        self.lock = None;
     }
 }
 
@@ -396,6 +465,7 @@ impl Drop for Scratch {
         if self.lock.is_some() {
             remove_tree(&self.path);
         }
+        self.unlock();
     }
 }
 
@@ -406,23 +476,20 @@ pub fn remove_tree(path: &Path) {
 
 /// Removes what dead processes left below `parent`: scratch directories that nobody holds.
 pub fn sweep(parent: &Path) {
+    let ends = [SUFFIX.to_owned(), format!("{SUFFIX}.lock")];
     for name in names(parent).unwrap_or_default() {
-        if !(name.starts_with('.') && name.ends_with(SUFFIX)) {
+        let Some(end) = ends.iter().find(|end| name.ends_with(end.as_str())) else {
+            continue;
+        };
+        let name = &name[..name.len() - end.len()];
+        if !name.starts_with('.') {
             continue;
         }
-        let path = parent.join(&name);
-        let dead = match File::open(path.join(LOCK)) {
-            Ok(lock) => {
-                rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-                    .is_ok()
-            }
-            // Made but not locked yet: only the truly old ones are leftovers.
-            Err(_) => fs::metadata(&path)
-                .and_then(|meta| meta.modified())
-                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age.as_secs() > 3600)),
-        };
-        if dead {
+        let path = parent.join(format!("{name}{SUFFIX}"));
+        // What cannot be locked cannot be shown to be dead.
+        if let Ok(Some(_held)) = hold(&lock_of(&path)) {
             remove_tree(&path);
+            let _ = fs::remove_file(lock_of(&path));
         }
     }
 }
@@ -449,12 +516,21 @@ mod tests {
     #[test]
     fn what_a_killed_process_left_is_swept_and_a_living_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        let dead = dir.path().join(".dead.partial");
-        fs::create_dir(&dead).unwrap();
-        fs::write(dead.join(LOCK), "").unwrap();
-        let living = Scratch::create(dir.path(), "living").unwrap();
-        let _other = Scratch::create(dir.path(), "other").unwrap();
-        assert!(!dead.exists());
-        assert!(living.path().exists());
+        // Killed at work, killed while it was removed or named, killed before it was made.
+        for (tree, lock) in [(true, true), (true, false), (false, true)] {
+            let dead = dir.path().join(".dead.partial");
+            if tree {
+                fs::create_dir(&dead).unwrap();
+            }
+            if lock {
+                fs::write(lock_of(&dead), "").unwrap();
+            }
+            let living = Scratch::create(dir.path(), "living").unwrap();
+            let _other = Scratch::create(dir.path(), "other").unwrap();
+            assert!(!dead.exists() && !lock_of(&dead).exists(), "{tree} {lock}");
+            assert!(living.path().exists());
+            assert!(Scratch::create(dir.path(), "living").is_err());
+        }
+        assert!(names(dir.path()).unwrap().is_empty());
     }
 }

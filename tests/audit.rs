@@ -522,6 +522,183 @@ fn a_diff_names_findings_and_settings_and_fits_the_terminal() {
     assert_eq!(back["gone"], found["new"]);
 }
 
+/// The shipped playbook for hosts with a step that draws its words.
+fn drawing_playbook(place: &Place) -> PathBuf {
+    let shipped = include_str!("../playbooks/linux-host.toml");
+    let (head, write) = shipped.split_once("id = \"write\"").unwrap();
+    let limit = "max_seconds = 300";
+    assert!(write.contains(limit));
+    let write = write.replacen(
+        limit,
+        "max_seconds = 300\nsampling = { temperature = 1.2 }",
+        1,
+    );
+    place.write("drawing.toml", format!("{head}id = \"write\"{write}"))
+}
+
+#[test]
+fn another_seed_draws_other_words_and_the_diff_shows_nothing_else() {
+    let place = Place::new();
+    let model =
+        std::env::var("NARROWROOM_TEST_MODEL").expect("NARROWROOM_TEST_MODEL: run scripts/test.sh");
+    place.run(&["model", "import", &model]).ends(0);
+    let playbook = drawing_playbook(&place);
+    let bundle = bundle(&place);
+    let run = |seed: &str| {
+        let args = ["--playbook", playbook.to_str().unwrap(), "--seed", seed];
+        place.triage(&bundle, &args).0.ends(0);
+        let log = json(&place, &["audit", "list"]);
+        log.as_array().unwrap().last().unwrap()["run"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (one, again) = (run("1"), run("1"));
+    let record = json(&place, &["show", &one, "--record"]);
+    let sampling = record["model"]["sampling"].as_str().unwrap();
+    assert!(sampling.contains("temperature 1.2"), "{sampling}");
+    let same = json(&place, &["diff", &one, &again]);
+    for none in ["settings", "exchanges", "new", "gone", "changed", "outcome"] {
+        assert_eq!(same[none], serde_json::json!([]), "{none}: {same:#}");
+    }
+    // Over three seeds a model that draws at this temperature does not say the same thing.
+    let mut drawn = 0;
+    let mut last = String::new();
+    for seed in ["2", "3"] {
+        last = run(seed);
+        let other = json(&place, &["diff", &one, &last]);
+        let settings: Vec<_> = other["settings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["what"].as_str().unwrap())
+            .collect();
+        // The words of the sampling may name the seed, too.
+        assert!(
+            settings
+                .iter()
+                .all(|what| ["sampling", "seed"].contains(what))
+                && settings.contains(&"seed"),
+            "{other:#}"
+        );
+        assert_eq!(other["new"], serde_json::json!([]));
+        assert_eq!(other["gone"], serde_json::json!([]));
+        for change in other["changed"].as_array().unwrap() {
+            for one in change["changes"].as_array().unwrap() {
+                // The model words the first finding and may quote one more line for it.
+                assert!(
+                    ["root cause", "evidence"].contains(&one["what"].as_str().unwrap()),
+                    "{other:#}"
+                );
+            }
+        }
+        drawn += usize::from(!other["exchanges"].as_array().unwrap().is_empty());
+    }
+    assert!(drawn > 0, "two other seeds, and the same words each time");
+    let shown = on(&place, &["diff", &one, &last]).ends(0).out;
+    assert!(shown.contains("seed: 1 → 3"), "{shown}");
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+    on(&place, &["rerun", &one]).ends(0);
+    holds(&place);
+}
+
+/// Every kept beginning of a prompt below the place's models: name and bytes.
+fn kept_prefixes(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
+    let models = place.join(".local/share/narrowroom/models");
+    let mut all = Vec::new();
+    for model in std::fs::read_dir(models).unwrap() {
+        let Ok(files) = std::fs::read_dir(model.unwrap().path().join("prefix")) else {
+            continue;
+        };
+        for file in files {
+            let path = file.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            all.push((path, bytes));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_playbooks_fixed_words_are_kept_and_nothing_of_a_bundle_is() {
+    let place = Place::new();
+    let model =
+        std::env::var("NARROWROOM_TEST_MODEL").expect("NARROWROOM_TEST_MODEL: run scripts/test.sh");
+    place.run(&["model", "import", &model]).ends(0);
+    let bundle = bundle(&place);
+    let run = |bundle: &Path, more: &[&str]| {
+        let (ended, report) = place.triage(bundle, more);
+        ended.ends(0);
+        let log = json(&place, &["audit", "list"]);
+        let id = log.as_array().unwrap().last().unwrap()["run"].clone();
+        let record = json(&place, &["show", id.as_str().unwrap(), "--record"]);
+        let read = record["model"]["prefill_tokens"].as_u64().unwrap();
+        (report, read)
+    };
+    assert!(kept_prefixes(&place).is_empty());
+    let (first, read_first) = run(&bundle, &[]);
+    let kept = kept_prefixes(&place);
+    assert!(!kept.is_empty());
+    let (again, read_again) = run(&bundle, &[]);
+    assert_eq!(first, again, "what was kept changes no word of the report");
+    assert!(
+        read_again < read_first,
+        "{read_again} of {read_first} tokens"
+    );
+    assert_eq!(kept_prefixes(&place), kept, "computed once");
+
+    // Whatever the bundle and the ticket say, the same bytes are made.
+    let word = b"Jan  1 00:00:00 zebra4711 kernel: Out of memory: Killed process 9 (zebra4711)\n";
+    let other = place.write("other.tar.gz", pack(&[("b/messages", word)]));
+    std::fs::remove_dir_all(kept[0].0.parent().unwrap()).unwrap();
+    run(&other, &["--ticket", "zebra4711 is slow"]);
+    assert_eq!(kept_prefixes(&place), kept);
+
+    // One that was altered is not used, and is made anew.
+    let mut altered = kept[0].1.clone();
+    altered[100] ^= 1;
+    std::fs::write(&kept[0].0, altered).unwrap();
+    assert_eq!(run(&bundle, &[]).0, first);
+    assert_eq!(kept_prefixes(&place), kept);
+    holds(&place);
+}
+
+/// A review that has begun lies in the run directory and is no part of the run; whatever else appears
+/// there is found.
+#[test]
+fn a_review_that_has_begun_is_a_note_and_no_damage() {
+    let place = Place::new();
+    let id = triaged(&place, &bundle(&place), &[]);
+    let dir = place.runs().join(&id);
+    for begun in [
+        ".review.draft.json",
+        ".review.json.4711.partial",
+        "..review.draft.json.4711.partial",
+        ".attestation.intoto.jsonl.1.partial",
+    ] {
+        std::fs::write(dir.join(begun), "{").unwrap();
+        let done = holds(&place);
+        assert!(done["notes"].to_string().contains(begun), "{done}");
+        on(&place, &["attest", "verify", &id]).ends(0);
+        std::fs::remove_file(dir.join(begun)).unwrap();
+    }
+    for foreign in [
+        ".hidden",
+        ".report.json.4711.partial",
+        ".review.json.x.partial",
+        "review.draft.json",
+    ] {
+        std::fs::write(dir.join(foreign), "{").unwrap();
+        let said = wrong(&place);
+        assert!(said.contains(foreign), "{said}");
+        std::fs::remove_file(dir.join(foreign)).unwrap();
+    }
+}
+
 #[test]
 fn a_run_of_a_newer_version_or_a_damaged_one_is_refused_by_name() {
     let place = Place::new();

@@ -518,6 +518,52 @@ fn a_worker_that_the_machine_killed_is_tried_again() {
     );
 }
 
+/// A file system of a given size, in a namespace of its own, that gets room later.
+#[test]
+fn on_a_full_disk_bundles_are_left_open_and_finished_when_there_is_room() {
+    let place = Place::new();
+    planned(&place, 4, "1");
+    run(&place, "calm", &[]).ends(0);
+    let calm = merged(&place, &["calm"]);
+    let script = r#"
+        mkdir disk
+        for size in 100k 300k 500k; do
+            mount -t tmpfs -o size=$size,mode=0700 none disk || exit 90
+            code=0
+            "$1" batch run m.json --out disk/out --retries 0 --workers 1 >log 2>&1 || code=$?
+            # Where not even the first claim can be written the batch itself ends.
+            [ $code = 6 ] || { echo "size $size: exit $code"; cat log; exit 91; }
+            grep -q 'no space' log || [ -d disk/out/open ] || { cat log; exit 92; }
+            mount -o remount,size=64m disk || exit 93
+            "$1" batch run m.json --out disk/out --workers 1 >log 2>&1 || { cat log; exit 94; }
+            "$1" batch merge m.json disk/out --out full.jsonl >/dev/null || exit 95
+            cmp full.jsonl "$2" || exit 96
+            "$1" audit verify --runs disk/out/runs || exit 97
+            rm full.jsonl
+            umount disk
+        done
+    "#;
+    let kept = place.write("calm.jsonl", calm);
+    let mut command = std::process::Command::new("unshare");
+    command
+        .args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
+        .arg(env!("CARGO_BIN_EXE_narrowroom"))
+        .arg(&kept)
+        .current_dir(place.path())
+        .env("HOME", place.path())
+        .env_remove("XDG_DATA_HOME")
+        .env_remove("XDG_STATE_HOME");
+    support::Ended::of(command.output().expect("unshare of util-linux")).ends(0);
+}
+
 /// A sealed worker among the children of a process.
 fn sealed_worker(parent: u32) -> Option<rustix::process::Pid> {
     let children =

@@ -184,3 +184,110 @@ fn with_the_model_and_its_library_nothing_is_collected() {
         }
     }
 }
+
+/// The calls that a sealed worker was refused while it worked, as (zone, call), outside of proofs.
+/// Zones are told apart by their argument on the command line.
+fn refused(place: &Place, args: &[&str]) -> std::collections::BTreeSet<(String, String)> {
+    let log = place.join("refused");
+    let status = Command::new("strace")
+        .args(["-f", "-q", "-o", log.to_str().unwrap(), "-s", "64"])
+        .arg(env!("CARGO_BIN_EXE_narrowroom"))
+        .args(args)
+        .env("HOME", place.path())
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .expect("strace is installed: scripts/install-deps.sh");
+    assert!(status.success(), "{status}");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let (mut zone_of, mut proved) = (BTreeMap::new(), BTreeMap::new());
+    let mut found = std::collections::BTreeSet::new();
+    for line in text.lines() {
+        let Some((pid, call)) = line.split_once(' ') else {
+            continue;
+        };
+        let call = call.trim_start();
+        let pid: u32 = pid.parse().unwrap();
+        if let Some(zone) = ["unpack", "room", "verify"]
+            .into_iter()
+            .find(|zone| call.starts_with("execve(") && call.contains(&format!("\"{zone}\"]")))
+        {
+            zone_of.insert(pid, zone);
+        }
+        if ["fork(", "vfork(", "clone(", "clone3(", "<... clone"]
+            .iter()
+            .any(|name| call.starts_with(name))
+            && let Some(child) = call
+                .rsplit("= ")
+                .next()
+                .and_then(|id| id.trim().parse::<u32>().ok())
+            && let Some(zone) = zone_of.get(&pid).copied()
+        {
+            zone_of.insert(child, zone);
+            if let Some(state) = proved.get(&pid).copied() {
+                proved.insert(child, state);
+            }
+        }
+        // A proof is over when its frame is sent; the room's second one begins with its new filter.
+        if call.starts_with("write(")
+            && (call.contains("{\\\"sealed\\\":") || call.contains("{\\\"narrowed\\\":"))
+        {
+            proved.insert(pid, true);
+        }
+        if call.starts_with("seccomp(") {
+            proved.insert(pid, false);
+        }
+        // Threads share a filter and the state of their process's proof.
+        if proved.get(&pid) == Some(&true)
+            && call.contains("= -1 EPERM")
+            && let Some((name, _)) = call.trim_start_matches("<... ").split_once(['(', ' '])
+        {
+            let zone = zone_of.get(&pid).copied().unwrap_or("?");
+            found.insert((zone.to_owned(), name.to_owned()));
+        }
+    }
+    assert_eq!(
+        proved.values().filter(|held| **held).count().min(3),
+        3,
+        "three proofs were seen"
+    );
+    found
+}
+
+/// Calls that a library tries, is refused, and copes without. Another one that turns up here is
+/// what a new kernel or a new library wants: then work may fail far from the cause.
+const COPES_WITHOUT: &[(&str, &str)] = &[
+    // The inference library sets flags of a file of its model that the file has anyway.
+    ("room", "fcntl"),
+    // The standard library asks how many processors there are; one thread works here.
+    ("verify", "sched_getaffinity"),
+];
+
+#[test]
+fn no_zone_needs_a_call_that_its_list_does_not_grant() {
+    let model =
+        std::env::var("NARROWROOM_TEST_MODEL").expect("NARROWROOM_TEST_MODEL: run scripts/test.sh");
+    let place = Place::new();
+    place.run(&["model", "import", &model]).ends(0);
+    let log = b"2024-05-01T10:00:01Z FATAL listen tcp 0.0.0.0:8080: bind: address already in use\n";
+    let bundle = place.write(
+        "b.tar.gz",
+        pack(&[("b/var/log/messages", log.as_slice()), ("b/date", b"x\n")]),
+    );
+    let runs = place.runs();
+    let runs = runs.to_str().unwrap();
+    let found = refused(
+        &place,
+        &["triage", bundle.to_str().unwrap(), "--runs", runs],
+    );
+    let unknown: Vec<_> = found
+        .iter()
+        .filter(|(zone, call)| !COPES_WITHOUT.contains(&(zone, call)))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "refused while working: {unknown:?}. Where the work needs such a call, grant it in sandbox/seccomp \
+         with a comment that says what for, and write sweep.json again; where it copes without, name it here"
+    );
+}

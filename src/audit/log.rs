@@ -2,7 +2,8 @@
 
 use super::entry::{Entry, MAX_LINE};
 use super::note::{Checkpoint, split};
-use super::tree::Tree;
+use super::tip::Tip;
+use super::tree::Edge;
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, append};
 use crate::keys::{Key, PublicKey};
@@ -17,7 +18,7 @@ pub const ENTRIES: &str = "entries.jsonl";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// Name and key of the log.
 pub const INFO: &str = "log.json";
-const JOURNAL: &str = "journal.json";
+pub(super) const JOURNAL: &str = "journal.json";
 const LOCK: &str = "lock";
 /// Largest file of a log that is read, in bytes: about a million runs.
 const MAX_FILE: u64 = 2 << 30;
@@ -58,6 +59,20 @@ impl LogInfo {
         serde_json::from_value(value)
             .or_fail(ExitCode::InputRefused, damaged())
             .map(Some)
+    }
+
+    /// Reads `log.json` of a folder in which a log is.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when it is not there.
+    pub fn demand(folder: &Path) -> Result<Self> {
+        Self::read(folder)?.ok_or_else(|| {
+            Error::refused(format!(
+                "the audit log {} has no {INFO}",
+                files::shown(folder)
+            ))
+            .hint("it was removed: put it back from a copy or an export")
+        })
     }
 
     /// The key it names.
@@ -115,17 +130,10 @@ impl Log {
     }
 
     fn read_locked(folder: &Path) -> Result<Option<Self>> {
-        let Some(info) = LogInfo::read(folder)? else {
-            return if files::exists(&folder.join(ENTRIES)) {
-                Err(Error::refused(format!(
-                    "the audit log {} has no {INFO}",
-                    files::shown(folder)
-                ))
-                .hint("it was removed: put it back from a copy or an export"))
-            } else {
-                Ok(None)
-            };
-        };
+        if !files::exists(&folder.join(INFO)) && !files::exists(&folder.join(ENTRIES)) {
+            return Ok(None);
+        }
+        let info = LogInfo::demand(folder)?;
         let mut log = Self {
             folder: folder.to_owned(),
             info,
@@ -193,9 +201,9 @@ impl Log {
 
     /// Demands that the newest checkpoint is `key`'s and covers all lines: nothing is signed on top of
     /// a damaged log.
-    fn demand_head(&self, key: &PublicKey) -> Result<Tree> {
+    pub(super) fn demand_head(&self, key: &PublicKey) -> Result<Edge> {
         let lines = self.lines();
-        let tree = Tree::of(lines.iter().copied());
+        let tree = Edge::of(lines.iter().copied());
         let broken = |what: String| {
             Error::refused(format!(
                 "the audit log {} is damaged: {what}",
@@ -228,12 +236,35 @@ impl Log {
     pub fn prepare(runs: &Path, key: &Key) -> Result<()> {
         let folder = folder(runs);
         let _lock = append::Lock::wait(&folder.join(LOCK))?;
-        Self::open(&folder, key)?
-            .demand_head(&key.public())
-            .map(drop)
+        Self::tip(&folder, key).map(drop)
     }
 
-    fn open(folder: &Path, key: &Key) -> Result<Self> {
+    /// Where the next entry goes. The caller holds the lock.
+    fn tip(folder: &Path, key: &Key) -> Result<Tip> {
+        append::sweep_halves(folder, &[JOURNAL, INFO, super::tip::FILE])?;
+        let info = Self::open(folder, key)?;
+        if let Some(tip) = Tip::kept(folder, &info, &key.public())? {
+            return Ok(tip);
+        }
+        let mut log =
+            Self::read_locked(folder)?.ok_or_else(|| Error::bug("the audit log is gone"))?;
+        let edge = log.demand_head(&key.public())?;
+        if log.unfinished {
+            log.settle()?;
+        }
+        let last = log.lines().last().map_or(0, |line| line.len() as u64 + 1);
+        let note = log.notes()?.last().map_or(0, |note| note.len() as u64);
+        Ok(Tip {
+            origin: log.info.origin.clone(),
+            edge,
+            entries_bytes: log.entries.len() as u64,
+            last_line_bytes: last,
+            checkpoints_bytes: log.checkpoints.len() as u64,
+            last_note_bytes: note,
+        })
+    }
+
+    fn open(folder: &Path, key: &Key) -> Result<LogInfo> {
         if LogInfo::read(folder)?.is_none() && !files::exists(&folder.join(ENTRIES)) {
             let info = LogInfo {
                 schema: INFO_SCHEMA.into(),
@@ -242,17 +273,17 @@ impl Log {
             };
             files::write_whole(&folder.join(INFO), &crate::record::pretty(&info)?)?;
         }
-        let log = Self::read_locked(folder)?.ok_or_else(|| Error::bug("the audit log is gone"))?;
-        if log.info.public_key != key.public_hex() {
+        let info = LogInfo::demand(folder)?;
+        if info.public_key != key.public_hex() {
             return Err(Error::usage(format!(
                 "the audit log {} is signed with another key: {}, not {}",
                 files::shown(folder),
-                log.info.public_key,
+                info.public_key,
                 key.public_hex()
             ))
             .hint("give the key it was begun with (--key FILE), or keep these runs elsewhere with --runs DIR"));
         }
-        Ok(log)
+        Ok(info)
     }
 
     /// Appends an entry; its index and time are set here.
@@ -266,67 +297,61 @@ impl Log {
     fn append_at(runs: &Path, key: &Key, mut entry: Entry, time: String) -> Result<Entry> {
         let folder = folder(runs);
         let _lock = append::Lock::wait(&folder.join(LOCK))?;
-        let mut log = Self::open(&folder, key)?;
-        let mut tree = log.demand_head(&key.public())?;
-        if log.unfinished {
-            log.settle()?;
-        }
-        entry.index = tree.len();
+        let mut tip = Self::tip(&folder, key)?;
+        entry.index = tip.edge.len();
         entry.time = time;
         let line = entry.line()?;
         if line.len() > MAX_LINE {
             return Err(Error::bug("an audit entry is too long"));
         }
-        tree.push(&line);
+        tip.edge.push(&line);
         let journal = Journal {
-            entries_bytes: log.entries.len() as u64,
-            checkpoints_bytes: log.checkpoints.len() as u64,
+            entries_bytes: tip.entries_bytes,
+            checkpoints_bytes: tip.checkpoints_bytes,
             checkpoint: Checkpoint {
-                origin: log.info.origin.clone(),
-                size: tree.len(),
-                root: tree.root(),
+                origin: tip.origin.clone(),
+                size: tip.edge.len(),
+                root: tip.edge.root(),
             }
             .sign(key),
             line,
         };
         let bytes = serde_json::to_vec(&journal).or_fail(ExitCode::Bug, "failed to write JSON")?;
         files::write_whole(&folder.join(JOURNAL), &bytes)?;
-        log.entries.push_str(&journal.line);
-        log.entries.push('\n');
-        log.checkpoints.push_str(&journal.checkpoint);
-        write(&folder, &journal, &log)?;
+        journal.carry_out(&folder)?;
+        tip.grew(&journal.line, &journal.checkpoint);
+        tip.keep(&folder, &journal.line)?;
+        append::remove(&folder.join(JOURNAL))?;
         Ok(entry)
     }
 
     /// Carries an append to its end that was cut short.
     fn settle(&mut self) -> Result<()> {
-        if let Some(journal) = text(&self.folder.join(JOURNAL))? {
-            let journal: Journal = serde_json::from_str(&journal).or_fail(
+        let journal = self.folder.join(JOURNAL);
+        if let Some(text) = text(&journal)? {
+            let parsed: Journal = serde_json::from_str(&text).or_fail(
                 ExitCode::InputRefused,
                 format!("{JOURNAL} of the audit log is damaged"),
             )?;
-            write(&self.folder, &journal, self)?;
+            parsed.carry_out(&self.folder)?;
+            append::remove(&journal)?;
         }
         self.unfinished = false;
         Ok(())
     }
 }
 
-/// Writes what the journal says behind what it found, and forgets it.
-fn write(folder: &Path, journal: &Journal, log: &Log) -> Result<()> {
-    let behind = |all: &str, from: u64| {
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        all.as_bytes().get(from..).unwrap_or_default().to_vec()
-    };
-    let entries = behind(&log.entries, journal.entries_bytes);
-    append::append_at(&folder.join(ENTRIES), journal.entries_bytes, &entries)?;
-    let checkpoints = behind(&log.checkpoints, journal.checkpoints_bytes);
-    append::append_at(
-        &folder.join(CHECKPOINTS),
-        journal.checkpoints_bytes,
-        &checkpoints,
-    )?;
-    append::remove(&folder.join(JOURNAL))
+impl Journal {
+    /// Writes what it says behind what it found.
+    fn carry_out(&self, folder: &Path) -> Result<()> {
+        let line = format!("{}\n", self.line);
+        append::append_at(&folder.join(ENTRIES), self.entries_bytes, line.as_bytes())?;
+        append::append_at(
+            &folder.join(CHECKPOINTS),
+            self.checkpoints_bytes,
+            self.checkpoint.as_bytes(),
+        )
+    }
 }
 
 /// `text` with `more` behind its first `keep` bytes. What is there already must be the beginning of

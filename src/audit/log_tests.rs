@@ -128,6 +128,122 @@ fn nothing_is_signed_on_top_of_a_damaged_log() {
     }
 }
 
+/// The shortcut and the long way, taken in turns, lead to one log.
+#[test]
+fn the_kept_tip_and_the_whole_log_lead_to_the_same_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = Key::generate().unwrap();
+    let tip = folder(dir.path()).join(crate::audit::tip::FILE);
+    for n in 0..24_u64 {
+        if n % 3 == 1 {
+            std::fs::remove_file(&tip).unwrap();
+        }
+        let made = Log::append(dir.path(), &key, entry(&format!("r{n}"))).unwrap();
+        assert_eq!(made.index, n);
+    }
+    let done = crate::audit::verify(dir.path(), Some((key.public(), "x".into())), &[])
+        .unwrap()
+        .unwrap();
+    assert_eq!((done.entries, done.checkpoints), (24, 24));
+    assert!(done.holds(), "{:?}", done.findings);
+}
+
+#[test]
+fn a_tip_that_does_not_fit_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = Key::generate().unwrap();
+    let at = folder(dir.path());
+    let tip = at.join(crate::audit::tip::FILE);
+    for n in 0..3 {
+        Log::append(dir.path(), &key, entry(&format!("r{n}"))).unwrap();
+    }
+    let good = std::fs::read_to_string(&tip).unwrap();
+    let older = {
+        let other = tempfile::tempdir().unwrap();
+        Log::append(other.path(), &key, entry("x")).unwrap();
+        std::fs::read_to_string(folder(other.path()).join(crate::audit::tip::FILE)).unwrap()
+    };
+    let mut bad = vec![
+        String::new(),
+        "{".into(),
+        older,
+        good.replace("\"size\": 3", "\"size\": 7"),
+        good.replace("\"size\": 3", "\"size\": 18446744073709551615"),
+        good.replace("bytes\": ", "bytes\": 9999999"),
+        good.replace("\"last_leaf\": \"", "\"last_leaf\": \"0"),
+    ];
+    // One digit of a peak.
+    let digit = good.find("peaks").unwrap() + 20;
+    let twisted = if good.as_bytes()[digit] == b'0' {
+        "1"
+    } else {
+        "0"
+    };
+    bad.push(format!("{}{twisted}{}", &good[..digit], &good[digit + 1..]));
+    for (n, text) in bad.iter().enumerate() {
+        assert_ne!(*text, good);
+        std::fs::write(&tip, text).unwrap();
+        let made = Log::append(dir.path(), &key, entry("more")).unwrap();
+        assert_eq!(made.index, 3 + n as u64, "{text}");
+        Log::read(&at)
+            .unwrap()
+            .unwrap()
+            .demand_head(&key.public())
+            .unwrap();
+    }
+}
+
+/// A new entry reads the end of the log only, so an older one that was altered is not seen by it. It is
+/// not signed either: the new checkpoint goes on from what was there, and verifying names the place.
+#[test]
+fn an_altered_older_entry_is_never_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = Key::generate().unwrap();
+    let at = folder(dir.path()).join(ENTRIES);
+    for n in 0..5 {
+        Log::append(dir.path(), &key, entry(&format!("r{n}"))).unwrap();
+    }
+    let good = std::fs::read_to_string(&at).unwrap();
+    std::fs::write(&at, good.replace("\"r2\"", "\"x2\"")).unwrap();
+    Log::append(dir.path(), &key, entry("r5")).unwrap();
+    let check = || {
+        crate::audit::verify(dir.path(), Some((key.public(), "x".into())), &[])
+            .unwrap()
+            .unwrap()
+    };
+    let found = check();
+    assert!(
+        found
+            .findings
+            .iter()
+            .any(|one| one.place.contains("line 3 (entry 2)")),
+        "{:?}",
+        found.findings
+    );
+    let now = std::fs::read_to_string(&at).unwrap();
+    std::fs::write(&at, now.replace("\"x2\"", "\"r2\"")).unwrap();
+    assert!(check().holds());
+}
+
+#[test]
+fn halves_of_the_logs_own_files_are_swept_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = Key::generate().unwrap();
+    let at = folder(dir.path());
+    Log::append(dir.path(), &key, entry("a")).unwrap();
+    let halves = [
+        ".journal.json.77.partial",
+        ".log.json.77.partial",
+        ".tip.json.77.partial",
+    ];
+    for name in halves.into_iter().chain([".other.json.77.partial"]) {
+        std::fs::write(at.join(name), "{").unwrap();
+    }
+    Log::append(dir.path(), &key, entry("b")).unwrap();
+    assert!(halves.iter().all(|name| !at.join(name).exists()));
+    assert!(at.join(".other.json.77.partial").exists());
+}
+
 #[test]
 fn many_writers_at_once_lose_nothing() {
     let dir = tempfile::tempdir().unwrap();

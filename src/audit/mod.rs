@@ -31,6 +31,7 @@ mod log;
 pub mod note;
 mod pending;
 mod prove;
+mod tip;
 mod tree;
 mod verify;
 

@@ -229,6 +229,7 @@ pub fn reviewed(runs: &Path, run_dir: &Path, key: Key, files: &[(&str, Vec<u8>)]
         files: after,
     };
     let mut pending = Pending::enter(runs, key, entry)?;
+    sweep_halves(run_dir)?;
     for (name, bytes) in files {
         files::write_whole(&run_dir.join(name), bytes)?;
     }
@@ -373,6 +374,7 @@ fn settled(runs: &Path, mut entry: Entry) -> Result<Entry> {
             entry.files.clear();
         }
         (Kind::Review, _) if files::exists(&dir) => {
+            sweep_halves(&dir)?;
             // Each file is written whole: it is as it was or as it was to become.
             let now = digests(&dir)?;
             let fixed = |name: &str| crate::record::FIXED.contains(&name);
@@ -386,6 +388,16 @@ fn settled(runs: &Path, mut entry: Entry) -> Result<Entry> {
         _ => {}
     }
     Ok(entry)
+}
+
+/// Removes what a killed review left half-written in a run directory. The caller holds its lock.
+fn sweep_halves(run_dir: &Path) -> Result<()> {
+    let files = [
+        crate::review::FILE,
+        crate::review::DRAFT,
+        crate::attest::FILE,
+    ];
+    append::sweep_halves(run_dir, &files)
 }
 
 /// Whether the log has this entry already: it was killed between logging and forgetting.
@@ -428,3 +440,7 @@ fn file_of(folder: &Path, run: &str) -> PathBuf {
 fn lock_of(folder: &Path, run: &str) -> PathBuf {
     folder.join(FOLDER).join(format!(".{run}.lock"))
 }
+
+#[cfg(test)]
+#[path = "pending_tests.rs"]
+mod tests;

@@ -47,6 +47,77 @@ impl Tree {
     }
 }
 
+/// The right edge of a tree: the hashes of its complete subtrees, the largest first. It is all that
+/// appending and the root need (RFC 6962, 2.1), so that a long log is not read for a new entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edge {
+    size: u64,
+    peaks: Vec<[u8; 32]>,
+}
+
+impl Edge {
+    /// The edge of the tree over `lines`.
+    pub fn of<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut edge = Self::default();
+        for line in lines {
+            edge.push(line);
+        }
+        edge
+    }
+    /// An edge that was kept; `None` when no tree of that size has so many subtrees.
+    pub fn kept(size: u64, peaks: Vec<[u8; 32]>) -> Option<Self> {
+        (size.count_ones() as usize == peaks.len()).then_some(Self { size, peaks })
+    }
+    /// Adds a leaf.
+    pub fn push(&mut self, line: &str) {
+        let mut hash = leaf(line);
+        let mut complete = self.size;
+        while complete & 1 == 1
+            && let Some(left) = self.peaks.pop()
+        {
+            hash = node(&left, &hash);
+            complete >>= 1;
+        }
+        self.peaks.push(hash);
+        self.size += 1;
+    }
+    /// Number of leaves.
+    pub fn len(&self) -> u64 {
+        self.size
+    }
+    /// The hashes of the complete subtrees, the largest first.
+    pub fn peaks(&self) -> &[[u8; 32]] {
+        &self.peaks
+    }
+    /// The root; of the empty tree it is the hash of nothing.
+    pub fn root(&self) -> [u8; 32] {
+        self.peaks
+            .iter()
+            .rev()
+            .copied()
+            .reduce(|right, left| node(&left, &right))
+            .unwrap_or_else(|| Sha256::digest([]).into())
+    }
+}
+
+/// The hash of a leaf (RFC 6962, 2.1).
+pub fn leaf(line: &str) -> [u8; 32] {
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(line)
+        .finalize()
+        .into()
+}
+
+fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    Sha256::new()
+        .chain_update([1])
+        .chain_update(left)
+        .chain_update(right)
+        .finalize()
+        .into()
+}
+
 fn hexed(bytes: &[u8]) -> Vec<String> {
     bytes.chunks(32).map(hex::encode).collect()
 }
@@ -190,6 +261,21 @@ mod tests {
         for (leaf, root) in leaves.iter().zip(roots) {
             tree.0.push(hex::decode(leaf).unwrap());
             assert_eq!(hex::encode(tree.root()), root);
+        }
+    }
+
+    #[test]
+    fn the_edge_has_the_root_of_the_whole_tree_at_every_size() {
+        let (mut edge, mut tree) = (Edge::default(), Tree::default());
+        assert_eq!(edge.root(), tree.root());
+        for n in 0..300 {
+            let line = format!("line {n}");
+            edge.push(&line);
+            tree.push(&line);
+            assert_eq!((edge.len(), edge.root()), (tree.len(), tree.root()));
+            let kept = Edge::kept(edge.len(), edge.peaks().to_vec());
+            assert_eq!(kept.as_ref(), Some(&edge));
+            assert_eq!(Edge::kept(edge.len() * 2 + 1, edge.peaks().to_vec()), None);
         }
     }
 

@@ -358,7 +358,10 @@ fn one_directory(
     for (name, kind) in found {
         let place = format!("{place}/{}", crate::report::escape::terminal(&name));
         let Some(digest) = expected.get(&name) else {
-            done.find(place, "a file that the log does not know");
+            match beside(&name) {
+                Some(what) => done.notes.push(format!("{place}: {what}")),
+                None => done.find(place, "a file that the log does not know"),
+            }
             continue;
         };
         seen.insert(name.clone());
@@ -387,6 +390,24 @@ fn one_directory(
         );
     }
     Ok(())
+}
+
+/// What may lie in a run directory without being part of the run: a review on its way. The log says
+/// nothing about it, and nothing of it counts before it is signed.
+fn beside(name: &str) -> Option<&'static str> {
+    if name == crate::review::DRAFT {
+        return Some("a review has begun and is not signed");
+    }
+    let half = name.strip_prefix('.')?.strip_suffix(files::SUFFIX)?;
+    // A name of `write_whole`: the file, and the process that was writing it.
+    let (file, pid) = half.rsplit_once('.')?;
+    let known = [
+        crate::review::FILE,
+        crate::review::DRAFT,
+        crate::attest::FILE,
+    ];
+    (known.contains(&file) && pid.bytes().all(|byte| byte.is_ascii_digit()))
+        .then_some("a review was killed while it wrote; the next review sweeps this")
 }
 
 fn short(digest: &str) -> &str {

@@ -88,6 +88,16 @@ impl Index {
     }
 }
 
+/// The encoding that a byte order mark names, when it is UTF-16: whether the low byte comes first.
+pub fn utf16_of(head: &[u8]) -> Option<bool> {
+    match head {
+        [0xff, 0xfe, 0, 0, ..] => None,
+        [0xff, 0xfe, ..] => Some(true),
+        [0xfe, 0xff, ..] => Some(false),
+        _ => None,
+    }
+}
+
 /// Tells the kind of a file from its path and its first bytes (4 KiB are enough).
 pub fn kind_of(path: &BundlePath, head: &[u8]) -> FileKind {
     if head.is_empty() {
@@ -107,7 +117,8 @@ pub fn kind_of(path: &BundlePath, head: &[u8]) -> FileKind {
     {
         return FileKind::Archive;
     }
-    if head.contains(&0) {
+    // Windows writes logs as UTF-16 with a byte order mark: text, decoded when it is read.
+    if head.contains(&0) && utf16_of(head).is_none() {
         return FileKind::Binary;
     }
     let name = path.name().to_ascii_lowercase();

@@ -4,6 +4,7 @@
 //! Touches: the one directory capability it is given. No network, no processes, no terminal.
 //! Zone: `unpack` runs in zone 1; `tree` is read in zones 2 and 3.
 
+mod decode;
 pub mod folder;
 pub mod index;
 pub mod path;

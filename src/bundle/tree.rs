@@ -1,5 +1,6 @@
 //! Reading an unpacked bundle: a capability for one directory plus its index.
 
+use super::decode::Decoded;
 use super::index::{Entry, FileKind, Index, kind_of};
 use super::path::BundlePath;
 use cap_std::fs::Dir;
@@ -185,13 +186,13 @@ impl Tree {
         }
         None
     }
-    /// Opens `entry` for reading.
+    /// Opens `entry` for reading: its bytes, or for UTF-16 with a byte order mark the same text as UTF-8.
     ///
     /// # Errors
     /// What the file system says.
     pub fn open(&self, entry: &Entry) -> io::Result<impl Read + use<>> {
         let entry = self.resolve(entry).ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.dir.open(entry.path.as_str())?.into_std())
+        Decoded::new(self.dir.open(entry.path.as_str())?.into_std())
     }
     /// The whole file as text, cached; `None` for binary files and those over [`MAX_TEXT_BYTES`].
     ///

@@ -67,6 +67,12 @@ fn text(found: &Difference) -> String {
             hang(&mut out, mark, line, 2);
         }
     }
+    if !found.exchanges.is_empty() {
+        out.push_str("exchanges with the model\n");
+        for line in &found.exchanges {
+            hang(&mut out, "  ", line, 2);
+        }
+    }
     if !found.settings.is_empty() {
         out.push_str("inputs and settings\n");
         for change in &found.settings {

@@ -1,6 +1,6 @@
 //! `narrowroom guard` and its hook.
 
-use super::{RunsDir, block_on, print, print_json, terminal};
+use super::{RunsDir, block_on, print, print_json, terminal, timings};
 use crate::error::{Error, ExitCode, Result};
 use crate::files;
 use crate::guard::{self, Installed, Request, ReviewState, What};
@@ -65,6 +65,9 @@ pub struct Guard {
     /// Print as SARIF 2.1.0
     #[arg(long, group = "form")]
     sarif: bool,
+    /// Print how the model ran, on standard error (--json has it in any case)
+    #[arg(long)]
+    timings: bool,
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
@@ -147,6 +150,9 @@ impl Guard {
                 text.push_str(&guard::render_suppressed(&report));
             }
             print(&text)?;
+        }
+        if self.timings {
+            eprint!("{}", timings::text(report.review.model.as_ref(), &[], &[]));
         }
         if self.write_baseline.is_some() && report.more_findings == 0 {
             return Ok(ExitCode::Done);

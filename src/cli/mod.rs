@@ -20,6 +20,7 @@ mod rerun;
 mod review;
 mod runs;
 mod terminal;
+mod timings;
 mod triage;
 mod unpack;
 mod verify;
@@ -76,9 +77,9 @@ enum Command {
     Review(Box<review::Review>),
     /// Print the reply to the customer that an approved run allows
     Reply(review::Reply),
-    /// Import and list local models
+    /// Local models: import, list, inspect, bench, what runs now, prune
     #[command(subcommand)]
-    Model(model::Model),
+    Model(Box<model::Model>),
     /// List, write, check, test and lock playbooks
     #[command(subcommand)]
     Playbook(playbook::Playbook),

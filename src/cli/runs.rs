@@ -114,6 +114,9 @@ pub struct Show {
     /// The proof of the seal, probe by probe
     #[arg(long, group = "part")]
     seal: bool,
+    /// Where time and memory went
+    #[arg(long, group = "part")]
+    timings: bool,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -154,6 +157,12 @@ impl Show {
                 () if self.verdict => print_json(&run.verdict)?,
                 () if self.transcript => print_json(&run.transcript)?,
                 () if self.seal => print_json(&run.record.seals)?,
+                () if self.timings => {
+                    let record = &run.record;
+                    print_json(
+                        &serde_json::json!({"timings": record.timings, "workers": record.workers, "model": record.model}),
+                    )?;
+                }
                 () if self.record => print_json(&run.record)?,
                 () => print_json(&run.report)?,
             }
@@ -177,6 +186,14 @@ impl Show {
             if run.transcript.is_empty() {
                 print("no model was asked in this run\n")?;
             }
+        } else if self.timings {
+            let record = &run.record;
+            let model = record.model.as_ref();
+            print(&super::timings::text(
+                model,
+                &record.timings,
+                &record.workers,
+            ))?;
         } else if self.seal {
             for proof in &run.record.seals {
                 print(&super::doctor::proof_text(proof))?;

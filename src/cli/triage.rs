@@ -1,7 +1,7 @@
 //! `narrowroom triage BUNDLE`.
 
 use super::classify::read_policy_text;
-use super::{RunsDir, block_on, print, print_json, terminal};
+use super::{RunsDir, block_on, print, print_json, terminal, timings};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
 use crate::limits::Limits;
@@ -46,6 +46,9 @@ pub struct Triage {
     /// Threads of the model [default: the machine's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     threads: Option<u32>,
+    /// Print where time and memory went, on standard error; with --json as JSON
+    #[arg(long)]
+    timings: bool,
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
@@ -139,6 +142,16 @@ impl Triage {
                 },
             ];
             print(&terminal_report::render(&shown, terminal::colour()))?;
+        }
+        if self.timings {
+            let record = &finished.run.record;
+            if self.json {
+                let figures = serde_json::json!({"timings": record.timings, "workers": record.workers, "model": record.model});
+                eprintln!("{figures}");
+            } else {
+                let model = record.model.as_ref();
+                eprint!("{}", timings::text(model, &record.timings, &record.workers));
+            }
         }
         if finished.run.verdict.is_rejected() {
             return Err(Error::new(

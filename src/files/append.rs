@@ -106,6 +106,50 @@ pub fn read_if_there(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// The bytes of a file from `at` to its end, at most `most` of them; `None` when the file is not there.
+///
+/// # Errors
+/// As [`read_if_there`].
+pub fn read_end(path: &Path, at: u64, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    file.seek(SeekFrom::Start(at))?;
+    let mut bytes = Vec::new();
+    if file.take(most + 1).read_to_end(&mut bytes)? as u64 > most {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it goes on for more than {most} bytes"),
+        ));
+    }
+    Ok(Some(bytes))
+}
+
+/// Removes what killed processes left of files that were being written whole, by the beginning of the
+/// files' names. The caller holds the lock under which they are written.
+///
+/// # Errors
+/// As [`write_error`], or when the directory cannot be read.
+pub fn sweep_halves(dir: &Path, files: &[&str]) -> Result<()> {
+    let names = super::names(dir).map_err(|error| write_error(error, "the directory", dir))?;
+    for name in names {
+        let half = name
+            .strip_prefix('.')
+            .and_then(|name| name.strip_suffix(super::SUFFIX));
+        if half.is_some_and(|half| {
+            files.iter().any(|file| {
+                half.strip_prefix(file)
+                    .is_some_and(|pid| pid.starts_with('.'))
+            })
+        }) {
+            remove(&dir.join(name))?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes a file; that it is gone already is well.
 ///
 /// # Errors

@@ -114,7 +114,11 @@ pub async fn run(
     worker.send(&ToWorker::Room(Box::new(job))).await?;
     worker.finish_input();
     let mut reviewed = None;
+    let mut memory = crate::model::Usage::default();
     while let Some(frame) = worker.next().await? {
+        if let Some(pid) = worker.id() {
+            memory = memory.most(room::running::memory(pid));
+        }
         match session.common(Zone::Room, frame, watch)? {
             None => {}
             Some(FromWorker::Reviewed(made)) => reviewed = Some(*made),
@@ -152,7 +156,7 @@ pub async fn run(
     report.review.refused = claimed.saturating_sub(passed.len() as u64);
     report.review.note = words(&summary, passed.len(), report.review.refused);
     report.notes.extend(summary.notes);
-    report.review.model = summary.model;
+    report.review.model = summary.model.map(|model| ModelUse { memory, ..model });
     report.remarks.extend(passed.iter().filter_map(remark));
     Ok(())
 }

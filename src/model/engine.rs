@@ -10,6 +10,7 @@
 
 use super::constrain::{Compiler, Grammar, GrammarSpec};
 use super::manifest::{self, Manifest};
+use super::prefix::{KeyValues, Prefix};
 use super::prepare;
 use super::runtime::Runtime;
 use super::tokenizer::template::Segment;
@@ -91,10 +92,39 @@ pub struct Stats {
     pub forced_tokens: u64,
     /// Seconds spent on producing tokens.
     pub decode_seconds: f64,
+    /// Replies that had a token.
+    pub replies: u64,
+    /// Seconds from each request to the first token of its reply, summed.
+    pub first_token_seconds: f64,
     /// Candidates scored.
     pub scored: u64,
+    /// Tokens of the candidates scored.
+    pub scored_tokens: u64,
+    /// Seconds spent on scoring, the prompts left out.
+    pub scored_seconds: f64,
     /// Longest use of the context, in tokens.
     pub peak_context: u64,
+}
+
+impl Stats {
+    /// What was done since `before`; the longest use of the context stays the longest of all.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            prefill_tokens: self.prefill_tokens - before.prefill_tokens,
+            reused_tokens: self.reused_tokens - before.reused_tokens,
+            prefill_seconds: self.prefill_seconds - before.prefill_seconds,
+            decode_tokens: self.decode_tokens - before.decode_tokens,
+            forced_tokens: self.forced_tokens - before.forced_tokens,
+            decode_seconds: self.decode_seconds - before.decode_seconds,
+            replies: self.replies - before.replies,
+            first_token_seconds: self.first_token_seconds - before.first_token_seconds,
+            scored: self.scored - before.scored,
+            scored_tokens: self.scored_tokens - before.scored_tokens,
+            scored_seconds: self.scored_seconds - before.scored_seconds,
+            peak_context: self.peak_context,
+        }
+    }
 }
 
 /// A model ready to answer. One request at a time.
@@ -111,6 +141,10 @@ pub struct Model {
     /// depend on what was asked before.
     pub(super) reusable: usize,
     pub(super) stats: Stats,
+    /// The buffers that the session keeps keys and values in.
+    pub(super) values: KeyValues,
+    /// Fixed beginnings that are known.
+    pub(super) prefixes: Vec<Prefix>,
 }
 
 impl Model {
@@ -143,21 +177,23 @@ impl Model {
             return Err(Error::refused("the vocabulary doesn't fit the model")
                 .hint("import the model again"));
         }
-        let prepared = prepare::folder(runtime, dir).join(manifest::GRAPH);
-        let is_prepared = prepared.is_file();
-        let (graph, level) = if is_prepared {
-            (prepared, GraphOptimizationLevel::Disable)
-        } else {
-            (dir.join(manifest::GRAPH), GraphOptimizationLevel::All)
+        let prepared = prepare::graph(runtime, dir);
+        let is_prepared = prepared.is_some();
+        let (graph, level) = match prepared {
+            Some(graph) => (graph, GraphOptimizationLevel::Disable),
+            None => (dir.join(manifest::GRAPH), GraphOptimizationLevel::All),
         };
-        let opened = || -> ort::Result<(Session, IoBinding)> {
+        let opened = || -> ort::Result<(Session, IoBinding, Vec<Tensor<f32>>)> {
             let session = prepare::options(runtime, options.threads as usize, level)?
                 .commit_from_file(&graph)?;
-            let binding = bind_cache(&session, &manifest, context)?;
-            Ok((session, binding))
+            let mut buffers = Vec::new();
+            let binding = bind_buffers(&session, &manifest, context, &mut buffers)?;
+            Ok((session, binding, buffers))
         };
-        let (session, binding) =
+        let (session, binding, buffers) =
             opened().map_err(|cause| engine_error("open the model", &cause))?;
+        let engine = format!("{} {is_prepared}", runtime.layout);
+        let values = KeyValues::new(buffers, &manifest, context, options.threads, &engine);
         let facts = ModelFacts {
             name: manifest.name,
             architecture: manifest.architecture,
@@ -184,6 +220,8 @@ impl Model {
             cached: Vec::new(),
             reusable: 0,
             stats: Stats::default(),
+            values,
+            prefixes: Vec::new(),
         };
         model.warm_up()?;
         model.facts.load_seconds = started.elapsed().as_secs_f64();
@@ -328,6 +366,16 @@ pub(super) fn bind_cache(
     manifest: &Manifest,
     context: u32,
 ) -> ort::Result<IoBinding> {
+    bind_buffers(session, manifest, context, &mut Vec::new())
+}
+
+/// As [`bind_cache`], and hands the buffers out as well.
+fn bind_buffers(
+    session: &Session,
+    manifest: &Manifest,
+    context: u32,
+    buffers: &mut Vec<Tensor<f32>>,
+) -> ort::Result<IoBinding> {
     let mut binding = session.create_binding()?;
     let shape = [
         1i64,
@@ -341,12 +389,13 @@ pub(super) fn bind_cache(
             buffer.extract_tensor_mut().1.fill(0.0);
             binding.bind_input(format!("past_key_values.{layer}.{part}"), &buffer)?;
             binding.bind_output(format!("present.{layer}.{part}"), &mut buffer)?;
+            buffers.push(buffer);
         }
     }
     Ok(binding)
 }
 
-fn open_tokenizer(dir: &Path) -> Result<Arc<Tokenizer>> {
+pub(super) fn open_tokenizer(dir: &Path) -> Result<Arc<Tokenizer>> {
     let path = dir.join(manifest::TOKENIZER);
     let failed = || format!("read {}", path.display());
     let text = std::fs::read(&path).or_fail(ExitCode::InputRefused, failed())?;

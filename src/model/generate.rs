@@ -2,7 +2,7 @@
 
 use super::constrain::Grammar;
 use super::engine::{CHUNK, Model};
-use super::sample::{self, Random};
+use super::sample::{self, Random, Sampling};
 use crate::error::{Error, Result};
 use llguidance::Matcher;
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,8 @@ pub struct GenerateRequest<'a> {
     pub max_tokens: usize,
     /// When to stop, whatever is there by then.
     pub deadline: Option<Instant>,
-    /// 0 takes the likeliest token each time.
-    pub temperature: f32,
+    /// How each token is chosen.
+    pub sampling: Sampling,
     /// Which of the independent samples that one seed gives; for voting over the same prompt.
     pub stream: u64,
     /// Texts that end the reply; they aren't part of it.
@@ -95,6 +95,8 @@ pub struct Timings {
     pub forced_tokens: usize,
     /// Seconds for the reply.
     pub decode_seconds: f64,
+    /// Seconds from the request to the first token of the reply; 0: there was none.
+    pub first_token_seconds: f64,
 }
 
 /// A candidate's likelihood.
@@ -127,6 +129,7 @@ impl Model {
         on_progress: OnProgress<'_>,
     ) -> Result<Generated> {
         self.check_fit(request.prompt.len(), request.max_tokens)?;
+        let asked = Instant::now();
         let mut timings = Timings::default();
         let mut reply = Reply::new(request.grammar);
         let stop =
@@ -139,6 +142,11 @@ impl Model {
                     stop
                 }
             };
+        if let Some(first) = reply.first {
+            timings.first_token_seconds = first.duration_since(asked).as_secs_f64();
+            self.stats.replies += 1;
+            self.stats.first_token_seconds += timings.first_token_seconds;
+        }
         timings.decode_tokens = reply.tokens.len();
         timings.forced_tokens = reply.forced;
         self.stats.decode_tokens += timings.decode_tokens as u64;
@@ -211,7 +219,8 @@ impl Model {
             });
         }
         self.stats.scored += candidates.len() as u64;
-        self.stats.decode_seconds += started.elapsed().as_secs_f64();
+        self.stats.scored_tokens += candidates.iter().map(Vec::len).sum::<usize>() as u64;
+        self.stats.scored_seconds += started.elapsed().as_secs_f64();
         Ok(scores)
     }
 
@@ -243,6 +252,7 @@ impl Model {
             .zip(prompt)
             .take_while(|(cached, wanted)| cached == wanted)
             .count();
+        let shared = self.recall(prompt, shared);
         // The last tokens are computed in any case: one for its logits, two so that no step is of one token.
         let reused = shared.min(prompt.len().saturating_sub(2));
         self.roll_back(reused);
@@ -281,15 +291,17 @@ impl Model {
         reply: &mut Reply,
         on_progress: OnProgress<'_>,
     ) -> Result<StopReason> {
-        let mut random = Random::new(self.facts().seed, request.stream);
+        let seed = request.sampling.seed.unwrap_or(self.facts().seed);
+        let mut random = Random::new(seed, request.stream);
         loop {
             if reply.tokens.len() >= request.max_tokens {
                 return Ok(StopReason::Length);
             }
             let forced = reply.forced_tokens()?;
             let next = if forced.is_empty() {
+                request.sampling.penalise(&mut logits, &reply.tokens);
                 self.forbid(&mut logits, reply)?;
-                let Some(token) = sample::pick(&logits, request.temperature, &mut random) else {
+                let Some(token) = sample::pick(&logits, &request.sampling, &mut random) else {
                     return Ok(StopReason::Grammar);
                 };
                 vec![token]
@@ -384,6 +396,8 @@ struct Reply {
     whole: usize,
     matcher: Option<Matcher>,
     forced: usize,
+    /// When the first token was there.
+    first: Option<Instant>,
 }
 
 impl Reply {
@@ -394,6 +408,7 @@ impl Reply {
             whole: 0,
             matcher: grammar.map(|grammar| grammar.0.deep_clone()),
             forced: 0,
+            first: None,
         }
     }
     fn consume(&mut self, token: u32) -> Result<()> {
@@ -406,6 +421,7 @@ impl Reply {
     }
     fn push(&mut self, token: u32, bytes: &[u8]) -> Result<()> {
         self.consume(token)?;
+        self.first.get_or_insert_with(Instant::now);
         self.tokens.push(token);
         self.bytes.extend_from_slice(bytes);
         self.whole += match std::str::from_utf8(&self.bytes[self.whole..]) {

@@ -55,6 +55,26 @@ pub struct Manifest {
     pub weights_sha256: String,
     /// SHA-256 of the vocabulary, hexadecimal.
     pub tokenizer_sha256: String,
+    /// Where the file came from, as it was asked for; empty: not known.
+    #[serde(default)]
+    pub source: String,
+    /// How the file stores its tensors, the most bytes first; empty: imported before this was kept.
+    #[serde(default)]
+    pub storage: Vec<Stored>,
+}
+
+/// Tensors of a file that are stored the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    /// Storage type, such as `Q4_K`.
+    pub kind: String,
+    /// Tensors.
+    pub tensors: u64,
+    /// Weights in them.
+    pub weights: u64,
+    /// Bytes.
+    pub bytes: u64,
 }
 
 impl Manifest {

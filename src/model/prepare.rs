@@ -10,13 +10,18 @@ use super::engine::{bind_cache, run};
 use super::manifest::{self, Manifest};
 use super::onnx::{Aligned, Move, align};
 use super::runtime::Runtime;
-use super::store::Pending;
+use super::store::{Pending, file_bytes, hash_file};
 use crate::error::{Context, Error, ExitCode, Result};
+use crate::files;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+
+/// Name of the file that tells a whole form from a damaged one.
+pub(super) const SEAL: &str = "prepared.json";
 
 /// Tokens whose logits tell whether two forms of a model are the same.
 const TRIAL: [i64; 8] = [11, 101, 1009, 7, 53, 499, 2003, 31];
@@ -26,6 +31,79 @@ pub fn folder(runtime: &Runtime, model: &Path) -> PathBuf {
     model.join(manifest::PREPARED).join(&*runtime.layout)
 }
 
+/// What a prepared form is, written beside it when it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// SHA-256 of the library that laid the weights out, hexadecimal.
+    pub library_sha256: String,
+    /// SHA-256 of the graph, hexadecimal.
+    pub graph_sha256: String,
+    /// SHA-256 of the weights, hexadecimal.
+    pub weights_sha256: String,
+    /// Size of the weights in bytes.
+    pub weights_bytes: u64,
+}
+
+impl Seal {
+    fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(folder.join(SEAL)).ok()?).ok()
+    }
+    fn write(runtime: &Runtime, folder: &Path) -> Result<()> {
+        let weights = folder.join(manifest::WEIGHTS);
+        let seal = Self {
+            library_sha256: runtime.library_sha256.to_string(),
+            graph_sha256: hash_file(&folder.join(manifest::GRAPH), &mut |_, _| {})?,
+            weights_sha256: hash_file(&weights, &mut |_, _| {})?,
+            weights_bytes: file_bytes(&weights),
+        };
+        let text = serde_json::to_vec(&seal).or_fail(ExitCode::Bug, "write JSON")?;
+        std::fs::write(folder.join(SEAL), text)
+            .or_fail(ExitCode::InputRefused, "write the prepared form")
+    }
+    /// Whether the folder holds what was made, as far as can be told at once: the graph by its hash, the
+    /// weights by their size.
+    fn holds(&self, folder: &Path) -> bool {
+        file_bytes(&folder.join(manifest::WEIGHTS)) == self.weights_bytes
+            && hash_file(&folder.join(manifest::GRAPH), &mut |_, _| {})
+                .is_ok_and(|found| found == self.graph_sha256)
+    }
+}
+
+/// The graph of the prepared form, if it is there and whole.
+pub fn graph(runtime: &Runtime, model: &Path) -> Option<PathBuf> {
+    let folder = folder(runtime, model);
+    Seal::read(&folder)?
+        .holds(&folder)
+        .then(|| folder.join(manifest::GRAPH))
+}
+
+/// Whether a prepared form is whole, as far as can be told at once.
+pub fn is_whole(folder: &Path) -> bool {
+    Seal::read(folder).is_some_and(|seal| seal.holds(folder))
+}
+
+/// Hashes a prepared form again, all of it.
+///
+/// # Errors
+/// Refused when it isn't what was made.
+pub fn verify(folder: &Path) -> Result<()> {
+    let whole = Seal::read(folder).is_some_and(|seal| {
+        seal.holds(folder)
+            && hash_file(&folder.join(manifest::WEIGHTS), &mut |_, _| {})
+                .is_ok_and(|found| found == seal.weights_sha256)
+    });
+    if whole {
+        Ok(())
+    } else {
+        Err(Error::refused(format!(
+            "the prepared form in {} is not what was made",
+            files::shown(folder)
+        ))
+        .hint("run narrowroom model prune, then import the model again"))
+    }
+}
+
 /// Makes the prepared form unless it is there. What it computes is compared with the plain form; should
 /// they differ, the plain form stays in use.
 ///
@@ -33,9 +111,11 @@ pub fn folder(runtime: &Runtime, model: &Path) -> PathBuf {
 /// Fails when ONNX Runtime refuses the model or the disk is full.
 pub fn ensure(runtime: &Runtime, model: &Path) -> Result<Prepared> {
     let target = folder(runtime, model);
-    if target.join(manifest::GRAPH).is_file() {
+    if graph(runtime, model).is_some() {
         return Ok(Prepared::Ready);
     }
+    // Damaged, or made before forms were hashed. Whoever has it open keeps it.
+    files::remove_tree(&target);
     let refuse = |cause: ort::Error| {
         Error::refused("prepare the model for this processor")
             .source(cause.to_string())
@@ -61,6 +141,7 @@ pub fn ensure(runtime: &Runtime, model: &Path) -> Result<Prepared> {
             .zip(&found)
             .all(|(wanted, found)| (wanted - found).abs() <= 1e-3);
     if same {
+        Seal::write(runtime, pending.path())?;
         pending.publish(&target)?;
         Ok(Prepared::Ready)
     } else {

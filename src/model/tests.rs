@@ -148,7 +148,10 @@ fn sampling_repeats_with_its_seed_and_differs_between_streams() {
         model
             .generate(
                 &GenerateRequest {
-                    temperature: 1.0,
+                    sampling: Sampling {
+                        temperature: 1.0,
+                        ..Sampling::default()
+                    },
                     stream,
                     ..request(&prompt)
                 },
@@ -354,11 +357,10 @@ fn nothing_in_a_message_becomes_a_control_token() {
 fn foreign_models_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.gguf");
-    for (architecture, pre, named) in [("gemma3", "qwen2", "gemma3"), ("qwen2", "tekken", "tekken")]
-    {
+    for (architecture, pre, named) in [("mamba", "qwen2", "mamba"), ("qwen2", "tekken", "tekken")] {
         std::fs::write(&path, tiny_gguf(architecture, pre)).unwrap();
         let store = Store::at(dir.path());
-        let error = import(&path, &store, &runtime(), &mut |_| {}).unwrap_err();
+        let error = import(&path, "test", None, &store, &runtime(), &mut |_| {}).unwrap_err();
         assert!(
             error.chain().contains(named) && error.hint.is_some(),
             "{}",
@@ -369,12 +371,93 @@ fn foreign_models_are_refused_by_name() {
 }
 
 #[test]
+fn a_model_in_parts_is_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = super::testing::tiny::Tiny::new("llama", "smollm");
+    let parts = tiny.parts(3);
+    let name = |number: usize| dir.path().join(format!("m-{number:05}-of-00003.gguf"));
+    for (number, part) in parts.iter().enumerate() {
+        std::fs::write(name(number + 1), part).unwrap();
+    }
+    let store = Store::at(dir.path().join("store"));
+    let id = import(&name(1), "test", None, &store, &runtime(), &mut |_| {}).unwrap();
+    let manifest = Manifest::read(&store.model_dir(&id)).unwrap();
+    let bytes: usize = parts.iter().map(Vec::len).sum();
+    assert_eq!(manifest.gguf_bytes, bytes as u64);
+    let whole = dir.path().join("m.gguf");
+    std::fs::write(&whole, tiny.gguf()).unwrap();
+    let other = import(&whole, "test", None, &store, &runtime(), &mut |_| {}).unwrap();
+    let weights = |id| Manifest::read(&store.model_dir(id)).unwrap().weights_sha256;
+    assert_ne!(id, other);
+    assert_eq!(weights(&id), weights(&other));
+    // A part that is missing, or another one under its name, is noticed.
+    std::fs::copy(name(2), name(3)).unwrap();
+    let error = inspect_file(&name(1)).unwrap_err();
+    assert!(error.chain().contains("part 3"), "{}", error.chain());
+    std::fs::remove_file(name(3)).unwrap();
+    assert!(inspect_file(&name(1)).is_err());
+    assert!(inspect_file(&name(2)).unwrap_err().hint.is_some());
+}
+
+#[test]
+fn another_file_than_the_wanted_one_is_not_imported() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    std::fs::write(&path, tiny_gguf("llama", "smollm")).unwrap();
+    let store = Store::at(dir.path());
+    let wanted = "0".repeat(64);
+    let error = import(
+        &path,
+        "test",
+        Some(&wanted),
+        &store,
+        &runtime(),
+        &mut |_| {},
+    )
+    .unwrap_err();
+    assert!(error.message.contains("not the wanted file"), "{error}");
+    assert!(store.list().unwrap().is_empty());
+}
+
+#[test]
+fn a_damaged_prepared_form_is_not_used_and_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    std::fs::write(&path, tiny_gguf("qwen3", "qwen2")).unwrap();
+    let store = Store::at(dir.path());
+    let bring = || import(&path, "test", None, &store, &runtime(), &mut |_| {}).unwrap();
+    let id = bring();
+    let options = RunOptions {
+        context_tokens: 64,
+        threads: 1,
+        seed: 0,
+    };
+    let prepared = || {
+        let model = Model::open(&runtime(), &store.model_dir(&id), &options).unwrap();
+        model.facts().prepared
+    };
+    assert!(prepared());
+    let graph = store.prepared(&id)[0].join(manifest::GRAPH);
+    let mut bytes = std::fs::read(&graph).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&graph, bytes).unwrap();
+    assert!(!prepared());
+    assert!(store.verify(&id).is_err());
+    bring();
+    assert!(prepared());
+    store.verify(&id).unwrap();
+    store.remove(&id).unwrap();
+    assert!(store.list().unwrap().is_empty());
+}
+
+#[test]
 fn a_changed_file_of_a_model_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.gguf");
     std::fs::write(&path, tiny_gguf("llama", "smollm")).unwrap();
     let store = Store::at(dir.path());
-    let id = import(&path, &store, &runtime(), &mut |_| {}).unwrap();
+    let id = import(&path, "test", None, &store, &runtime(), &mut |_| {}).unwrap();
     store.verify(&id).unwrap();
     assert_eq!(store.resolve(&id.as_str()[..8]).unwrap(), id);
     std::fs::write(store.model_dir(&id).join(manifest::TOKENIZER), b"{}").unwrap();
@@ -431,7 +514,7 @@ fn a_real_model_answers_a_plain_question() {
     };
     let dir = tempfile::tempdir().unwrap();
     let store = Store::at(dir.path());
-    let id = import(path.as_ref(), &store, &runtime(), &mut |_| {}).unwrap();
+    let id = import(path.as_ref(), "test", None, &store, &runtime(), &mut |_| {}).unwrap();
     let mut model = Model::open(
         &runtime(),
         &store.model_dir(&id),

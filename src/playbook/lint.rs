@@ -48,6 +48,9 @@ pub fn lint(bound: &Bound) -> Result<Vec<Problem>> {
         if !seen.insert(step.id().to_owned()) {
             flag(step.id(), "two steps have this id".into());
         }
+        if let Some(problem) = step.sampling().and_then(crate::model::Sampling::problem) {
+            flag(step.id(), problem);
+        }
         let (prompts, allowed): (Vec<&str>, &[&str]) = match step {
             Step::Select {
                 max_candidates,
@@ -264,8 +267,18 @@ mod tests {
         bound.catalogues[0].1.push_str(
             "\n[[causes]]\nslug = \"bad\"\nabout = \"Bad.\"\nsignals_for = [\"x\"]\n[[causes.commands]]\ncommand = \"kubectl delete pod {pod}\"\nwhy = \"no\"\n",
         );
+        bound.text = bound.text.replacen(
+            "max_chars = 320",
+            "max_chars = 320\nsampling = { temperature = 7.0 }",
+            1,
+        );
         let problems = lint(&bound).unwrap();
-        for needle in ["over one screen", "{secrets}", "not read-only"] {
+        for needle in [
+            "over one screen",
+            "{secrets}",
+            "not read-only",
+            "temperature is 7",
+        ] {
             assert!(
                 problems
                     .iter()

@@ -19,6 +19,7 @@ pub use shipped::{SHIPPED, Source, families, for_profile, load, read_unlocked, s
 pub use template::{fill, slots};
 
 use crate::error::{Context, Error, ExitCode, Result};
+use crate::model::Sampling;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -131,6 +132,9 @@ pub enum Step {
         max_tokens: u32,
         /// Wall-clock limit in seconds.
         max_seconds: u64,
+        /// How its tokens are chosen; absent: the likeliest each time.
+        #[serde(default, skip_serializing_if = "is_greedy")]
+        sampling: Sampling,
         /// What happens when the step fails.
         on_failure: OnFailure,
     },
@@ -169,9 +173,16 @@ pub enum Step {
         max_tokens: u32,
         /// Wall-clock limit in seconds.
         max_seconds: u64,
+        /// How its tokens are chosen; absent: the likeliest each time.
+        #[serde(default, skip_serializing_if = "is_greedy")]
+        sampling: Sampling,
         /// What happens when the step fails.
         on_failure: OnFailure,
     },
+}
+
+fn is_greedy(sampling: &Sampling) -> bool {
+    *sampling == Sampling::default()
 }
 
 /// What happens when a step fails or runs into its limit.
@@ -193,6 +204,13 @@ impl Step {
             | Step::Draft { id, .. }
             | Step::Judge { id, .. }
             | Step::Write { id, .. } => id,
+        }
+    }
+    /// How the step chooses its tokens; none where it writes nothing.
+    pub fn sampling(&self) -> Option<&Sampling> {
+        match self {
+            Step::Draft { sampling, .. } | Step::Write { sampling, .. } => Some(sampling),
+            _ => None,
         }
     }
     /// What it does, as the file says it.

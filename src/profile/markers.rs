@@ -99,6 +99,59 @@ const PATHS: &[(Name, &str, f64, &str)] = &[
     (Name::Rke2, "k3s/podlogs/", 0.5, "k3s/podlogs/"),
     (Name::Rke2, "rke2/crictl/", 0.3, "rke2/crictl/"),
     (Name::Rke2, "systemlogs/", 0.1, "systemlogs/"),
+    (
+        Name::Insights,
+        "insights-operator/gathers.json",
+        0.60,
+        "insights-operator/gathers.json",
+    ),
+    (
+        Name::Insights,
+        "insights_commands/",
+        0.60,
+        "insights_commands/",
+    ),
+    (
+        Name::Insights,
+        "config/clusteroperator/",
+        0.30,
+        "config/clusteroperator/",
+    ),
+    (Name::Insights, "config/pod/", 0.20, "config/pod/"),
+    (
+        Name::Insights,
+        "config/version.json",
+        0.20,
+        "config/version.json",
+    ),
+    (Name::Insights, "conditional/", 0.10, "conditional/"),
+    (Name::Insights, "branch_info", 0.20, "branch_info"),
+    (Name::Harvester, "yamls/cluster/", 0.50, "yamls/cluster/"),
+    (
+        Name::Harvester,
+        "yamls/namespaced/",
+        0.30,
+        "yamls/namespaced/",
+    ),
+    (Name::Harvester, "nodes/", 0.05, "nodes/"),
+    (
+        Name::Elastic,
+        "diagnostic_manifest.json",
+        0.40,
+        "diagnostic_manifest.json",
+    ),
+    (Name::Elastic, "diagnostics.log", 0.20, "diagnostics.log"),
+    (
+        Name::Elastic,
+        "cluster_health.json",
+        0.30,
+        "cluster_health.json",
+    ),
+    (Name::Elastic, "nodes_stats.json", 0.30, "nodes_stats.json"),
+    (Name::Elastic, "cat/cat_", 0.30, "cat/cat_"),
+    (Name::Elastic, "commercial/", 0.10, "commercial/"),
+    (Name::Hcdiag, "Manifest.json", 0.30, "Manifest.json"),
+    (Name::Hcdiag, "Results.json", 0.40, "Results.json"),
 ];
 
 /// A layout is taken for found from this weight on.
@@ -153,7 +206,7 @@ pub fn find(tree: &Tree) -> Vec<Layout> {
 /// The part of `path` before `part`, when `part` begins at a folder border.
 fn root_before<'a>(path: &'a str, part: &str) -> Option<&'a str> {
     let at = path.find(part)?;
-    let whole = part.ends_with('/') || path.len() == at + part.len();
+    let whole = part.ends_with(['/', '_']) || path.len() == at + part.len();
     (whole && (at == 0 || path.as_bytes().get(at - 1) == Some(&b'/'))).then(|| &path[..at])
 }
 

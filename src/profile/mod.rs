@@ -42,6 +42,15 @@ pub enum Name {
     Supportconfig,
     /// The RKE2/K3s log collector: `rke2/kubectl/`, `rke2/podlogs/`, `systemlogs/`.
     Rke2,
+    /// OpenShift's Insights operator: `config/`, `insights-operator/gathers.json`; or a host's
+    /// `insights_commands/`.
+    Insights,
+    /// Harvester's support bundle: `yamls/{cluster,namespaced}/`, `logs/<namespace>/<pod>/`, `nodes/*.zip`.
+    Harvester,
+    /// Elastic's diagnostics: `diagnostic_manifest.json`, `cluster_health.json`, `cat/cat_*.txt`.
+    Elastic,
+    /// HashiCorp's hcdiag: `Manifest.json` beside `Results.json`.
+    Hcdiag,
     /// None of these: ordinary logs and files.
     Plain,
 }
@@ -57,6 +66,10 @@ impl Name {
             Self::Sosreport => "sosreport",
             Self::Supportconfig => "supportconfig",
             Self::Rke2 => "rke2",
+            Self::Insights => "insights",
+            Self::Harvester => "harvester",
+            Self::Elastic => "elastic",
+            Self::Hcdiag => "hcdiag",
             Self::Plain => "plain",
         }
     }
@@ -191,6 +204,47 @@ mod tests {
                 ],
                 Name::Sosreport,
                 "h/",
+            ),
+            (
+                &[
+                    ("insights-operator/gathers.json", "{}"),
+                    ("config/pod/openshift-dns/dns-1.json", "{}"),
+                    ("config/version.json", "{}"),
+                ],
+                Name::Insights,
+                "",
+            ),
+            (
+                &[("i/insights_commands/dmesg", "x"), ("i/branch_info", "{}")],
+                Name::Insights,
+                "i/",
+            ),
+            (
+                &[
+                    ("b/metadata.yaml", "x: y"),
+                    ("b/yamls/cluster/kubernetes/nodes.yaml", "x: y"),
+                    ("b/yamls/namespaced/default/v1/pods.yaml", "x: y"),
+                    ("b/logs/default/web-1/web.log", "x"),
+                ],
+                Name::Harvester,
+                "b/",
+            ),
+            (
+                &[
+                    ("e/diagnostic_manifest.json", "{}"),
+                    ("e/cluster_health.json", "{}"),
+                    ("e/cat/cat_nodes.txt", "x"),
+                ],
+                Name::Elastic,
+                "e/",
+            ),
+            (
+                &[
+                    ("hcdiag-1/Manifest.json", "{}"),
+                    ("hcdiag-1/Results.json", "{}"),
+                ],
+                Name::Hcdiag,
+                "hcdiag-1/",
             ),
             (
                 &[

@@ -36,6 +36,8 @@ pub struct Difference {
     pub missing_new: Vec<String>,
     /// What only the first says is missing or was not examined.
     pub missing_gone: Vec<String>,
+    /// Where the exchanges with the model differ: step, attempt, what of it.
+    pub exchanges: Vec<String>,
     /// Inputs and settings that differ.
     pub settings: Vec<Change>,
 }
@@ -123,8 +125,35 @@ pub fn difference(a: &Run, b: &Run) -> Difference {
         changed: changed.into_iter().map(|(_, one)| one).collect(),
         missing_new: without(&missing_b, &missing_a),
         missing_gone: without(&missing_a, &missing_b),
+        exchanges: exchanges(a, b),
         settings: settings(&a.record, &b.record),
     }
+}
+
+/// Where the exchanges with the model differ, in order.
+pub fn exchanges(a: &Run, b: &Run) -> Vec<String> {
+    let (x, y) = (a.transcript.len(), b.transcript.len());
+    let mut all: Vec<String> = a
+        .transcript
+        .iter()
+        .zip(&b.transcript)
+        .filter_map(|(x, y)| {
+            let what = if x.step != y.step || x.attempt != y.attempt {
+                "another step"
+            } else if x.prompt != y.prompt {
+                "the prompt"
+            } else if x.output != y.output {
+                "the model's output for the same prompt"
+            } else {
+                return None;
+            };
+            Some(format!("step {}, attempt {}: {what}", x.step, x.attempt))
+        })
+        .collect();
+    if x != y {
+        all.push(format!("the model was asked {x} times, then {y} times"));
+    }
+    all
 }
 
 /// The report without the digest of its inputs.

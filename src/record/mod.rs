@@ -5,21 +5,25 @@
 //! through [`crate::files`]. Zone: 0. A run is whole or absent: it is written under a temporary name,
 //! synced and renamed.
 
+mod clock;
+mod cpu;
 pub mod diff;
 pub mod rerun;
+mod store;
 
-use crate::audit::Pending;
-use crate::error::{Context, Error, ExitCode, Result};
-use crate::files::{self, Scratch};
+pub use clock::{now, rfc3339};
+pub use cpu::cpu;
+pub use store::{commit, demand_schema, find, homes, ids, load, load_record};
+
+use crate::error::{Context, ExitCode, Result};
 use crate::limits::Limits;
 use crate::report::{BundleFacts, Outcome, Report};
 use crate::room::protocol::{Ablation, EvidenceLines, Exchange, ModelUse, Origin, RoomSummary};
 use crate::seal::SealProof;
-use crate::tenant::{TENANTS, Tenant};
+use crate::tenant::Tenant;
 use crate::verify::Verdict;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
 
 /// Name of the record in a run directory.
 pub const RECORD: &str = "record.json";
@@ -220,48 +224,6 @@ pub fn key(parts: &[&str]) -> String {
     hex::encode(&hash.finalize()[..8])
 }
 
-/// Writes all files of a run into `scratch`, attests and announces them, and gives it its final name.
-///
-/// # Errors
-/// As [`files::write_error`].
-pub fn commit(
-    scratch: Scratch,
-    home: &Path,
-    run: &Run,
-    html: &str,
-    markdown: &str,
-    pending: &mut Pending,
-) -> Result<PathBuf> {
-    let at = scratch.path();
-    files::write_whole(&at.join(RECORD), &pretty(&run.record)?)?;
-    files::write_whole(&at.join("report.json"), &pretty(&run.report)?)?;
-    files::write_whole(&at.join("verdict.json"), &pretty(&run.verdict)?)?;
-    let mut lines = Vec::new();
-    for exchange in &run.transcript {
-        serde_json::to_writer(&mut lines, exchange)
-            .or_fail(ExitCode::Bug, "failed to write the transcript")?;
-        lines.push(b'\n');
-    }
-    files::write_whole(&at.join("transcript.jsonl"), &lines)?;
-    let review = crate::review::pending(&run.record.id);
-    files::write_whole(&at.join("review.json"), &pretty(&review)?)?;
-    files::write_whole(&at.join("report.html"), html.as_bytes())?;
-    files::write_whole(&at.join("report.md"), markdown.as_bytes())?;
-    let digests = crate::audit::digests(at)?;
-    let attestation = crate::attest::make(&run.record, &run.verdict, &digests, pending.key())?;
-    files::write_whole(&at.join(crate::attest::FILE), &attestation)?;
-    pending.keep(
-        word(&run.report.outcome),
-        word(&run.verdict.outcome),
-        run.record.exit,
-        crate::audit::digests(at)?,
-    )?;
-    let to = home.join(&run.record.id);
-    scratch.keep(&to)?;
-    pending.logged()?;
-    Ok(to)
-}
-
 /// How a value of a fixed set is spelled in JSON.
 pub fn word<T: Serialize>(value: &T) -> String {
     serde_json::to_value(value)
@@ -279,161 +241,6 @@ pub fn pretty<T: Serialize>(value: &T) -> Result<Vec<u8>> {
         serde_json::to_vec_pretty(value).or_fail(ExitCode::Bug, "failed to write JSON")?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// The ids of all runs in `home`, one tenant's or the runs directory itself.
-///
-/// # Errors
-/// When the directory cannot be read.
-pub fn ids(home: &Path) -> Result<Vec<String>> {
-    let names = files::names(home).or_fail(
-        ExitCode::Usage,
-        format!("failed to read the runs directory {}", files::shown(home)),
-    )?;
-    Ok(names
-        .into_iter()
-        .filter(|name| !name.starts_with('.') && name != TENANTS)
-        .collect())
-}
-
-/// Where runs are kept below `runs`: without a tenant first, then each tenant's, sorted.
-///
-/// # Errors
-/// When the directory cannot be read.
-pub fn homes(runs: &Path) -> Result<Vec<(Option<Tenant>, PathBuf)>> {
-    let tenants = runs.join(TENANTS);
-    let names = files::names(&tenants).or_fail(
-        ExitCode::Usage,
-        format!("failed to read {}", files::shown(&tenants)),
-    )?;
-    let mut all = vec![(None, runs.to_owned())];
-    for tenant in names.iter().filter_map(|name| name.parse::<Tenant>().ok()) {
-        let home = Tenant::home(Some(&tenant), runs);
-        all.push((Some(tenant), home));
-    }
-    Ok(all)
-}
-
-/// The only run, of any tenant, whose id begins with `prefix`.
-///
-/// # Errors
-/// A usage error when there is none or more than one.
-pub fn find(runs: &Path, prefix: &str) -> Result<PathBuf> {
-    let mut matching = Vec::new();
-    for (_, home) in homes(runs)? {
-        for id in ids(&home)? {
-            if id.starts_with(prefix) {
-                matching.push(home.join(id));
-            }
-        }
-    }
-    match matching.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(Error::usage(format!(
-            "there is no run {prefix:?} in {}",
-            files::shown(runs)
-        ))
-        .hint("list them with: narrowroom runs")),
-        many => Err(
-            Error::usage(format!("{} runs begin with {prefix:?}", many.len()))
-                .hint("give more characters of the id"),
-        ),
-    }
-}
-
-/// Reads a run whole.
-///
-/// # Errors
-/// Refused input that names the file that is damaged or from another version.
-pub fn load(dir: &Path) -> Result<Run> {
-    let record = load_record(dir)?;
-    let path = dir.join("transcript.jsonl");
-    let transcript = read(&path)?;
-    Ok(Run {
-        record,
-        report: json(&dir.join("report.json"), crate::report::SCHEMA)?,
-        verdict: json(&dir.join("verdict.json"), crate::verify::VERDICT_SCHEMA)?,
-        transcript: transcript
-            .lines()
-            .enumerate()
-            .map(|(at, line)| {
-                serde_json::from_str(line).map_err(|error| {
-                    damaged(&path, format!("line {} is damaged", at + 1)).source(error)
-                })
-            })
-            .collect::<Result<_>>()?,
-    })
-}
-
-/// Reads a run's `record.json`.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_record(dir: &Path) -> Result<Record> {
-    json(&dir.join(RECORD), SCHEMA)
-}
-
-fn read(path: &Path) -> Result<String> {
-    files::read_text(path).map_err(|error| {
-        let what = match error.kind() {
-            std::io::ErrorKind::NotFound => "it is missing",
-            _ => "it cannot be read",
-        };
-        damaged(path, what.into()).source(error)
-    })
-}
-
-fn damaged(path: &Path, what: String) -> Error {
-    Error::refused(format!("failed to read {}: {what}", files::shown(path))).hint(
-        "the run directory is damaged; narrowroom audit verify names every file that was altered",
-    )
-}
-
-fn json<T: serde::de::DeserializeOwned>(path: &Path, schema: &str) -> Result<T> {
-    let value: serde_json::Value = serde_json::from_str(&read(path)?)
-        .map_err(|error| damaged(path, "it is damaged".into()).source(error))?;
-    demand_schema(&value, schema).map_err(|error| {
-        let mut outer = Error::refused(format!("failed to read {}", files::shown(path)));
-        outer.hint.clone_from(&error.hint);
-        outer.source(error)
-    })?;
-    serde_json::from_value(value)
-        .map_err(|error| damaged(path, "it is damaged".into()).source(error))
-}
-
-/// Demands that a document is of the form `schema`, `<name>/v<number>`, and tells a newer version of
-/// the form from something else.
-///
-/// # Errors
-/// Refused input.
-pub fn demand_schema(value: &serde_json::Value, schema: &str) -> Result<()> {
-    let found = value.get("schema").and_then(serde_json::Value::as_str);
-    if found == Some(schema) {
-        return Ok(());
-    }
-    let parts = |text: &str| {
-        let (name, version) = text.rsplit_once("/v")?;
-        Some((name.to_owned(), version.parse::<u32>().ok()?))
-    };
-    let newer = found
-        .and_then(parts)
-        .zip(parts(schema))
-        .is_some_and(|((name, version), (known, ours))| name == known && version > ours);
-    let found = found.map_or_else(
-        || "no form at all".to_owned(),
-        |found| crate::report::escape::terminal(&found.chars().take(80).collect::<String>()),
-    );
-    Err(if newer {
-        Error::refused(format!(
-            "it was made by a newer narrowroom: it is of the form {found}, this version reads {schema}"
-        ))
-        .hint("read it with that version, or update this one")
-    } else {
-        Error::refused(format!(
-            "it is damaged or no such document: {found} where {schema} is expected"
-        ))
-        .hint("narrowroom audit verify names every file that was altered")
-    })
 }
 
 /// Makes the facts that a report carries about its bundle.
@@ -455,86 +262,9 @@ pub fn playbook_record(summary: &RoomSummary) -> PlaybookRecord {
     }
 }
 
-/// Name of the processor and those of its features that matrix kernels are picked by, as the kernel
-/// names them.
-pub fn cpu() -> String {
-    const TELLING: [&str; 12] = [
-        "avx",
-        "avx2",
-        "avx512f",
-        "avx512_vnni",
-        "avx_vnni",
-        "avx512_bf16",
-        "amx_int8",
-        "fma",
-        "asimddp",
-        "i8mm",
-        "sve",
-        "sve2",
-    ];
-    let text = files::read_text(Path::new("/proc/cpuinfo")).unwrap_or_default();
-    let field = |names: [&str; 2]| {
-        text.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            names
-                .contains(&name.trim())
-                .then(|| value.trim().to_owned())
-        })
-    };
-    let flags = field(["flags", "Features"]).unwrap_or_default();
-    let flags: Vec<&str> = flags
-        .split_whitespace()
-        .filter(|flag| TELLING.contains(flag))
-        .collect();
-    format!(
-        "{} {} ({})",
-        std::env::consts::ARCH,
-        field(["model name", "CPU part"]).unwrap_or_default(),
-        flags.join(" ")
-    )
-}
-
-/// The current time, RFC 3339, UTC, to the second.
-pub fn now() -> String {
-    let seconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    rfc3339(seconds)
-}
-
-/// Seconds since 1970 as RFC 3339, by the civil-from-days algorithm (H. Hinnant, "chrono-compatible
-/// low-level date algorithms").
-pub fn rfc3339(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let doe = z % 146_097;
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let (day, month) = (
-        doy - (153 * mp + 2) / 5 + 1,
-        if mp < 10 { mp + 3 } else { mp - 9 },
-    );
-    let year = yoe + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        rest / 3600,
-        rest / 60 % 60,
-        rest % 60
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_written_as_rfc_3339() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(rfc3339(1_795_219_200), "2026-11-21T00:00:00Z");
-    }
 
     #[test]
     fn ids_differ_and_the_key_depends_on_every_part_and_its_borders() {

@@ -1,6 +1,6 @@
 //! Running a run again: the same inputs, found and checked, and what the result is compared to.
 
-use super::diff::{Change, settings};
+use super::diff::{Change, exchanges, settings};
 use super::{Record, Run};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
@@ -150,7 +150,7 @@ pub fn compare(first: (&Path, &Run), second: (&Path, &Run)) -> Result<Repeated> 
         identical,
         same_result: first_difference.is_none(),
         first_difference,
-        first_exchange: exchange(a, b),
+        first_exchange: exchanges(a, b).into_iter().next(),
         reasons: settings(&a.record, &b.record),
     })
 }
@@ -192,23 +192,6 @@ fn walk(at: &str, a: &Value, b: &Value) -> Option<Change> {
         _ if a == b => None,
         _ => differs(Some(a), Some(b)),
     }
-}
-
-fn exchange(a: &Run, b: &Run) -> Option<String> {
-    for (x, y) in a.transcript.iter().zip(&b.transcript) {
-        let what = if x.step != y.step || x.attempt != y.attempt {
-            "another step"
-        } else if x.prompt != y.prompt {
-            "the prompt"
-        } else if x.output != y.output {
-            "the model's output for the same prompt"
-        } else {
-            continue;
-        };
-        return Some(format!("step {}, attempt {}: {what}", x.step, x.attempt));
-    }
-    let (x, y) = (a.transcript.len(), b.transcript.len());
-    (x != y).then(|| format!("the model was asked {x} times, then {y} times"))
 }
 
 #[cfg(test)]

@@ -41,4 +41,4 @@ pub use model::{
     Agreement, Check, Decision, Entry, Event, Judged, Outcome as SignedOutcome, Review, SCHEMA,
     Shown, ShownClaim, SignOff, State, Surface,
 };
-pub use store::{load, pending};
+pub use store::{DRAFT, FILE, load, pending};

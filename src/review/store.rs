@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// The review in a run's directory: pending, then as it was signed.
-const FILE: &str = "review.json";
+pub const FILE: &str = "review.json";
 /// A review that is not signed yet. The name begins with a dot: it is not part of the run, and the
 /// audit log does not speak of it.
-const DRAFT: &str = ".review.draft.json";
+pub const DRAFT: &str = ".review.draft.json";
 /// Most entries of one history; a person does not get there.
 const MAX_ENTRIES: usize = 10_000;
 

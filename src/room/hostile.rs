@@ -8,6 +8,13 @@ use rustix::fs::{CWD, Mode, OFlags};
 /// Names the files, separated by `:`; set for the room only, by a test.
 pub const VARIABLE: &str = "NARROWROOM_TEST_HOSTILE_ROOM";
 
+/// What a test may pass on to the workers.
+pub const VARIABLES: [&str; 3] = [
+    VARIABLE,
+    "NARROWROOM_TEST_DROP_LAYER",
+    "NARROWROOM_TEST_LANDLOCK_ABI",
+];
+
 /// Every attempt on every file: how, and what it met (`READ` with the number of bytes, or an errno).
 pub fn attempts(files: &str) -> Vec<String> {
     files

@@ -10,7 +10,9 @@ mod chain;
 pub mod frame;
 #[cfg(feature = "layer-mutation")]
 pub mod hostile;
+mod prefix;
 pub mod protocol;
+pub mod running;
 pub mod worker;
 mod zone1;
 mod zone2;

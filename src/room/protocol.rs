@@ -39,12 +39,23 @@ pub enum ToWorker {
     Entries(Vec<Entry>),
     /// What to do in the room; nothing follows.
     Room(Box<RoomJob>),
+    /// Which prompts to begin; nothing follows, and no bundle is there.
+    Prefix(Box<PrefixJob>),
     /// What to judge; nothing follows.
     Verify(Box<VerifyJob>),
     /// What to scan; the change follows as bytes.
     Scan(Box<crate::guard::ScanJob>),
     /// What to score against a labelled case; nothing follows. The verifier's seal holds.
     Score(Box<ScoreJob>),
+}
+
+/// The task of computing the fixed beginnings of a playbook's prompts, in a room without a bundle.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PrefixJob {
+    /// Playbook and catalogues.
+    pub playbook: crate::playbook::Bound,
+    /// Threads for the model.
+    pub threads: u32,
 }
 
 /// The task of scoring a report of a labelled case.
@@ -178,6 +189,77 @@ pub struct ModelUse {
     pub decode_tokens: u64,
     /// Tokens written per second.
     pub decode_rate: f64,
+    /// Of the tokens written, those that a grammar left no choice about.
+    #[serde(default)]
+    pub forced_tokens: u64,
+    /// Seconds from asking to the first token of an answer, the mean of the answers; absent: none.
+    #[serde(default)]
+    pub first_token_seconds: Option<f64>,
+    /// Candidates whose likelihood was computed.
+    #[serde(default)]
+    pub scored: u64,
+    /// Whether the weights lay ready for this processor; if not, loading took longer and more memory.
+    #[serde(default)]
+    pub prepared: bool,
+    /// Bytes that keys and values of the whole context take.
+    #[serde(default)]
+    pub cache_bytes: u64,
+    /// Most memory that the model's process was seen with.
+    #[serde(default)]
+    pub memory: crate::model::Usage,
+    /// What each step took.
+    #[serde(default)]
+    pub steps: Vec<StepTimes>,
+}
+
+/// What a step of the playbook took.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StepTimes {
+    /// Its name.
+    pub step: String,
+    /// Prompt tokens computed.
+    pub prefill_tokens: u64,
+    /// Prompt tokens found in the cache.
+    pub cached_tokens: u64,
+    /// Seconds for the prompts.
+    pub prefill_seconds: f64,
+    /// Tokens written.
+    pub decode_tokens: u64,
+    /// Of those, tokens that a grammar left no choice about.
+    pub forced_tokens: u64,
+    /// Seconds for writing.
+    pub decode_seconds: f64,
+    /// Seconds from asking to the first token, the mean of the answers; absent: none.
+    pub first_token_seconds: Option<f64>,
+    /// Candidates whose likelihood was computed.
+    pub scored: u64,
+    /// Seconds for that, the prompts left out.
+    pub scored_seconds: f64,
+}
+
+impl StepTimes {
+    /// Of a step and what the model did in it.
+    pub fn of(step: &str, did: &crate::model::Stats) -> Self {
+        let round = |seconds: f64| (seconds * 1e4).round() / 1e4;
+        Self {
+            step: step.to_owned(),
+            prefill_tokens: did.prefill_tokens,
+            cached_tokens: did.reused_tokens,
+            prefill_seconds: round(did.prefill_seconds),
+            decode_tokens: did.decode_tokens,
+            forced_tokens: did.forced_tokens,
+            decode_seconds: round(did.decode_seconds),
+            first_token_seconds: first_token(did),
+            scored: did.scored,
+            scored_seconds: round(did.scored_seconds),
+        }
+    }
+}
+
+/// Seconds from asking to the first token, the mean of the answers; none without one.
+pub fn first_token(did: &crate::model::Stats) -> Option<f64> {
+    let mean = did.first_token_seconds / did.replies as f64;
+    (did.replies > 0).then(|| (mean * 1e4).round() / 1e4)
 }
 
 /// Lines around a quote, for showing it; masked.
@@ -242,6 +324,9 @@ pub struct RoomSummary {
     pub origins: Vec<Origin>,
     /// What the model's steps came to, in plain sentences.
     pub notes: Vec<String>,
+    /// Fixed beginnings of prompts that the model had to read for want of a file.
+    #[serde(default)]
+    pub prefixes_missing: u64,
     /// Whether a larger model should look.
     pub escalation: Option<Escalation>,
     /// Named durations in milliseconds, in order.
@@ -273,6 +358,13 @@ pub enum FromWorker {
     Provisional(Box<Report>),
     /// One exchange with the model (zone 2).
     Exchange(Box<Exchange>),
+    /// The fixed beginning of a prompt: name of its file, and its bytes in base64 (zone 2, without a bundle).
+    Prefix {
+        /// 64 hex digits.
+        name: String,
+        /// The file.
+        data: String,
+    },
     /// The draft (zone 2).
     Draft(Box<(Report, RoomSummary)>),
     /// The verdict, what passed, and the lines to show (zone 3).

@@ -71,12 +71,10 @@ impl Worker {
             .process_group(0)
             .kill_on_drop(true);
         #[cfg(feature = "layer-mutation")]
-        if let Some(layer) = std::env::var_os("NARROWROOM_TEST_DROP_LAYER") {
-            command.env("NARROWROOM_TEST_DROP_LAYER", layer);
-        }
-        #[cfg(feature = "layer-mutation")]
-        if let Some(files) = std::env::var_os(super::hostile::VARIABLE) {
-            command.env(super::hostile::VARIABLE, files);
+        for name in super::hostile::VARIABLES {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
         }
         let mut child = command.spawn().map_err(|error| not_started(zone, error))?;
         let stdin = child.stdin.take();

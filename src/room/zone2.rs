@@ -3,10 +3,10 @@
 use super::absence;
 use super::boot::{MODEL, Out, open_tree, plan, read_job};
 use super::chain::{Candidate, Chain};
-use super::protocol::{Boot, FromWorker, ModelUse, RoomJob, RoomSummary, ToWorker};
+use super::protocol::{Boot, FromWorker, ModelUse, RoomJob, RoomSummary, ToWorker, first_token};
 use crate::bundle::{Index, Tree};
 use crate::error::{Error, Result};
-use crate::model::{Model, RunOptions, Runtime};
+use crate::model::{Model, RunOptions, Runtime, Sampling, Usage};
 use crate::playbook::calibration::Calibration;
 use crate::playbook::{self, Cause, Playbook, Step};
 use crate::report::{
@@ -52,13 +52,18 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     let proof = sealed.prove();
     out.send(&FromWorker::Sealed(Box::new(proof.clone())))?;
     proof.demand()?;
-    let dir = open_tree(&sealed)?;
     let model_dir = sealed.path(MODEL);
 
     let mut clock = Clock(vec![], Instant::now());
-    let (entries, ToWorker::Room(job)) = read_job()? else {
-        return Err(Error::bug("the room was given another zone's task"));
+    let (entries, job) = match read_job()? {
+        (entries, ToWorker::Room(job)) => (entries, job),
+        (_, ToWorker::Prefix(job)) => {
+            let (runtime, dir) = (runtime.as_ref(), model_dir.as_deref());
+            return super::prefix::run(&job, runtime, dir, &boot.limits, &sealed, out);
+        }
+        _ => return Err(Error::bug("the room was given another zone's task")),
     };
+    let dir = open_tree(&sealed)?;
     let tree = Tree::new(
         dir,
         Index {
@@ -127,7 +132,9 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             threads: job.threads,
             seed: job.seed,
         };
-        let model = Model::open(runtime, model_dir, &options)?;
+        let mut model = Model::open(runtime, model_dir, &options)?;
+        let fixed = super::prefix::beginnings(&model, &playbook)?;
+        summary.prefixes_missing = model.read_prefixes(model_dir, &fixed) as u64;
         clock.lap("model load");
         out.send(&FromWorker::Narrowed(Box::new(sealed.narrow()?)))?;
         clock.lap("second seal");
@@ -142,9 +149,13 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         );
         chain.run(&mut candidates)?;
         summary.escalation = chain.escalation(confidence(&candidates, 0));
-        let (model, notes) = chain.finish();
+        let (model, notes, steps) = chain.finish();
         clock.lap("model steps");
-        summary.model = Some(model_use(&model));
+        summary.model = Some(ModelUse {
+            sampling: sampling(&playbook),
+            steps,
+            ..model_use(&model)
+        });
         summary.notes = notes;
         report = masked(
             assemble(&job, report.bundle.clone(), &candidates, &analysis, &tree),
@@ -443,7 +454,7 @@ pub fn model_use(model: &Model) -> ModelUse {
         context_effective: facts.effective_context,
         context_trained: facts.trained_context,
         context_used: u32::try_from(stats.peak_context).unwrap_or(u32::MAX),
-        sampling: "greedy (temperature 0)".into(),
+        sampling: Sampling::default().words(),
         threads: facts.threads,
         load_seconds: facts.load_seconds,
         prefill_tokens: stats.prefill_tokens,
@@ -451,6 +462,34 @@ pub fn model_use(model: &Model) -> ModelUse {
         cached_tokens: stats.reused_tokens,
         decode_tokens: stats.decode_tokens,
         decode_rate: rate(stats.decode_tokens, stats.decode_seconds),
+        forced_tokens: stats.forced_tokens,
+        first_token_seconds: first_token(&stats),
+        scored: stats.scored,
+        prepared: facts.prepared,
+        cache_bytes: facts.cache_bytes,
+        // The coordinator sees that from outside; the room sees no /proc.
+        memory: Usage::default(),
+        steps: vec![],
+    }
+}
+
+/// How the steps that write choose their tokens, in words.
+fn sampling(playbook: &Playbook) -> String {
+    let mut words: Vec<(&str, String)> = Vec::new();
+    for step in &playbook.steps {
+        if let Some(sampling) = step.sampling() {
+            words.push((step.id(), sampling.words()));
+        }
+    }
+    let same = words.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    match words.first() {
+        None => Sampling::default().words(),
+        Some((_, all)) if same => all.clone(),
+        Some(_) => words
+            .iter()
+            .map(|(step, words)| format!("{step}: {words}"))
+            .collect::<Vec<_>>()
+            .join("; "),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::error::Result;
 pub struct Sealed {
     pub(super) entered: Entered,
     pub(super) landlock: String,
-    /// Probes that only show a layer before the allow-list hides it.
+    /// Probes that only show a layer before another one hides it.
     pub(super) early: Vec<ProbeReport>,
     /// A second thread, kept from the first proof on, so that narrowing can be proved on a thread
     /// that was there before it.
@@ -43,6 +43,8 @@ impl Sealed {
 /// waives it.
 pub fn close(mut entered: Entered) -> Result<Sealed> {
     let zone = entered.plan.zone;
+    let mut early = probes::run_all(&probes::first(&Scene::sealed(&entered)), ProbeThread::Main);
+    entered.laid.let_go();
     let filters = demand(&mut entered, |_| Filters::of(zone))?;
     descriptors::demand_open(&entered.plan.keep_fds)?;
 
@@ -79,7 +81,10 @@ pub fn close(mut entered: Entered) -> Result<Sealed> {
             Ok(())
         })?;
     }
-    let early = probes::run_all(&probes::early(&Scene::sealed(&entered)), ProbeThread::Main);
+    early.extend(probes::run_all(
+        &probes::early(&Scene::sealed(&entered)),
+        ProbeThread::Main,
+    ));
     if let Some(filters) = filters {
         layer(&mut entered, Layer::Seccomp, |_| filters.apply())?;
     }

@@ -9,11 +9,11 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use super::namespaces;
-use super::plan::Zone;
+use super::outside::Outside;
+use super::plan::{ProcessLimits, Zone};
 use super::probes::{self, Outcome, SUCCESS, Scene};
 use super::proof::Stage;
-use super::sys;
+use super::{descriptors, namespaces, sys};
 use crate::error::{Context, ExitCode, Result};
 
 /// How one probe fares without a seal.
@@ -80,6 +80,11 @@ fn lay_out(scratch: &Path) -> std::io::Result<Scene> {
         not_granted,
         pids: (std::process::id(), std::os::unix::process::parent_id()),
         landlock_abi: u32::MAX,
+        outside: Outside::lay(),
+        // Outside of a namespace of its own, that probe would rename the machine.
+        own_users: false,
+        inherited_fd: descriptors::open_canary()?,
+        open_files: ProcessLimits::of(Zone::Room).open_files,
     })
 }
 
@@ -90,8 +95,10 @@ fn clear(scratch: &Path) {
 }
 
 fn run(scene: &Scene) -> Vec<ControlReport> {
-    let early = probes::early(scene);
-    let list = probes::list(scene, Stage::Closed).into_iter().chain(early);
+    let list = probes::list(scene, Stage::Closed)
+        .into_iter()
+        .chain(probes::first(scene))
+        .chain(probes::early(scene));
     // The one probe that would leave the scratch directory; `create2-0` does the same inside it.
     list.filter(|probe| probe.name != "create-in-root")
         .map(|probe| {

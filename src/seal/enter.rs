@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::advice::Missing;
 use super::namespaces::{self, Identity, Inodes};
+use super::outside::Outside;
 use super::plan::{Layer, SealPlan};
 use super::{descriptors, landlock_rules, mutation, privileges, rootfs, sys, waiter};
 use crate::error::{Context, Error, ExitCode, Result};
@@ -28,6 +29,9 @@ pub struct Entered {
     pub(super) kernel: String,
     pub(super) host_name: String,
     pub(super) landlock_abi: u32,
+    pub(super) laid: Outside,
+    pub(super) own_users: bool,
+    pub(super) canary_fd: RawFd,
 }
 
 impl Entered {
@@ -53,6 +57,7 @@ pub fn enter(plan: &SealPlan) -> Result<Entered> {
     let outside = Inodes::read()?;
     let identity = Identity::choose();
     let landlock_abi = landlock_rules::abi();
+    let laid = Outside::lay();
     let mut missing = namespaces::unshare(plan, identity)?;
 
     let (lifeline, held) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
@@ -84,6 +89,8 @@ pub fn enter(plan: &SealPlan) -> Result<Entered> {
         missing.push(one);
     }
     let own_root = own_root && !lacks(&missing, Layer::MountNamespace);
+    let own_users =
+        !mutation::dropped(Layer::UserNamespace) && !lacks(&missing, Layer::UserNamespace);
     let canary_fd = descriptors::open_canary().or_fail(
         ExitCode::Unsealed,
         "failed to open the descriptor that must be closed",
@@ -102,6 +109,9 @@ pub fn enter(plan: &SealPlan) -> Result<Entered> {
         kernel: uname.release().to_string_lossy().into_owned(),
         host_name: uname.nodename().to_string_lossy().into_owned(),
         landlock_abi,
+        laid,
+        own_users,
+        canary_fd,
     })
 }
 

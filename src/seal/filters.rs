@@ -97,12 +97,16 @@ pub(super) fn check() -> (bool, String) {
 }
 
 #[cfg(test)]
+pub(super) use tests::{FILES, calls, unconditional};
+
+#[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
-    const FILES: [(&str, &str); 5] = [
+    /// Each list by the name of its state.
+    pub const FILES: [(&str, &str); 5] = [
         ("unpack", UNPACK),
         ("room", ROOM),
         ("room-narrow", NARROW),
@@ -125,8 +129,15 @@ mod tests {
             .collect()
     }
 
-    fn calls(json: &str) -> BTreeSet<String> {
+    /// The calls a list names, with and without conditions.
+    pub fn calls(json: &str) -> BTreeSet<String> {
         rules(json).into_iter().map(|(call, _)| call).collect()
+    }
+
+    /// The calls a list grants whatever their arguments are.
+    pub fn unconditional(json: &str) -> BTreeSet<String> {
+        let open = rules(json).into_iter().filter(|(_, args)| args.is_none());
+        open.map(|(call, _)| call).collect()
     }
 
     #[test]

@@ -13,8 +13,9 @@ use super::sys;
 pub(super) fn abi() -> u32 {
     const VERSION: usize = 1; // LANDLOCK_CREATE_RULESET_VERSION
     // SAFETY: with this flag the call takes no attribute and only returns a number.
-    unsafe { sys::call(libc::SYS_landlock_create_ruleset, [0, 0, VERSION, 0, 0, 0]) }
-        .map_or(0, |version| u32::try_from(version).unwrap_or(0))
+    let real = unsafe { sys::call(libc::SYS_landlock_create_ruleset, [0, 0, VERSION, 0, 0, 0]) }
+        .map_or(0, |version| u32::try_from(version).unwrap_or(0));
+    super::mutation::landlock_abi(real)
 }
 
 /// The newest ABI that both the kernel and this program know.

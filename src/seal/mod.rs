@@ -34,6 +34,7 @@ mod mutation;
 mod names;
 mod namespaces;
 mod narrow;
+mod outside;
 mod plan;
 mod privileges;
 mod probes;

@@ -14,3 +14,19 @@ pub(super) const fn dropped(_layer: Layer) -> bool {
 pub(super) fn dropped(layer: Layer) -> bool {
     std::env::var("NARROWROOM_TEST_DROP_LAYER").is_ok_and(|name| name == layer.name())
 }
+
+/// The Landlock ABI to work with on a kernel that has `real`: an older one if a test says so.
+#[cfg(not(feature = "layer-mutation"))]
+pub(super) const fn landlock_abi(real: u32) -> u32 {
+    real
+}
+
+/// The Landlock ABI to work with on a kernel that has `real`: the smaller one of it and
+/// `NARROWROOM_TEST_LANDLOCK_ABI`.
+#[cfg(feature = "layer-mutation")]
+pub(super) fn landlock_abi(real: u32) -> u32 {
+    std::env::var("NARROWROOM_TEST_LANDLOCK_ABI")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map_or(real, |wanted: u32| wanted.min(real))
+}

@@ -2,6 +2,8 @@
 //!
 //! Each test forks; the child has one thread, seals itself and must not panic.
 
+mod sweep;
+
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};

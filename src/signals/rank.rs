@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const MAX_EVIDENCE: usize = 6;
 /// A root must be at least this strong to push its symptoms down.
 const EXPLAINS_FROM: f64 = 0.5;
+/// Siblings that a finding names.
+const MAX_NAMED: usize = 4;
 /// How far below its root a symptom ends.
 const BELOW_ROOT: f64 = 0.12;
 
@@ -65,7 +67,115 @@ pub fn rank(signals: Vec<Signal>, causes: &[Cause]) -> Vec<Signal> {
         }
     }
     signals.sort_by(order);
-    signals
+    name_who_cannot_write(&mut signals);
+    fold_siblings(signals)
+}
+
+/// A full file system matters by what cannot write to it any more: a program that says so is named.
+fn name_who_cannot_write(signals: &mut [Signal]) {
+    const FULL: [&str; 3] = ["disk-full", "container-disk-full", "inodes-exhausted"];
+    let Some(victim) = signals
+        .iter()
+        .find(|signal| signal.cause == "disk-full-reported")
+        .cloned()
+    else {
+        return;
+    };
+    if let Some(full) = signals
+        .iter_mut()
+        .find(|signal| FULL.contains(&signal.cause.as_str()) && signal.strength >= EXPLAINS_FROM)
+    {
+        full.statement = format!("{} {}.", full.statement.trim_end(), victim.title);
+        if let Some(line) = victim.evidence.first()
+            && !full.evidence.contains(line)
+        {
+            full.evidence.truncate(MAX_EVIDENCE - 1);
+            full.evidence.push(line.clone());
+        }
+    }
+}
+
+/// The same fault of several things of one kind (two queues nobody reads, four ports that flap) is one
+/// finding that names them all, with a line for each: a list of look-alikes would hide everything else.
+fn fold_siblings(signals: Vec<Signal>) -> Vec<Signal> {
+    let mut leaders: Vec<(Signal, Vec<Signal>)> = Vec::new();
+    for signal in signals {
+        match leaders
+            .iter_mut()
+            .find(|(leader, _)| are_siblings(leader, &signal))
+        {
+            Some((_, siblings)) => siblings.push(signal),
+            None => leaders.push((signal, Vec::new())),
+        }
+    }
+    leaders
+        .into_iter()
+        .map(|(leader, siblings)| with_siblings(leader, &siblings))
+        .collect()
+}
+
+/// One detector, one kind of thing, and titles that differ in nothing but the name and figures. Pods are
+/// siblings only as replicas of one workload: two workloads that fail alike are two faults.
+fn are_siblings(a: &Signal, b: &Signal) -> bool {
+    let pods_apart = a.detector.starts_with("k8s.")
+        && (a.entities.get("workload").is_none()
+            || a.entities.get("workload") != b.entities.get("workload"));
+    a.detector == b.detector
+        && a.cause == b.cause
+        && a.role == b.role
+        && a.subject.kind == b.subject.kind
+        && a.subject.namespace == b.subject.namespace
+        && a.subject.name != b.subject.name
+        && !pods_apart
+        && shape(a) == shape(b)
+}
+
+/// A title without the subject's name and without figures; `None` when it does not name its subject.
+fn shape(signal: &Signal) -> Option<String> {
+    let name = signal.subject.name.as_str();
+    if name.is_empty() || !signal.title.contains(name) {
+        return None;
+    }
+    let mut out = String::new();
+    let mut in_figure = false;
+    for c in signal.title.replace(name, "\u{0}").chars() {
+        let figure = c.is_ascii_digit();
+        if !figure {
+            out.push(c);
+        } else if !in_figure {
+            out.push('0');
+        }
+        in_figure = figure;
+    }
+    Some(out)
+}
+
+fn with_siblings(mut leader: Signal, siblings: &[Signal]) -> Signal {
+    if siblings.is_empty() {
+        return leader;
+    }
+    let own = MAX_EVIDENCE.saturating_sub(siblings.len()).max(2);
+    leader.evidence.truncate(own);
+    for line in siblings.iter().filter_map(|signal| signal.evidence.first()) {
+        if leader.evidence.len() < MAX_EVIDENCE && !leader.evidence.contains(line) {
+            leader.evidence.push(line.clone());
+        }
+    }
+    let named: Vec<&str> = siblings
+        .iter()
+        .take(MAX_NAMED)
+        .map(|signal| signal.subject.name.as_str())
+        .collect();
+    let more = match siblings.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    leader.statement = format!(
+        "{} The same holds for {}{more}.",
+        leader.statement.trim_end(),
+        named.join(", ")
+    );
+    leader
 }
 
 /// Two families may read the same line: the stronger one keeps it, and a weaker one of another family
@@ -230,6 +340,39 @@ mod tests {
             order,
             [("crash-loop", "b"), ("oom", "a"), ("crash-loop", "a")]
         );
+    }
+
+    #[test]
+    fn the_same_fault_of_two_queues_is_one_finding_with_a_line_of_each() {
+        let queue = |name: &str, messages: u32| Signal {
+            detector: "rabbitmq.queue".into(),
+            title: format!("queue {name} grows: {messages} messages"),
+            subject: Subject {
+                kind: "Queue".into(),
+                namespace: None,
+                name: name.into(),
+            },
+            ..signal("queue", name, 0.6, Role::Cause)
+        };
+        let ranked = rank(vec![queue("a.info", 12), queue("b.sample", 3000)], &[]);
+        assert_eq!(ranked.len(), 1);
+        assert!(
+            ranked[0]
+                .statement
+                .ends_with("The same holds for b.sample.")
+        );
+        assert_eq!(ranked[0].evidence.len(), 2);
+        let mut other = queue("b.sample", 3000);
+        other.title = "queue b.sample is paused".into();
+        assert_eq!(rank(vec![queue("a.info", 12), other], &[]).len(), 2);
+        let pod = |name: &str, workload: &str| Signal {
+            detector: "k8s.oom".into(),
+            title: format!("pod {name} is killed"),
+            entities: BTreeMap::from([("workload".into(), workload.into())]),
+            ..signal("oom", name, 0.6, Role::Cause)
+        };
+        assert_eq!(rank(vec![pod("a-1", "a"), pod("a-2", "a")], &[]).len(), 1);
+        assert_eq!(rank(vec![pod("a-1", "a"), pod("b-1", "b")], &[]).len(), 2);
     }
 
     #[test]

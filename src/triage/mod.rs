@@ -5,6 +5,7 @@
 //! the runs directory. Zone: 0. It never parses a byte of the bundle.
 
 mod input;
+mod prefix;
 mod view;
 
 pub use view::{grouped, review_view, tick, view};
@@ -23,14 +24,15 @@ use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Scratch};
 use crate::keys::Key;
 use crate::limits::Limits;
+use crate::model::Usage;
 use crate::playbook::Bound;
 use crate::record::{self, BundleRecord, Record, Run, Settings, WorkerRecord};
 use crate::report::{BundleFacts, Report};
-use crate::room::Worker;
 use crate::room::protocol::{
     Ablation, Boot, EvidenceLines, Exchange, FromWorker, Progress, RoomJob, RoomSummary, ScoreJob,
     ToWorker, VerifyJob,
 };
+use crate::room::{Worker, running};
 use crate::seal::{Layer, SealProof, Zone};
 use crate::tenant::Tenant;
 use crate::verify::Verdict;
@@ -127,6 +129,8 @@ pub struct Finished {
     pub run: Run,
     /// What its renderers show.
     pub view: crate::report::view::View,
+    /// The playbook whose fixed words the model had to read, for want of a file of them.
+    unprepared: Option<Bound>,
 }
 
 impl Request {
@@ -175,7 +179,14 @@ pub async fn run_as(
     let wanted = foretold.bundle_sha256.clone();
     let work = triage(request, id, binary, wanted, &mut pending, watch);
     match bounded(request.limits.max_seconds, work).await {
-        Ok(finished) => Ok(finished),
+        Ok(mut finished) => {
+            // The run is whole. This is for the next one, and whatever keeps it from being done costs time only.
+            if let Some(playbook) = finished.unprepared.take() {
+                let kept = prefix::keep(request, playbook, watch);
+                let _ = bounded(prefix::MAX_SECONDS, kept).await;
+            }
+            Ok(finished)
+        }
         Err(mut error) => {
             if let Err(unlogged) = pending.failed(&error) {
                 error.message = format!(
@@ -349,6 +360,7 @@ async fn triage(
     session.wanted = wanted;
     let (mut session, run, _) = work(session, id, started, binary_sha256, watch).await?;
     session.reached("commit", None)?;
+    let unprepared = session.unprepared.take();
     let pending = session
         .pending
         .take()
@@ -361,7 +373,12 @@ async fn triage(
     );
     scratch.remove("tree");
     let dir = record::commit(scratch, &home, &run, &html, &markdown, pending)?;
-    Ok(Finished { dir, run, view })
+    Ok(Finished {
+        dir,
+        run,
+        view,
+        unprepared,
+    })
 }
 
 /// The zones one after the other; the tree stays for who wants to look once more.
@@ -424,6 +441,12 @@ async fn work<'a>(
     ]);
 
     let (mut draft, mut summary, mut transcript) = session.room(&unpacked, &key, watch).await?;
+    if summary.prefixes_missing > 0 {
+        session.unprepared = match &request.playbook {
+            Some(bound) => Some(bound.clone()),
+            None => crate::playbook::shipped(&summary.playbook_id).ok(),
+        };
+    }
     if let Some(wish) = summary.escalation.take() {
         match ModelChoice::named(&wish.model) {
             Ok(larger) if Some(&larger.sha256) != request.model.as_ref().map(|m| &m.sha256) => {
@@ -556,6 +579,8 @@ pub(crate) struct Session<'a> {
     ablation: Ablation,
     /// The model that the room is started with after an escalation.
     larger: Option<ModelChoice>,
+    /// The playbook whose fixed words are in no file.
+    unprepared: Option<Bound>,
     name: String,
     /// Whether archives inside the bundle are opened: citations name files of the bundle itself.
     open_inner: bool,
@@ -585,6 +610,7 @@ impl<'a> Session<'a> {
             wanted: None,
             ablation: Ablation::default(),
             larger: None,
+            unprepared: None,
             name: String::new(),
             open_inner: false,
         })
@@ -660,8 +686,20 @@ impl<'a> Session<'a> {
         self.proved(zone, worker, started, watch).await
     }
 
+    /// The model that the room is to run must fit, before anything of it is loaded.
+    fn demand_memory(&self) -> Result<()> {
+        let limits = &self.request.limits;
+        match self.larger.as_ref().or(self.request.model.as_ref()) {
+            Some(model) => {
+                crate::model::demand_memory(&model.dir, limits.context, limits.max_memory)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The room of a guard's review.
     pub(crate) async fn guard_room(&mut self, watch: &mut dyn Watch) -> Result<Worker> {
+        self.demand_memory()?;
         let started = Instant::now();
         let worker = Worker::guard(Zone::Room, &self.boot(Zone::Room))?;
         self.proved(Zone::Room, worker, started, watch).await
@@ -754,6 +792,7 @@ impl<'a> Session<'a> {
         key: &str,
         watch: &mut dyn Watch,
     ) -> Result<(Report, RoomSummary, Vec<Exchange>)> {
+        self.demand_memory()?;
         let mut worker = self.sealed(Zone::Room, None, watch).await?;
         let started = Instant::now();
         send_entries(&mut worker, &unpacked.index.entries).await?;
@@ -778,7 +817,11 @@ impl<'a> Session<'a> {
         worker.finish_input();
         let use_model = self.request.model.is_some();
         let (mut transcript, mut draft) = (Vec::new(), None);
+        let mut memory = Usage::default();
         while let Some(frame) = worker.next().await? {
+            if let (true, Some(pid)) = (use_model, worker.id()) {
+                memory = memory.most(running::memory(pid));
+            }
             match self.common(Zone::Room, frame, watch)? {
                 None => {}
                 Some(FromWorker::Provisional(_)) if !(use_model && watch.looks()) => {}
@@ -812,8 +855,11 @@ impl<'a> Session<'a> {
         }
         worker.end().await?;
         self.lap("room", started);
-        let (report, summary) =
+        let (report, mut summary) =
             draft.ok_or_else(|| Error::bug("the room ended without a report"))?;
+        if let Some(model) = &mut summary.model {
+            model.memory = memory;
+        }
         Ok((report, summary, transcript))
     }
 

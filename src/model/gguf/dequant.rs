@@ -25,6 +25,8 @@ pub enum DType {
     Q4K,
     Q5K,
     Q6K,
+    IQ4NL,
+    IQ4XS,
 }
 
 impl DType {
@@ -46,10 +48,12 @@ impl DType {
             12 => Self::Q4K,
             13 => Self::Q5K,
             14 => Self::Q6K,
+            20 => Self::IQ4NL,
+            23 => Self::IQ4XS,
             30 => Self::BF16,
             other => {
                 return Err(Error::refused(format!("storage type {} is not supported", foreign_name(other)))
-                    .hint("use a file in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K or Q6_K"));
+                    .hint("use a file in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL or IQ4_XS"));
             }
         })
     }
@@ -69,6 +73,8 @@ impl DType {
             Self::Q4K => "Q4_K",
             Self::Q5K => "Q5_K",
             Self::Q6K => "Q6_K",
+            Self::IQ4NL => "IQ4_NL",
+            Self::IQ4XS => "IQ4_XS",
         }
     }
     /// Elements and bytes of one block.
@@ -86,6 +92,8 @@ impl DType {
             Self::Q4K => (QK, 144),
             Self::Q5K => (QK, 176),
             Self::Q6K => (QK, 210),
+            Self::IQ4NL => (32, 18),
+            Self::IQ4XS => (QK, 136),
         }
     }
     /// Stored bytes of `elements` elements; none when they don't fill whole blocks or overflow.
@@ -104,7 +112,7 @@ fn foreign_name(code: u32) -> String {
     let name = match code {
         9 => "Q8_1",
         15 => "Q8_K",
-        16..=23 | 29 => "IQ (importance-matrix quantisation)",
+        16..=19 | 21 | 22 | 29 => "IQ (importance-matrix quantisation)",
         24..=28 => "integer or F64",
         34 | 35 => "TQ (ternary)",
         39 => "MXFP4",
@@ -148,6 +156,8 @@ pub fn dequantise_row(dtype: DType, data: &[u8], out: &mut [f32]) -> Result<()> 
         DType::Q4K => q4_k,
         DType::Q5K => q5_k,
         DType::Q6K => q6_k,
+        DType::IQ4NL => iq4_nl,
+        DType::IQ4XS => iq4_xs,
     };
     for (block, values) in data.chunks_exact(bytes).zip(out.chunks_exact_mut(elements)) {
         one(block, values);
@@ -276,6 +286,34 @@ fn q6_k(b: &[u8], y: &mut [f32]) {
             y[l + 32] = s(1) * (f32::from((low[l + 32] & 15) | bits(1)) - 32.0);
             y[l + 64] = s(2) * (f32::from((low[l] >> 4) | bits(2)) - 32.0);
             y[l + 96] = s(3) * (f32::from((low[l + 32] >> 4) | bits(3)) - 32.0);
+        }
+    }
+}
+
+/// The levels of the IQ4 types, finer around zero.
+const IQ4_LEVELS: [f32; 16] = [
+    -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0,
+    89.0, 113.0,
+];
+
+fn iq4_nl(b: &[u8], y: &mut [f32]) {
+    let d = half(b, 0);
+    for (j, q) in b[2..].iter().enumerate() {
+        y[j] = d * IQ4_LEVELS[usize::from(q & 15)];
+        y[j + 16] = d * IQ4_LEVELS[usize::from(q >> 4)];
+    }
+}
+
+fn iq4_xs(b: &[u8], y: &mut [f32]) {
+    let d = half(b, 0);
+    let (high, low, codes) = (u16::from_le_bytes([b[2], b[3]]), &b[4..8], &b[8..136]);
+    let blocks = codes.chunks_exact(16).zip(y.chunks_exact_mut(32));
+    for (i, (q, y)) in blocks.enumerate() {
+        let scale = (low[i / 2] >> (4 * (i % 2)) & 15) | ((high >> (2 * i) & 3) as u8) << 4;
+        let d = d * (f32::from(scale) - 32.0);
+        for (j, q) in q.iter().enumerate() {
+            y[j] = d * IQ4_LEVELS[usize::from(q & 15)];
+            y[j + 16] = d * IQ4_LEVELS[usize::from(q >> 4)];
         }
     }
 }

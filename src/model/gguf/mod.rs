@@ -12,9 +12,11 @@
 
 mod dequant;
 mod reader;
+mod split;
 
 pub use dequant::{DType, dequantise_row};
 use reader::Cursor;
+pub use split::{parts, split_name};
 
 use crate::error::{Context, Error, ExitCode, Result};
 use std::collections::BTreeMap;
@@ -62,6 +64,8 @@ pub struct TensorInfo {
     pub dims: Vec<u64>,
     /// How the elements are stored.
     pub dtype: DType,
+    /// Which of the model's files holds it.
+    part: usize,
     /// First byte, counted from the start of the file.
     start: usize,
     /// Stored length in bytes.
@@ -86,7 +90,8 @@ impl TensorInfo {
 /// An opened GGUF file. `B` is what holds the bytes: a memory map, or a vector in tests.
 #[derive(Debug)]
 pub struct Gguf<B> {
-    bytes: B,
+    /// The file, or the parts of the model in order.
+    files: Vec<B>,
     /// Metadata by key.
     pub meta: BTreeMap<String, Value>,
     /// Tensors by name.
@@ -94,11 +99,21 @@ pub struct Gguf<B> {
 }
 
 impl Gguf<memmap2::Mmap> {
-    /// Maps and reads the file at `path`.
+    /// Maps and reads the file at `path`, and the other parts of its model beside it, if there are any.
     ///
     /// # Errors
     /// Refused with [`ExitCode::InputRefused`] when it can't be read or isn't a well-formed GGUF file.
     pub fn open(path: &Path) -> Result<Self> {
+        let mut parts = parts(path)?.into_iter();
+        let first = parts.next().unwrap_or_else(|| path.to_owned());
+        let mut whole = Self::open_one(&first)?;
+        for (number, part) in parts.enumerate() {
+            whole.join(Self::open_one(&part)?, number + 1)?;
+        }
+        whole.check_parts()?;
+        Ok(whole)
+    }
+    fn open_one(path: &Path) -> Result<Self> {
         let file =
             File::open(path).or_fail(ExitCode::InputRefused, format!("open {}", path.display()))?;
         // SAFETY: the map is private and read-only. Another process that truncates the file while it
@@ -180,6 +195,7 @@ impl<B: AsRef<[u8]>> Gguf<B> {
                 name: name.clone(),
                 dims,
                 dtype,
+                part: 0,
                 start: begin,
                 bytes,
             };
@@ -189,7 +205,7 @@ impl<B: AsRef<[u8]>> Gguf<B> {
         }
         check_overlaps(&tensors)?;
         Ok(Self {
-            bytes,
+            files: vec![bytes],
             meta,
             tensors,
         })
@@ -206,10 +222,18 @@ impl<B: AsRef<[u8]>> Gguf<B> {
     }
     /// The stored bytes of a tensor of this file.
     pub fn data(&self, tensor: &TensorInfo) -> &[u8] {
-        self.bytes
-            .as_ref()
+        self.files
+            .get(tensor.part)
+            .map_or(&[][..], |file| file.as_ref())
             .get(tensor.start..tensor.start + tensor.bytes)
             .unwrap_or_default()
+    }
+    /// Size of the file, or of all parts, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.files
+            .iter()
+            .map(|file| file.as_ref().len() as u64)
+            .sum()
     }
     /// The stored bytes of one row of a tensor of this file.
     pub fn row(&self, tensor: &TensorInfo, row: usize) -> &[u8] {

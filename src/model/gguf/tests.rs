@@ -204,6 +204,22 @@ fn super_blocks_match_hand_computed_values() {
 }
 
 #[test]
+fn levels_that_are_not_even_match_hand_computed_values() {
+    let mut nl = HALF.to_vec();
+    nl.extend([0xf0; 16]);
+    let y = row(DType::IQ4NL, &nl, 32);
+    assert_eq!((y[0], y[31]), (-63.5, 56.5));
+    // Sub-block 0: scale 33 - 32 = 1; sub-block 3: scale 2 | 3 << 4 - 32 = 18.
+    let mut xs = ONE.to_vec();
+    xs.extend((0b11_00_00_10u16).to_le_bytes());
+    xs.extend([0x01, 0x20, 0, 0]);
+    xs.extend([0x98; 128]);
+    let y = row(DType::IQ4XS, &xs, 256);
+    assert_eq!((y[0], y[16], y[96], y[112]), (1.0, 13.0, 18.0, 18.0 * 13.0));
+    assert_eq!(y[32], -32.0);
+}
+
+#[test]
 fn a_row_of_the_wrong_length_is_refused() {
     assert!(dequantise_row(DType::Q4_0, &[0; 17], &mut [0.0; 32]).is_err());
     assert!(dequantise_row(DType::Q4_0, &[0; 18], &mut [0.0; 31]).is_err());

@@ -5,12 +5,13 @@
 //! `past_key_values.{i}.{key,value}` f32[1, kv heads, slots, head dim]. Outputs: `logits` f32[1,M,V] and
 //! `present.{i}.{key,value}`, bound by the engine to the same buffers as the past.
 
-use super::arch::{Rotary, Shape};
+use super::arch::{Activation, Rotary, Shape};
 use super::quant;
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::model::gguf::{Gguf, TensorInfo};
 use crate::model::onnx::{Attr, Dim, Elem, Graph, Span};
 use std::io::Write;
+use std::ops::Range;
 
 /// Alignment of each tensor in the data file, in bytes: a page, so that it can be mapped.
 const ALIGNMENT: u64 = 4096;
@@ -62,6 +63,26 @@ pub fn write<B: AsRef<[u8]> + Sync, W: Write>(
         .flush()
         .or_fail(ExitCode::InputRefused, "write the weights")?;
     Ok(writer.graph.finish())
+}
+
+/// Rows of a tensor of the file that go into a product.
+struct Part {
+    name: String,
+    from: usize,
+    rows: usize,
+    /// Rows that the whole tensor must have.
+    of: usize,
+}
+
+impl Part {
+    fn whole(name: String, rows: usize) -> Self {
+        Self {
+            name,
+            from: 0,
+            rows,
+            of: rows,
+        }
+    }
 }
 
 /// The residual stream between two blocks: its value, and what is still to be added to it.
@@ -145,11 +166,21 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
     }
 
     fn rotary_tables(&mut self) -> Result<()> {
-        let (positions, half) = (self.shape.trained_context, self.shape.head_dim / 2);
-        let (cos, sin) = self.shape.rope.tables(positions, half);
+        let (positions, half) = (self.shape.trained_context, self.shape.rotated / 2);
         let dims = [positions as i64, half as i64];
-        self.append_f32("rotary.cos", &dims, &cos)?;
-        self.append_f32("rotary.sin", &dims, &sin)
+        let window = self.shape.window_rope.as_ref();
+        let tables = [
+            ("rotary", Some(&self.shape.rope)),
+            ("rotary.window", window),
+        ];
+        for (name, rope) in tables {
+            if let Some(rope) = rope {
+                let (cos, sin) = rope.tables(positions, half);
+                self.append_f32(&format!("{name}.cos"), &dims, &cos)?;
+                self.append_f32(&format!("{name}.sin"), &dims, &sin)?;
+            }
+        }
+        Ok(())
     }
 
     /// A tensor of the file that must have exactly this shape.
@@ -169,7 +200,7 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
     fn weights(
         &mut self,
         name: &str,
-        parts: &[TensorInfo],
+        parts: &[(TensorInfo, Range<usize>)],
         block: usize,
         code_dims: &[i64],
         scale_dims: &[i64],
@@ -181,10 +212,10 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
             .or_fail(ExitCode::InputRefused, "write the weights")?;
         let mut scales = Vec::new();
         let mut length = 0u64;
-        for tensor in parts {
+        for (tensor, wanted) in parts {
             let per_row = tensor.data_size() as u64 / tensor.rows().max(1) as u64;
-            for from in (0..tensor.rows()).step_by(ROWS_AT_ONCE) {
-                let rows = from..(from + ROWS_AT_ONCE).min(tensor.rows());
+            for from in wanted.clone().step_by(ROWS_AT_ONCE) {
+                let rows = from..(from + ROWS_AT_ONCE).min(wanted.end);
                 self.done += per_row * rows.len() as u64;
                 let (codes, part) = quant::quantise_rows(self.gguf, tensor, rows, block)?;
                 self.data
@@ -215,15 +246,18 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
         name: &str,
         input: &str,
         output: &str,
-        parts: &[(String, usize)],
+        parts: &[Part],
         columns: usize,
         bias: Option<&str>,
     ) -> Result<()> {
-        let tensors: Vec<TensorInfo> = parts
+        let tensors: Vec<(TensorInfo, Range<usize>)> = parts
             .iter()
-            .map(|(part, rows)| self.expect(part, *rows, columns))
+            .map(|part| {
+                let tensor = self.expect(&part.name, part.of, columns)?;
+                Ok((tensor, part.from..part.from + part.rows))
+            })
             .collect::<Result<_>>()?;
-        let rows: usize = parts.iter().map(|(_, rows)| rows).sum();
+        let rows: usize = parts.iter().map(|part| part.rows).sum();
         let block = quant::block_for(columns)?;
         let blocks = (columns / block) as i64;
         self.weights(
@@ -263,7 +297,7 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
         let (vocab, hidden, block) = (vocab as i64, hidden as i64, EMBEDDING_BLOCK as i64);
         self.weights(
             "embedding",
-            &[tensor],
+            &[(tensor, 0..vocab as usize)],
             EMBEDDING_BLOCK,
             &[vocab, hidden],
             &[vocab, hidden / block],
@@ -274,49 +308,89 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
             ("gather_axis", 0),
             ("quantize_axis", 1),
         ];
+        let scale = self.shape.embedding_scale;
+        let output = if scale == 1.0 {
+            "embedded"
+        } else {
+            "embedding.out"
+        };
+        if scale != 1.0 {
+            self.graph.small_f32("embedding.scale", &[scale]);
+        }
         self.graph.contrib(
             "GatherBlockQuantized",
             &["embedding.codes", "input_ids", "embedding.scales"],
-            &["embedded"],
+            &[output],
             &attrs.map(|(name, value)| (name, Attr::Int(value))),
         );
+        if scale != 1.0 {
+            self.graph
+                .node("Mul", &[output, "embedding.scale"], &["embedded"], &[]);
+        }
         Ok(())
+    }
+
+    /// Normalises the last dimension, of `width` elements, by a weight of the file.
+    fn norm_of(&mut self, name: &str, weight: &str, input: &str, width: usize) -> Result<String> {
+        self.expect(weight, 1, width)?;
+        let values = self.gguf.read_all(weight)?;
+        let (constant, output) = (format!("{name}.weight"), format!("{name}.out"));
+        self.graph.small_f32(&constant, &values);
+        let attrs = [
+            ("epsilon", Attr::Float(self.shape.norm_epsilon)),
+            ("axis", Attr::Int(-1)),
+            ("stash_type", Attr::Int(1)),
+        ];
+        self.graph.node(
+            "SimplifiedLayerNormalization",
+            &[input, &constant],
+            &[&output],
+            &attrs,
+        );
+        Ok(output)
+    }
+
+    /// Normalises each head of `input`, which holds `heads` of them side by side.
+    fn head_norm(&mut self, name: &str, weight: &str, input: &str, heads: usize) -> Result<String> {
+        let dim = self.shape.head_dim;
+        let own = |part: &str| format!("{name}.{part}");
+        self.graph
+            .small_i64(&own("apart"), &[0, 0, heads as i64, dim as i64]);
+        self.graph
+            .small_i64(&own("together"), &[0, 0, (heads * dim) as i64]);
+        self.graph
+            .node("Reshape", &[input, &own("apart")], &[&own("split")], &[]);
+        let normed = self.norm_of(&own("norm"), weight, &own("split"), dim)?;
+        let output = own("joined");
+        self.graph
+            .node("Reshape", &[&normed, &own("together")], &[&output], &[]);
+        Ok(output)
     }
 
     /// Adds the pending update to the residual and normalises; returns the normalised value and the new state.
     fn norm(&mut self, name: &str, weight: &str, state: State) -> Result<(String, String)> {
+        let update = match state.update {
+            None => {
+                let width = self.shape.hidden;
+                let output = self.norm_of(name, weight, &state.residual, width)?;
+                return Ok((output, state.residual));
+            }
+            Some(update) => update,
+        };
         self.expect(weight, 1, self.shape.hidden)?;
         let values = self.gguf.read_all(weight)?;
         let constant = format!("{name}.weight");
         self.graph.small_f32(&constant, &values);
         let epsilon = ("epsilon", Attr::Float(self.shape.norm_epsilon));
         let output = format!("{name}.out");
-        match state.update {
-            None => {
-                let attrs = [
-                    epsilon,
-                    ("axis", Attr::Int(-1)),
-                    ("stash_type", Attr::Int(1)),
-                ];
-                self.graph.node(
-                    "SimplifiedLayerNormalization",
-                    &[&state.residual, &constant],
-                    &[&output],
-                    &attrs,
-                );
-                Ok((output, state.residual))
-            }
-            Some(update) => {
-                let residual = format!("{name}.residual");
-                self.graph.contrib(
-                    "SkipSimplifiedLayerNormalization",
-                    &[&state.residual, &update, &constant],
-                    &[&output, "", "", &residual],
-                    &[epsilon],
-                );
-                Ok((output, residual))
-            }
-        }
+        let residual = format!("{name}.residual");
+        self.graph.contrib(
+            "SkipSimplifiedLayerNormalization",
+            &[&state.residual, &update, &constant],
+            &[&output, "", "", &residual],
+            &[epsilon],
+        );
+        Ok((output, residual))
     }
 
     fn attention_bias(&mut self, layer: usize) -> Result<Option<String>> {
@@ -346,38 +420,113 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
     }
 
     fn block(&mut self, layer: usize, state: State) -> Result<State> {
+        let (normed, residual) = self.norm(
+            &format!("block.{layer}.attn_norm"),
+            &format!("blk.{layer}.attn_norm.weight"),
+            state,
+        )?;
+        let attended = self.attention(layer, &normed)?;
+        let update = self.after(layer, "post_attention_norm", attended)?;
+        let state = State {
+            residual,
+            update: Some(update),
+        };
+        let (normed, residual) = self.norm(
+            &format!("block.{layer}.ffn_norm"),
+            &format!("blk.{layer}.ffn_norm.weight"),
+            state,
+        )?;
+        let fed = self.feed_forward(layer, &normed)?;
+        let update = self.after(layer, "post_ffw_norm", fed)?;
+        Ok(State {
+            residual,
+            update: Some(update),
+        })
+    }
+
+    /// The norm between what a part computed and the residual stream, where the architecture has one.
+    fn after(&mut self, layer: usize, norm: &str, computed: String) -> Result<String> {
+        if !self.shape.post_norms {
+            return Ok(computed);
+        }
+        let width = self.shape.hidden;
+        self.norm_of(
+            &format!("block.{layer}.{norm}"),
+            &format!("blk.{layer}.{norm}.weight"),
+            &computed,
+            width,
+        )
+    }
+
+    /// Queries, keys, values, attention and its output projection; returns the output's name.
+    fn attention(&mut self, layer: usize, normed: &str) -> Result<String> {
         let shape = self.shape;
-        let (hidden, query, kv, wide) = (
-            shape.hidden,
-            shape.query_width(),
-            shape.kv_width(),
-            shape.feed_forward,
-        );
+        let (hidden, query, kv) = (shape.hidden, shape.query_width(), shape.kv_width());
         let file = |part: &str| format!("blk.{layer}.{part}.weight");
         let own = |part: &str| format!("block.{layer}.{part}");
-        if self.gguf.tensors.contains_key(&file("attn_q_norm")) {
-            return Err(Error::refused(
-                "models that normalise queries and keys are not supported",
-            ));
-        }
-        let (normed, residual) = self.norm(&own("attention_norm"), &file("attn_norm"), state)?;
-        let bias = self.attention_bias(layer)?;
-        let parts = [
-            (file("attn_q"), query),
-            (file("attn_k"), kv),
-            (file("attn_v"), kv),
-        ];
-        self.product(
-            &own("qkv"),
-            &normed,
-            &own("qkv.out"),
-            &parts,
-            hidden,
-            bias.as_deref(),
-        )?;
+        let inputs = if shape.head_norms {
+            if shape.packed {
+                return Err(Error::refused(
+                    "one tensor for queries, keys and values beside norms of their heads is not supported",
+                ));
+            }
+            let mut names = Vec::new();
+            for (part, width, heads, normed_too) in [
+                ("q", query, shape.heads, true),
+                ("k", kv, shape.kv_heads, true),
+                ("v", kv, shape.kv_heads, false),
+            ] {
+                let tensor = format!("attn_{part}");
+                if self
+                    .gguf
+                    .tensors
+                    .contains_key(&format!("blk.{layer}.{tensor}.bias"))
+                {
+                    return Err(Error::refused(
+                        "biases of attention beside norms of its heads are not supported",
+                    ));
+                }
+                let output = own(&format!("{part}.out"));
+                let parts = [Part::whole(file(&tensor), width)];
+                self.product(&own(part), normed, &output, &parts, hidden, None)?;
+                names.push(if normed_too {
+                    let weight = file(&format!("{tensor}_norm"));
+                    self.head_norm(&own(&format!("{part}_norm")), &weight, &output, heads)?
+                } else {
+                    output
+                });
+            }
+            names
+        } else {
+            let bias = self.attention_bias(layer)?;
+            let parts = if shape.packed {
+                vec![Part::whole(file("attn_qkv"), query + 2 * kv)]
+            } else {
+                vec![
+                    Part::whole(file("attn_q"), query),
+                    Part::whole(file("attn_k"), kv),
+                    Part::whole(file("attn_v"), kv),
+                ]
+            };
+            let output = own("qkv.out");
+            self.product(
+                &own("qkv"),
+                normed,
+                &output,
+                &parts,
+                hidden,
+                bias.as_deref(),
+            )?;
+            vec![output, String::new(), String::new()]
+        };
         let past = ["key", "value"].map(|part| format!("past_key_values.{layer}.{part}"));
         let present = ["key", "value"].map(|part| format!("present.{layer}.{part}"));
-        let attrs = [
+        let window = shape.window_of(layer);
+        let rotary = match (&shape.window_rope, window) {
+            (Some(_), Some(_)) => ["rotary.window.cos", "rotary.window.sin"],
+            _ => ["rotary.cos", "rotary.sin"],
+        };
+        let mut attrs = vec![
             ("num_heads", Attr::Int(shape.heads as i64)),
             ("kv_num_heads", Attr::Int(shape.kv_heads as i64)),
             ("do_rotary", Attr::Int(1)),
@@ -386,75 +535,90 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
                 Attr::Int(i64::from(shape.rotary == Rotary::Interleaved)),
             ),
         ];
+        if let Some(tokens) = window {
+            attrs.push(("local_window_size", Attr::Int(tokens as i64)));
+        }
+        if let Some(scale) = shape.attention_scale {
+            attrs.push(("scale", Attr::Float(scale)));
+        }
         self.graph.contrib(
             "GroupQueryAttention",
             &[
-                &own("qkv.out"),
-                "",
-                "",
+                &inputs[0],
+                &inputs[1],
+                &inputs[2],
                 &past[0],
                 &past[1],
                 "seqlens_k",
                 "total_sequence_length",
-                "rotary.cos",
-                "rotary.sin",
+                rotary[0],
+                rotary[1],
             ],
             &[&own("attention.out"), &present[0], &present[1]],
             &attrs,
         );
+        let output = own("output.out");
         self.product(
             &own("output"),
             &own("attention.out"),
-            &own("output.out"),
-            &[(file("attn_output"), hidden)],
+            &output,
+            &[Part::whole(file("attn_output"), hidden)],
             query,
             None,
         )?;
-        let state = State {
-            residual,
-            update: Some(own("output.out")),
+        Ok(output)
+    }
+
+    /// The gated feed-forward layer; returns the output's name.
+    fn feed_forward(&mut self, layer: usize, normed: &str) -> Result<String> {
+        let (hidden, wide) = (self.shape.hidden, self.shape.feed_forward);
+        let file = |part: &str| format!("blk.{layer}.{part}.weight");
+        let own = |part: &str| format!("block.{layer}.{part}");
+        let (gate, up) = if self.shape.packed {
+            let half = |from| Part {
+                name: file("ffn_up"),
+                from,
+                rows: wide,
+                of: 2 * wide,
+            };
+            (half(0), half(wide))
+        } else {
+            (
+                Part::whole(file("ffn_gate"), wide),
+                Part::whole(file("ffn_up"), wide),
+            )
         };
-        let (normed, residual) = self.norm(&own("ffn_norm"), &file("ffn_norm"), state)?;
         self.product(
             &own("gate"),
-            &normed,
+            normed,
             &own("gate.out"),
-            &[(file("ffn_gate"), wide)],
+            &[gate],
             hidden,
             None,
         )?;
-        self.product(
-            &own("up"),
-            &normed,
-            &own("up.out"),
-            &[(file("ffn_up"), wide)],
-            hidden,
-            None,
-        )?;
-        self.graph.contrib(
-            "QuickGelu",
-            &[&own("gate.out")],
-            &[&own("silu.out")],
-            &[("alpha", Attr::Float(1.0))],
-        );
+        self.product(&own("up"), normed, &own("up.out"), &[up], hidden, None)?;
+        let (operator, attrs) = match self.shape.activation {
+            Activation::Silu => ("QuickGelu", vec![("alpha", Attr::Float(1.0))]),
+            Activation::GeluTanh => ("FastGelu", vec![]),
+        };
+        self.graph
+            .contrib(operator, &[&own("gate.out")], &[&own("active.out")], &attrs);
         self.graph.node(
             "Mul",
-            &[&own("silu.out"), &own("up.out")],
+            &[&own("active.out"), &own("up.out")],
             &[&own("gated.out")],
             &[],
         );
+        let output = own("down.out");
         self.product(
             &own("down"),
             &own("gated.out"),
-            &own("down.out"),
-            &[(file("ffn_down"), hidden)],
+            &output,
+            &[Part::whole(file("ffn_down"), hidden)],
             wide,
             None,
         )?;
-        Ok(State {
-            residual,
-            update: Some(own("down.out")),
-        })
+        Ok(output)
     }
 
     /// The last norm, the wanted positions only, and the projection to the vocabulary.
@@ -482,7 +646,7 @@ impl<B: AsRef<[u8]> + Sync, W: Write> Writer<'_, B, W> {
             "head",
             "wanted_rows",
             "logits",
-            &[(weight.to_owned(), self.shape.vocab)],
+            &[Part::whole(weight.to_owned(), self.shape.vocab)],
             self.shape.hidden,
             None,
         )

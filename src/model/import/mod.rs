@@ -9,12 +9,12 @@
     reason = "reads the model file that the person named"
 )]
 
-mod arch;
+pub(super) mod arch;
 mod graph;
 mod quant;
 
-use super::gguf::Gguf;
-use super::manifest::{self, Manifest};
+use super::gguf::{self, Gguf};
+use super::manifest::{self, Manifest, Stored};
 use super::prepare;
 use super::runtime::Runtime;
 use super::store::{self, ModelId, Store};
@@ -26,7 +26,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// What runs, in words.
-const RUN_QUANTISATION: &str = "8-bit blocks (int8 products)";
+pub(super) const RUN_QUANTISATION: &str = "8-bit blocks (int8 products)";
 
 /// How far an import is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,26 +41,36 @@ pub enum ImportProgress {
     AlreadyThere,
 }
 
-/// Imports a GGUF file into the store and prepares it for this processor.
+/// Imports a GGUF file into the store and prepares it for this processor. `source`: how it was asked
+/// for, kept in the manifest; `wanted`: the SHA-256 it must have.
 ///
 /// # Errors
 /// Refused when the file is damaged or of a kind that isn't supported; fails when the disk is full.
 pub fn import(
     gguf: &Path,
+    source: &str,
+    wanted: Option<&str>,
     store: &Store,
     runtime: &Runtime,
     progress: &mut dyn FnMut(ImportProgress),
 ) -> Result<ModelId> {
-    let sha256 = store::hash_file(gguf, &mut |done, all| {
-        progress(ImportProgress::Hashing(done, all))
-    })?;
+    let sha256 = identity(gguf, progress)?;
+    if let Some(wanted) = wanted
+        && !wanted.eq_ignore_ascii_case(&sha256)
+    {
+        return Err(Error::refused(format!(
+            "{} is not the wanted file: its sha256 is {sha256}",
+            gguf.display()
+        ))
+        .hint("fetch it again; nothing was imported"));
+    }
     let id = ModelId::parse(&sha256)?;
     let dir = store.model_dir(&id);
     if Manifest::read(&dir).is_ok() {
         progress(ImportProgress::AlreadyThere);
     } else {
         let pending = store.pending()?;
-        convert(gguf, &sha256, pending.path(), progress)?;
+        convert(gguf, &sha256, source, pending.path(), progress)?;
         pending.publish(&dir)?;
     }
     progress(ImportProgress::Preparing);
@@ -68,9 +78,30 @@ pub fn import(
     Ok(id)
 }
 
+/// SHA-256 of a model file, hexadecimal; of a model in parts the SHA-256 of its parts' own, in order.
+pub(super) fn identity(path: &Path, progress: &mut dyn FnMut(ImportProgress)) -> Result<String> {
+    let mut hash = |path: &Path| {
+        store::hash_file(path, &mut |done, all| {
+            progress(ImportProgress::Hashing(done, all))
+        })
+    };
+    let parts = gguf::parts(path)?;
+    match parts.as_slice() {
+        [one] => hash(one),
+        parts => {
+            let mut all = Sha256::new();
+            for part in parts {
+                all.update(hash(part)?);
+            }
+            Ok(hex::encode(all.finalize()))
+        }
+    }
+}
+
 fn convert(
     path: &Path,
     sha256: &str,
+    source: &str,
     dir: &Path,
     progress: &mut dyn FnMut(ImportProgress),
 ) -> Result<()> {
@@ -95,22 +126,10 @@ fn convert(
     let manifest = Manifest {
         format: manifest::FORMAT,
         gguf_sha256: sha256.to_owned(),
-        gguf_bytes: std::fs::metadata(path)
-            .or_fail(ExitCode::InputRefused, "examine the model file")?
-            .len(),
-        name: gguf
-            .text("general.name")
-            .unwrap_or("unnamed")
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(200)
-            .collect(),
+        gguf_bytes: gguf.bytes(),
+        name: display_name(&gguf),
         architecture: shape.architecture.clone(),
-        parameters: gguf
-            .tensors
-            .values()
-            .map(|tensor| (tensor.rows() * tensor.columns()) as u64)
-            .sum(),
+        parameters: parameters(&gguf),
         file_quantisation: file_quantisation(&gguf),
         run_quantisation: RUN_QUANTISATION.to_owned(),
         trained_context: shape.trained_context as u32,
@@ -121,9 +140,45 @@ fn convert(
         graph_sha256: write_file(&dir.join(manifest::GRAPH), &graph)?,
         weights_sha256: weights.finish()?,
         tokenizer_sha256: write_file(&dir.join(manifest::TOKENIZER), &to_json(&vocabulary)?)?,
+        source: source.to_owned(),
+        storage: storage(&gguf),
     };
     write_file(&dir.join(manifest::MANIFEST), &to_json(&manifest)?)?;
     Ok(())
+}
+
+/// The publisher's name for a model, fit to be shown.
+pub(super) fn display_name<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> String {
+    let name = gguf.text("general.name").unwrap_or("unnamed");
+    name.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// Number of weights in a file.
+pub(super) fn parameters<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> u64 {
+    gguf.tensors
+        .values()
+        .map(|tensor| (tensor.rows() * tensor.columns()) as u64)
+        .sum()
+}
+
+/// How a file stores its tensors, the most bytes first.
+pub(super) fn storage<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> Vec<Stored> {
+    let mut kinds: std::collections::BTreeMap<&str, Stored> = std::collections::BTreeMap::new();
+    for tensor in gguf.tensors.values() {
+        let kind = tensor.dtype.name();
+        let stored = kinds.entry(kind).or_insert_with(|| Stored {
+            kind: kind.to_owned(),
+            tensors: 0,
+            weights: 0,
+            bytes: 0,
+        });
+        stored.tensors += 1;
+        stored.weights += (tensor.rows() * tensor.columns()) as u64;
+        stored.bytes += tensor.data_size() as u64;
+    }
+    let mut list: Vec<Stored> = kinds.into_values().collect();
+    list.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.kind.cmp(&b.kind)));
+    list
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
@@ -131,7 +186,7 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
 }
 
 /// The quantisation's usual name, from the file type number, or from the commonest tensor type.
-fn file_quantisation<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> String {
+pub(super) fn file_quantisation<B: AsRef<[u8]>>(gguf: &Gguf<B>) -> String {
     let named = match gguf.uint("general.file_type") {
         Some(0) => "F32",
         Some(1) => "F16",
@@ -201,5 +256,71 @@ impl Write for Hashing {
     }
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::tiny::Tiny;
+    use proptest::prelude::*;
+
+    /// Everything that reads a file's numbers, up to the graph, with its weights thrown away.
+    fn read_all(bytes: Vec<u8>) -> Result<()> {
+        let gguf = Gguf::parse(bytes)?;
+        let shape = arch::Shape::read(&gguf)?;
+        let vocabulary = Vocabulary::read(&gguf, shape.vocab)?;
+        Tokenizer::new(&vocabulary)?;
+        storage(&gguf);
+        graph::write(&gguf, &shape, "w", std::io::sink(), &mut |_, _| {})?;
+        Ok(())
+    }
+
+    fn small(kind: usize) -> Vec<u8> {
+        let (architecture, pre) = [
+            ("qwen2", "qwen2"),
+            ("qwen3", "qwen2"),
+            ("llama", "smollm"),
+            ("gemma3", "llama"),
+            ("phi3", "llama"),
+        ][kind];
+        let mut tiny = Tiny::new(architecture, pre);
+        tiny.layers = 1;
+        tiny.gguf()
+    }
+
+    #[test]
+    fn the_files_that_are_damaged_below_are_read_when_whole() {
+        for kind in 0..5 {
+            read_all(small(kind)).unwrap_or_else(|error| panic!("{kind}: {}", error.chain()));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn a_damaged_model_is_refused_or_read_and_never_worse(
+            kind in 0usize..5,
+            // Numbers of the header and of the directory are where lies are told.
+            changes in proptest::collection::vec((0usize..16_000, any::<u8>()), 1..6),
+            special in proptest::option::of((0usize..16_000, prop::sample::select(vec![0u64, 1, u64::MAX, 1 << 31, 1 << 40]))),
+            cut in proptest::option::of(0usize..100_000),
+        ) {
+            let mut bytes = small(kind);
+            let length = bytes.len();
+            for (at, value) in changes {
+                bytes[at % length] = value;
+            }
+            if let Some((at, value)) = special {
+                let at = at % (length - 8);
+                bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(length - cut % length);
+            }
+            if let Err(error) = read_all(bytes) {
+                prop_assert_eq!(error.exit, ExitCode::InputRefused, "{}", error.chain());
+            }
+        }
     }
 }

@@ -4,9 +4,11 @@
 //! from there). Large tensors live in a second file, referenced by offset and length.
 
 mod align;
+mod read;
 mod wire;
 
 pub use align::{Aligned, Move, align};
+pub use read::{Running, running};
 
 use wire::Message;
 
@@ -87,6 +89,16 @@ impl Graph {
     /// Adds a constant f32 tensor stored inside the model file.
     pub fn small_f32(&mut self, name: &str, values: &[f32]) {
         let mut tensor = tensor(name, Elem::F32, &[values.len() as i64]);
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        tensor.bytes(9, &bytes);
+        self.body.message(5, &tensor);
+    }
+    /// Adds a constant i64 tensor stored inside the model file.
+    pub fn small_i64(&mut self, name: &str, values: &[i64]) {
+        let mut tensor = tensor(name, Elem::I64, &[values.len() as i64]);
         let bytes: Vec<u8> = values
             .iter()
             .flat_map(|value| value.to_le_bytes())

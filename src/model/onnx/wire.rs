@@ -106,6 +106,12 @@ fn field(data: &[u8]) -> Option<(Field<'_>, &[u8])> {
     ))
 }
 
+/// The number in a whole field that holds one.
+pub(super) fn varint_of(whole: &[u8]) -> Option<u64> {
+    let (_, after) = varint(whole)?;
+    varint(after).map(|(value, _)| value)
+}
+
 fn varint(data: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0u64;
     for (at, byte) in data.iter().take(10).enumerate() {

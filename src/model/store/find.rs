@@ -8,7 +8,7 @@
     reason = "looks into other programs' stores"
 )]
 
-use super::{Known, hash_file};
+use super::hash_file;
 use std::path::{Path, PathBuf};
 
 /// Most folder entries looked at in one store.
@@ -61,27 +61,27 @@ impl Places {
 }
 
 /// The first file in `places` whose content has the wanted hash. Unreadable places are passed over.
-pub fn find_existing(known: &Known, places: &Places) -> Option<PathBuf> {
-    candidates(known, places).into_iter().find(|path| {
+pub fn find_existing(sha256: &str, bytes: u64, places: &Places) -> Option<PathBuf> {
+    candidates(sha256, places).into_iter().find(|path| {
         let right_size = path
             .metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.len() == known.bytes);
-        right_size && hash_file(path, &mut |_, _| {}).is_ok_and(|sha256| sha256 == known.sha256)
+            .is_ok_and(|meta| meta.is_file() && meta.len() == bytes);
+        right_size && hash_file(path, &mut |_, _| {}).is_ok_and(|found| found == sha256)
     })
 }
 
-fn candidates(known: &Known, places: &Places) -> Vec<PathBuf> {
+fn candidates(sha256: &str, places: &Places) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = places
         .ollama
         .iter()
-        .map(|dir| dir.join("blobs").join(format!("sha256-{}", known.sha256)))
+        .map(|dir| dir.join("blobs").join(format!("sha256-{sha256}")))
         .collect();
     for hub in &places.hub {
         let repositories = entries(hub).into_iter().filter(|path| {
             path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with("models--"))
         });
-        found.extend(repositories.map(|repository| repository.join("blobs").join(known.sha256)));
+        found.extend(repositories.map(|repository| repository.join("blobs").join(sha256)));
     }
     for root in &places.lm_studio {
         let files = entries(root)

@@ -13,10 +13,12 @@
 mod catalogue;
 mod find;
 mod pending;
+mod prune;
 
 pub use catalogue::{CATALOGUE, Known};
 pub use find::{Places, find_existing};
 pub use pending::Pending;
+pub use prune::{Leftover, leftovers};
 
 use super::manifest::Manifest;
 use super::runtime::PINNED;
@@ -211,11 +213,56 @@ impl Store {
                     "{} of model {id} was changed after its import",
                     file
                 ))
-                .hint("remove the folder and import the model again"));
+                .hint("remove the model with narrowroom model rm, and import it again"));
             }
+        }
+        for layout in self.prepared(id) {
+            super::prepare::verify(&layout)?;
         }
         Ok(())
     }
+    /// The folders of a model's prepared forms, one a kind of processor and library.
+    pub fn prepared(&self, id: &ModelId) -> Vec<PathBuf> {
+        let dir = self.model_dir(id).join(super::manifest::PREPARED);
+        let names = crate::files::names(&dir).unwrap_or_default();
+        let named = names.iter().filter(|name| !name.starts_with('.'));
+        named.map(|name| dir.join(name)).collect()
+    }
+    /// Bytes that a model takes on disk, prepared forms included.
+    pub fn bytes(&self, id: &ModelId) -> u64 {
+        directory_bytes(&self.model_dir(id))
+    }
+    /// Removes a model. What runs from it goes on running.
+    ///
+    /// # Errors
+    /// [`ExitCode::Usage`] when it can't be removed.
+    pub fn remove(&self, id: &ModelId) -> Result<()> {
+        let dir = self.model_dir(id);
+        // Under another name first, so that nobody sees half of it.
+        let aside = Pending::inside(&self.root.join("models"))?;
+        std::fs::rename(&dir, aside.path().join("removed"))
+            .or_fail(ExitCode::Usage, format!("remove {}", dir.display()))
+    }
+}
+
+/// Size of a file in bytes; 0 when it can't be told.
+pub(super) fn file_bytes(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.len())
+}
+
+/// Bytes of the files below a folder; links aren't followed.
+pub(super) fn directory_bytes(path: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => directory_bytes(&entry.path()),
+            Ok(meta) => meta.len(),
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 /// SHA-256 of a file, hexadecimal; `progress` hears bytes done and bytes in all.

@@ -43,7 +43,10 @@ fn a_model_is_found_in_each_foreign_store() {
         ..Places::default()
     };
     for places in [ollama, hub, studio] {
-        assert!(find_existing(&known, &places).is_some(), "{places:?}");
+        assert!(
+            find_existing(known.sha256, known.bytes, &places).is_some(),
+            "{places:?}"
+        );
     }
 }
 
@@ -59,7 +62,8 @@ fn a_file_with_the_right_name_and_size_and_other_content_is_not_taken() {
     );
     assert_eq!(
         find_existing(
-            &known,
+            known.sha256,
+            known.bytes,
             &Places {
                 ollama: vec![dir.path().to_owned()],
                 ..Places::default()

@@ -5,12 +5,14 @@
 //! only, from the chat template's own literals.
 
 mod bytes;
+mod pieces;
 pub mod template;
 mod vocabulary;
 
 pub use vocabulary::Vocabulary;
 
 use crate::error::{Error, Result};
+use pieces::Pieces;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
@@ -28,11 +30,23 @@ const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N
 /// The same for Llama 3: numbers in groups of up to three digits.
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// How text becomes tokens.
+enum Method {
+    Bpe {
+        bpe: Box<tokenizers::Tokenizer>,
+        /// Whether text is brought to Unicode form C first, as the model's publisher does.
+        composes: bool,
+    },
+    Pieces {
+        pieces: Pieces,
+        /// Whether a text begins with a space.
+        leading_space: bool,
+    },
+}
+
 /// A tokenizer made from a [`Vocabulary`].
 pub struct Tokenizer {
-    bpe: tokenizers::Tokenizer,
-    /// Whether text is brought to Unicode form C first, as the model's publisher does.
-    composes: bool,
+    method: Method,
     trie: TokTrie,
     control: HashMap<String, u32>,
     /// Tokens that end a reply.
@@ -50,44 +64,35 @@ impl Tokenizer {
     /// # Errors
     /// Refused when the vocabulary is inconsistent or its kind is unknown.
     pub fn new(vocabulary: &Vocabulary) -> Result<Self> {
-        let (pre, ignore_merges, composes) = pre_tokenizer(&vocabulary.pre)?;
-        let mut vocab = Vocab::default();
         let mut words = Vec::with_capacity(vocabulary.tokens.len());
         let mut control = HashMap::new();
         let mut banned = Vec::new();
         for (id, (token, kind)) in vocabulary.entries() {
-            match kind {
-                Kind::Normal => {
-                    words.push(bytes::decode(token).ok_or_else(|| {
-                        Error::refused(format!("token {id} is not made of byte-level letters"))
-                    })?);
-                    vocab.insert(token.to_owned(), id);
-                }
-                Kind::UserDefined => words.push(token.as_bytes().to_vec()),
+            words.push(match kind {
+                Kind::Normal => vocabulary.word(token).ok_or_else(|| {
+                    Error::refused(format!("token {id} is not made of byte-level letters"))
+                })?,
+                Kind::UserDefined if vocabulary.scores.is_empty() => token.as_bytes().to_vec(),
+                Kind::UserDefined => token.replace(pieces::SPACE, " ").into_bytes(),
+                Kind::Byte => vec![byte_token(token).ok_or_else(|| {
+                    Error::refused(format!("token {id} is not the name of a byte"))
+                })?],
                 Kind::Control => {
-                    words.push([&[TokTrie::SPECIAL_TOKEN_MARKER], token.as_bytes()].concat());
                     control.insert(token.to_owned(), id);
                     banned.push(id);
+                    [&[TokTrie::SPECIAL_TOKEN_MARKER], token.as_bytes()].concat()
                 }
                 Kind::Unused => {
-                    words.push(Vec::new());
                     banned.push(id);
+                    Vec::new()
                 }
-            }
+            });
         }
-        let merges: Merges = vocabulary
-            .merges
-            .iter()
-            .map(|merge| split_merge(merge))
-            .collect::<Result<_>>()?;
-        let bpe = BPE::builder()
-            .vocab_and_merges(vocab, merges)
-            .ignore_merges(ignore_merges)
-            .build();
-        let mut bpe = tokenizers::Tokenizer::new(bpe.map_err(|cause| {
-            Error::refused("its merges don't fit its vocabulary").source(cause.to_string())
-        })?);
-        bpe.with_pre_tokenizer(Some(pre));
+        let method = if vocabulary.scores.is_empty() {
+            byte_pairs(vocabulary)?
+        } else {
+            scored_pieces(vocabulary)?
+        };
         let ends = end_tokens(vocabulary, &control);
         let eos = *ends
             .first()
@@ -98,8 +103,7 @@ impl Tokenizer {
         let trie = TokTrie::from(&info, &words).with_eos_tokens(&ends);
         let bos = vocabulary.bos.filter(|_| vocabulary.add_bos);
         Ok(Self {
-            bpe,
-            composes,
+            method,
             trie,
             control,
             ends,
@@ -110,7 +114,7 @@ impl Tokenizer {
     }
     /// Tokens of a text, which is data: nothing in it becomes a control token.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        if self.composes {
+        if let Method::Bpe { composes: true, .. } = &self.method {
             let mut normal = NormalizedString::from(text);
             if NFC.normalize(&mut normal).is_ok() {
                 return self.encode_exact(normal.get());
@@ -118,12 +122,26 @@ impl Tokenizer {
         }
         self.encode_exact(text)
     }
+    /// As [`Self::encode`], for a text that begins after a control token or stands alone: some
+    /// vocabularies put a space before it.
+    pub fn encode_start(&self, text: &str) -> Vec<u32> {
+        match &self.method {
+            Method::Pieces {
+                pieces,
+                leading_space,
+            } => pieces.encode(text, *leading_space),
+            Method::Bpe { .. } => self.encode(text),
+        }
+    }
     /// As [`Self::encode`], without any Unicode normalisation: decoding gives the same bytes back.
     pub fn encode_exact(&self, text: &str) -> Vec<u32> {
-        self.bpe
-            .encode_fast(text, false)
-            .map(|encoding| encoding.get_ids().to_vec())
-            .unwrap_or_default()
+        match &self.method {
+            Method::Bpe { bpe, .. } => bpe
+                .encode_fast(text, false)
+                .map(|encoding| encoding.get_ids().to_vec())
+                .unwrap_or_default(),
+            Method::Pieces { pieces, .. } => pieces.encode(text, false),
+        }
     }
     /// The bytes of a token; none for control tokens.
     pub fn bytes(&self, token: u32) -> &[u8] {
@@ -206,6 +224,66 @@ impl toktrie::TokenizerEnv for GrammarTokens {
     }
 }
 
+/// Byte-level BPE with its merges.
+fn byte_pairs(vocabulary: &Vocabulary) -> Result<Method> {
+    let (pre, ignore_merges, composes) = pre_tokenizer(&vocabulary.pre)?;
+    let mut vocab = Vocab::default();
+    for (id, (token, kind)) in vocabulary.entries() {
+        if kind == Kind::Normal {
+            vocab.insert(token.to_owned(), id);
+        }
+    }
+    let merges: Merges = vocabulary
+        .merges
+        .iter()
+        .map(|merge| split_merge(merge))
+        .collect::<Result<_>>()?;
+    let bpe = BPE::builder()
+        .vocab_and_merges(vocab, merges)
+        .ignore_merges(ignore_merges)
+        .build();
+    let mut bpe = tokenizers::Tokenizer::new(bpe.map_err(|cause| {
+        Error::refused("its merges don't fit its vocabulary").source(cause.to_string())
+    })?);
+    bpe.with_pre_tokenizer(Some(pre));
+    Ok(Method::Bpe {
+        bpe: Box::new(bpe),
+        composes,
+    })
+}
+
+/// SentencePiece-style pairs by score. Of the tokens that a publisher added, runs of white space are
+/// matched in text; names in angle brackets are not, so that text can't become markup.
+fn scored_pieces(vocabulary: &Vocabulary) -> Result<Method> {
+    let (mut normal, mut bytes, mut runs) = (Vec::new(), HashMap::new(), Vec::new());
+    for ((id, (token, kind)), score) in vocabulary.entries().zip(&vocabulary.scores) {
+        match kind {
+            Kind::Normal => normal.push((token.to_owned(), id, *score)),
+            Kind::Byte => {
+                bytes.extend(byte_token(token).map(|byte| (byte, id)));
+            }
+            Kind::UserDefined
+                if token
+                    .chars()
+                    .all(|c| c.is_whitespace() || c == pieces::SPACE) =>
+            {
+                runs.push((token.to_owned(), id));
+            }
+            _ => {}
+        }
+    }
+    Ok(Method::Pieces {
+        pieces: Pieces::new(normal.into_iter(), &bytes, runs)?,
+        leading_space: vocabulary.leading_space,
+    })
+}
+
+/// The byte of a token such as `<0x0A>`.
+fn byte_token(token: &str) -> Option<u8> {
+    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
+    u8::from_str_radix(digits, 16).ok()
+}
+
 /// The pre-tokenizer of a kind, whether whole words skip the merges, and whether text is composed first.
 fn pre_tokenizer(kind: &str) -> Result<(PreTokenizerWrapper, bool, bool)> {
     let split = |pattern: &str| {
@@ -255,6 +333,8 @@ fn end_tokens(vocabulary: &Vocabulary, control: &HashMap<String, u32>) -> Vec<u3
         "<|endoftext|>",
         "<|eot_id|>",
         "<|end_of_text|>",
+        "<end_of_turn>",
+        "<|end|>",
         "</s>",
     ];
     let mut ends: Vec<u32> = vocabulary.eos.into_iter().collect();

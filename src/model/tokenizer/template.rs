@@ -43,7 +43,10 @@ impl Tokenizer {
         let user: String = user.iter().map(Segment::as_str).collect();
         let messages = [("system", system), ("user", &user)];
         let rendered = match &self.template {
-            Some(template) => render(template).or_else(|error| self.chatml().ok_or(error)),
+            // Some templates know no system message: its words then begin the user's.
+            Some(template) => render(template, false)
+                .or_else(|error| self.chatml().ok_or(error))
+                .or_else(|error| render(template, true).map_err(|_| error)),
             None => self.chatml().ok_or_else(|| {
                 Error::refused("the model has no chat template")
                     .hint("use an instruction-tuned model")
@@ -55,7 +58,7 @@ impl Tokenizer {
             match piece {
                 Piece::Control(id) if tokens.len() == 1 && self.bos == Some(id) => {}
                 Piece::Control(id) => tokens.push(id),
-                Piece::Text(text) => tokens.extend(self.encode(&text)),
+                Piece::Text(text) => tokens.extend(self.encode_start(&text)),
             }
         }
         Ok(tokens)
@@ -131,7 +134,7 @@ fn placeholder(index: usize) -> String {
     format!("\u{f8ff}\u{f0000}{index}\u{f0000}\u{f8ff}")
 }
 
-fn render(template: &str) -> Result<String> {
+fn render(template: &str, joined: bool) -> Result<String> {
     let refuse = |cause: minijinja::Error| {
         Error::refused("run the model's chat template")
             .source(cause.to_string())
@@ -159,10 +162,16 @@ fn render(template: &str) -> Result<String> {
             ))
         },
     );
-    let messages: Vec<_> = ["system", "user"]
-        .into_iter()
-        .enumerate()
-        .map(|(index, role)| minijinja::context! { role => role, content => placeholder(index) })
-        .collect();
+    let message =
+        |role: &str, content: String| minijinja::context! { role => role, content => content };
+    let messages = if joined {
+        let content = format!("{}\n\n{}", placeholder(0), placeholder(1));
+        vec![message("user", content)]
+    } else {
+        vec![
+            message("system", placeholder(0)),
+            message("user", placeholder(1)),
+        ]
+    };
     environment.render_str(template, minijinja::context! { messages, add_generation_prompt => true, bos_token => "", eos_token => "" }).map_err(refuse)
 }

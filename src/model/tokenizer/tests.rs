@@ -71,6 +71,26 @@ fn templates_that_lose_or_double_a_message_are_refused() {
 }
 
 #[test]
+fn a_template_without_a_system_message_gets_its_words_with_the_user_s() {
+    let template = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}<|endoftext|>{{ messages[0].content }}";
+    let gguf = Gguf::parse(tiny_gguf("qwen2", "qwen2")).unwrap();
+    let rows = gguf.tensor("token_embd.weight").unwrap().rows();
+    let mut vocabulary = Vocabulary::read(&gguf, rows).unwrap();
+    vocabulary.template = Some(template.to_owned());
+    // Without ChatML's tokens there is nothing else to fall back to.
+    for token in &mut vocabulary.tokens {
+        if token.starts_with("<|im_") {
+            *token = token.replace("im", "x");
+        }
+    }
+    let tokenizer = Tokenizer::new(&vocabulary).unwrap();
+    let tokens = tokenizer
+        .chat("be brief", &[Segment::Text("why?".to_owned())])
+        .unwrap();
+    assert_eq!(tokenizer.decode(&tokens), "be brief\n\nwhy?");
+}
+
+#[test]
 fn a_template_that_does_not_run_gives_way_to_chatml() {
     let endless =
         "{% for a in range(9999) %}{% for b in range(9999) %}{{ a * b }}{% endfor %}{% endfor %}";
@@ -83,6 +103,45 @@ fn a_template_that_does_not_run_gives_way_to_chatml() {
             .unwrap(),
         tokens
     );
+}
+
+/// A corpus of logs, YAML, languages and attempts at markup, with the ids of llama.cpp
+/// (`scripts/tokenizer-reference.py`).
+#[test]
+fn ids_are_those_of_the_reference_tokenizer() {
+    let Some(path) = std::env::var_os("NARROWROOM_TEST_MODEL") else {
+        eprintln!("NARROWROOM_TEST_MODEL is not set: the reference ids were not compared");
+        return;
+    };
+    let tokenizer = crate::model::tokenizer_of_file(path.as_ref()).unwrap();
+    let corpus: Vec<serde_json::Value> = serde_json::from_str(include_str!(
+        "../../../tests/data/tokenizer/smollm2-135m.json"
+    ))
+    .unwrap();
+    assert!(corpus.len() > 100);
+    for case in corpus {
+        let text = case["text"].as_str().unwrap();
+        let wanted: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
+        assert_eq!(tokenizer.encode_start(text), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn a_sentencepiece_style_vocabulary_reads_bytes_spaces_and_markup() {
+    let gguf = Gguf::parse(tiny_gguf("gemma3", "llama")).unwrap();
+    let rows = gguf.tensor("token_embd.weight").unwrap().rows();
+    let tokenizer = Tokenizer::new(&Vocabulary::read(&gguf, rows).unwrap()).unwrap();
+    let text = "the error\né<|im_end|>";
+    let ids = tokenizer.encode_start(text);
+    assert_eq!(tokenizer.decode(&ids), format!(" {text}"));
+    assert_eq!(tokenizer.decode(&tokenizer.encode(text)), text);
+    assert!(ids.iter().all(|id| !tokenizer.bytes(*id).is_empty()));
+    let prompt = tokenizer
+        .chat("be brief", &[Segment::Data("<|im_end|>".to_owned())])
+        .unwrap();
+    assert_eq!(prompt[0], 1, "it begins with the token that begins a text");
+    let end = tokenizer.control("<|im_end|>").unwrap();
+    assert_eq!(prompt.iter().filter(|id| **id == end).count(), 2);
 }
 
 proptest! {

@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Control,
     /// Extra text added to the vocabulary by the publisher.
     UserDefined,
+    /// One byte, in a SentencePiece-style vocabulary.
+    Byte,
     /// A row of the embedding that means nothing.
     Unused,
 }
@@ -40,6 +42,12 @@ pub struct Vocabulary {
     pub add_bos: bool,
     /// Chat template, a Jinja program.
     pub template: Option<String>,
+    /// How good each token is, in a SentencePiece-style vocabulary; empty: byte-level BPE.
+    #[serde(default)]
+    pub scores: Vec<f32>,
+    /// Whether a text begins with a space (SentencePiece-style only).
+    #[serde(default)]
+    pub leading_space: bool,
 }
 
 impl Vocabulary {
@@ -48,16 +56,18 @@ impl Vocabulary {
     /// # Errors
     /// Refused when it isn't a byte-level BPE vocabulary of exactly `rows` tokens.
     pub fn read<B: AsRef<[u8]>>(gguf: &Gguf<B>, rows: usize) -> Result<Self> {
-        match gguf.text("tokenizer.ggml.model") {
-            Some("gpt2") => {}
+        let scored = match gguf.text("tokenizer.ggml.model") {
+            Some("gpt2") => false,
+            Some("llama") => true,
             Some(other) => {
                 return Err(
-                    Error::refused(format!("tokenizer {other:?} is not supported"))
-                        .hint("supported is byte-level BPE, which GGUF calls gpt2"),
+                    Error::refused(format!("tokenizer {other:?} is not supported")).hint(
+                        "supported are byte-level BPE (gpt2 in GGUF) and SentencePiece's pairs (llama)",
+                    ),
                 );
             }
             None => return Err(Error::refused("the file has no tokenizer")),
-        }
+        };
         let texts = |key: &str| match gguf.meta.get(key) {
             Some(Value::Texts(texts)) => Ok(texts.clone()),
             _ => Err(Error::refused(format!("metadata key {key} is missing"))),
@@ -81,10 +91,30 @@ impl Vocabulary {
                 .unwrap_or("default")
                 .to_owned(),
             types,
-            merges: texts("tokenizer.ggml.merges")?,
+            merges: if scored {
+                Vec::new()
+            } else {
+                texts("tokenizer.ggml.merges")?
+            },
+            scores: match gguf.meta.get("tokenizer.ggml.scores") {
+                Some(Value::Floats(scores)) if scored => {
+                    scores.iter().map(|score| *score as f32).collect()
+                }
+                _ if scored => {
+                    return Err(Error::refused(
+                        "metadata key tokenizer.ggml.scores is missing",
+                    ));
+                }
+                _ => Vec::new(),
+            },
+            leading_space: scored
+                && gguf.meta.get("tokenizer.ggml.add_space_prefix") != Some(&Value::Bool(false)),
             bos: id("tokenizer.ggml.bos_token_id"),
             eos: id("tokenizer.ggml.eos_token_id"),
-            add_bos: gguf.meta.get("tokenizer.ggml.add_bos_token") == Some(&Value::Bool(true)),
+            add_bos: match gguf.meta.get("tokenizer.ggml.add_bos_token") {
+                Some(value) => *value == Value::Bool(true),
+                None => scored,
+            },
             template: gguf.text("tokenizer.chat_template").map(str::to_owned),
             tokens,
         };
@@ -96,6 +126,14 @@ impl Vocabulary {
         }
         vocabulary.check()?;
         Ok(vocabulary)
+    }
+    /// What kind of tokenizer it is, in words.
+    pub fn kind(&self) -> String {
+        if self.scores.is_empty() {
+            format!("byte-level BPE, cut as {}", self.pre)
+        } else {
+            "SentencePiece-style pairs, by score".to_owned()
+        }
     }
     /// Checks what the rest relies on.
     ///
@@ -109,6 +147,11 @@ impl Vocabulary {
                 self.types.len()
             )));
         }
+        if !(self.scores.is_empty() || self.scores.len() == count)
+            || self.scores.iter().any(|score| score.is_nan())
+        {
+            return Err(Error::refused("the tokens' scores are not usable"));
+        }
         match self
             .tokens
             .iter()
@@ -116,6 +159,14 @@ impl Vocabulary {
         {
             Some(id) => Err(Error::refused(format!("token {id} is empty or too long"))),
             None => Ok(()),
+        }
+    }
+    /// The bytes that a normal token's letters stand for; none when a letter is not of the alphabet.
+    pub(super) fn word(&self, token: &str) -> Option<Vec<u8>> {
+        if self.scores.is_empty() {
+            super::bytes::decode(token)
+        } else {
+            Some(token.replace(super::pieces::SPACE, " ").into_bytes())
         }
     }
     /// Each id with its letters and kind.
@@ -128,6 +179,7 @@ impl Vocabulary {
                 let kind = match kind {
                     1 => Kind::Normal,
                     4 => Kind::UserDefined,
+                    6 if !self.scores.is_empty() => Kind::Byte,
                     5 | 6 => Kind::Unused,
                     _ => Kind::Control,
                 };

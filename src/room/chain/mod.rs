@@ -8,9 +8,11 @@ mod words;
 pub use filter::InputFilter;
 
 use super::boot::Out;
-use super::protocol::{Escalation, Exchange, FromWorker, Origin, Progress, RoomJob};
+use super::protocol::{Escalation, Exchange, FromWorker, Origin, Progress, RoomJob, StepTimes};
 use crate::error::{Error, Result};
-use crate::model::{self, GenerateRequest, Generated, Grammar, Model, Segment, StopReason};
+use crate::model::{
+    self, GenerateRequest, Generated, Grammar, Model, Sampling, Segment, StopReason,
+};
 use crate::playbook::{OnFailure, Playbook, Step};
 use crate::report::{Command, Evidence};
 use crate::secrets::Masker;
@@ -64,6 +66,7 @@ pub struct Chain<'a> {
     tokens_left: u64,
     draft: String,
     notes: Vec<String>,
+    times: Vec<StepTimes>,
     seed: u64,
     /// The model ranks without the signals' strength.
     alone: bool,
@@ -96,6 +99,7 @@ impl<'a> Chain<'a> {
             tokens_left: max_tokens,
             draft: String::new(),
             notes: vec![],
+            times: vec![],
             seed: job.seed,
             alone: job.ablation.model_only,
             dry: job.ablation.render,
@@ -110,6 +114,7 @@ impl<'a> Chain<'a> {
     /// Only what the playbook says must stop the run; the rest is noted and the signals stand.
     pub fn run(&mut self, candidates: &mut [Candidate]) -> Result<()> {
         for step in &self.playbook.steps {
+            let before = self.model.stats();
             let (done, on_failure) = match step {
                 // Single lines are judged in the review of a change, not in a bundle.
                 Step::Select { .. } | Step::Judge { .. } => continue,
@@ -121,6 +126,8 @@ impl<'a> Chain<'a> {
                 Step::Draft { on_failure, .. } => (self.draft(step, candidates), on_failure),
                 Step::Write { on_failure, .. } => (self.write(step, candidates), on_failure),
             };
+            let did = self.model.stats().since(&before);
+            self.times.push(StepTimes::of(step.id(), &did));
             if let Err(error) = done {
                 match on_failure {
                     OnFailure::Stop => return Err(error),
@@ -157,9 +164,9 @@ impl<'a> Chain<'a> {
         })
     }
 
-    /// The model back, and what its steps came to.
-    pub fn finish(self) -> (Model, Vec<String>) {
-        (self.model, self.notes)
+    /// The model back, what its steps came to, and what they took.
+    pub fn finish(self) -> (Model, Vec<String>, Vec<StepTimes>) {
+        (self.model, self.notes, self.times)
     }
 
     #[expect(
@@ -175,6 +182,7 @@ impl<'a> Chain<'a> {
         grammar: Option<&Grammar>,
         max_tokens: u32,
         max_seconds: u64,
+        sampling: Sampling,
         result: &str,
     ) -> Result<Generated> {
         if self.dry {
@@ -205,8 +213,9 @@ impl<'a> Chain<'a> {
             grammar,
             max_tokens: max_tokens as usize,
             deadline: Some(started + Duration::from_secs(max_seconds)),
-            temperature: 0.0,
-            stream: 0,
+            sampling,
+            // A second attempt is another draw.
+            stream: u64::from(attempt - 1),
             stop: &[],
         };
         let out = &mut *self.out;

@@ -18,6 +18,7 @@ impl Chain<'_> {
             prompt,
             max_tokens,
             max_seconds,
+            sampling,
             ..
         } = step
         else {
@@ -44,6 +45,7 @@ impl Chain<'_> {
             None,
             *max_tokens,
             *max_seconds,
+            *sampling,
             "kept as a draft, never shown",
         )?;
         self.draft = if self.dry {
@@ -62,6 +64,7 @@ impl Chain<'_> {
             max_chars,
             max_tokens,
             max_seconds,
+            sampling,
             ..
         } = step
         else {
@@ -133,6 +136,7 @@ impl Chain<'_> {
                 Some(&grammar),
                 *max_tokens,
                 *max_seconds,
+                *sampling,
                 "checked by the same rules as the verifier's",
             )?;
             if self.dry {

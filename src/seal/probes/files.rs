@@ -131,15 +131,28 @@ fn outside(scene: &Scene) -> Vec<Probe> {
             move || open(&not_granted, OFlags::RDONLY),
         ),
     ];
+    // Landlock does not look at stat: only the empty root hides these.
+    for (name, path) in [
+        ("stat-proc", "/proc/self"),
+        ("stat-etc", "/etc"),
+        ("stat-dev", "/dev"),
+    ] {
+        let (hidden, by) = (libc::ENOENT, &[MountNamespace]);
+        probes.push(probe(name, format!("stat {path}"), by, hidden, move || {
+            rustix::fs::statat(CWD, path, AtFlags::empty()).map(drop)
+        }));
+    }
     if scene.own_root {
-        // Landlock does not look at stat: only the empty root hides these.
-        for (name, path) in [
-            ("stat-proc", "/proc/self"),
-            ("stat-etc", "/etc"),
-            ("stat-dev", "/dev"),
+        // A link of /proc leads to what a descriptor has open, whatever its path.
+        for (name, path, flags) in [
+            ("open-descriptor", "/proc/self/fd/0", OFlags::RDONLY),
+            ("open-memory", "/proc/self/mem", OFlags::RDWR),
+            ("open-shared-memory", "/dev/shm", OFlags::DIRECTORY),
         ] {
-            probes.push(probe(name, format!("stat {path}"), by, gone, move || {
-                rustix::fs::statat(CWD, path, AtFlags::empty()).map(drop)
+            probes.push(probe(name, format!("open {path}"), by, gone, move || {
+                let flags = flags | OFlags::CLOEXEC;
+                let resolve = ResolveFlags::empty();
+                rustix::fs::openat2(CWD, path, flags, Mode::empty(), resolve).map(drop)
             }));
         }
         let create_in_root = || create(Path::new("/").join(NAME).as_path(), open2);

@@ -6,17 +6,21 @@
 //! It also knows how an open kernel answers, so that [`super::controls`] can show that the denial
 //! comes from the seal.
 
+mod descriptors;
 mod early;
 mod files;
+mod first;
 mod kernel;
 mod memory;
 mod network;
 mod plain;
 mod processes;
 
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use super::enter::Entered;
+use super::outside::Outside;
 use super::plan::{Layer, Zone};
 use super::proof::{ProbeReport, ProbeThread, Stage};
 use super::sys::{Errno, errno_name};
@@ -124,6 +128,14 @@ pub(super) struct Scene {
     pub pids: (u32, u32),
     /// ABI of Landlock, 0 if there is none.
     pub landlock_abi: u32,
+    /// What was laid outside of the namespaces.
+    pub outside: Outside,
+    /// Whether the process has a user namespace of its own.
+    pub own_users: bool,
+    /// A descriptor that was open before the seal and was not granted.
+    pub inherited_fd: RawFd,
+    /// The limit of open descriptors.
+    pub open_files: u64,
 }
 
 impl Scene {
@@ -149,6 +161,10 @@ impl Scene {
             // The parent is outside of the process-id namespace; 0 names our own group.
             pids: (entered.pid, 0),
             landlock_abi: entered.landlock_abi,
+            outside: entered.laid,
+            own_users: entered.own_users,
+            inherited_fd: entered.canary_fd,
+            open_files: entered.plan.limits.open_files,
         }
     }
 }
@@ -156,7 +172,8 @@ impl Scene {
 /// Every probe of a stage in this scene.
 pub(super) fn list(scene: &Scene, stage: Stage) -> Vec<Probe> {
     let mut probes = network::probes();
-    probes.extend(processes::probes());
+    probes.extend(processes::probes(scene));
+    probes.extend(descriptors::probes(scene));
     probes.extend(kernel::probes());
     probes.extend(memory::probes(scene));
     probes.extend(plain::probes(scene));
@@ -193,6 +210,11 @@ pub(super) fn none_ran(probes: &[Probe], thread: ProbeThread) -> Vec<ProbeReport
         .collect()
 }
 
+/// The probes of the namespaces; to be run before anything is closed.
+pub(super) fn first(scene: &Scene) -> Vec<Probe> {
+    first::probes(scene)
+}
+
 /// The probes that show a layer which the allow-list will hide; to be run just before it.
 pub(super) fn early(scene: &Scene) -> Vec<Probe> {
     early::probes(scene)
@@ -211,6 +233,13 @@ mod tests {
             not_granted: "/outside/canary".into(),
             pids: (1, 0),
             landlock_abi: 7,
+            outside: Outside {
+                pid: 1000,
+                shared: crate::seal::outside::Shared::NoneHere,
+            },
+            own_users: true,
+            inherited_fd: 200,
+            open_files: 256,
         }
     }
 
@@ -218,7 +247,9 @@ mod tests {
     fn names_are_unique_and_every_probe_expects_and_attempts_something() {
         for zone in Zone::ALL {
             for stage in [Stage::Closed, Stage::Narrowed] {
-                let probes = list(&scene(zone), stage);
+                let mut probes = list(&scene(zone), stage);
+                probes.extend(first(&scene(zone)));
+                probes.extend(early(&scene(zone)));
                 let names: std::collections::BTreeSet<_> =
                     probes.iter().map(|p| p.name.as_str()).collect();
                 assert_eq!(names.len(), probes.len());

@@ -1,10 +1,10 @@
 //! Probes that would start a process.
 
-use super::{Outcome, Probe};
+use super::{Outcome, Probe, Scene};
 use crate::seal::plan::Layer;
 use crate::seal::sys;
 
-pub(super) fn probes() -> Vec<Probe> {
+pub(super) fn probes(scene: &Scene) -> Vec<Probe> {
     let probe = |name: &str, attempt: &str, run: fn() -> Outcome| Probe {
         name: name.to_owned(),
         attempt: attempt.to_owned(),
@@ -13,14 +13,29 @@ pub(super) fn probes() -> Vec<Probe> {
         open: vec![],
         run: Box::new(run),
     };
-    vec![
+    let mut probes = vec![
         probe("fork", "clone(SIGCHLD), a process of its own", || {
             clone_process(0)
         }),
         probe("clone-user", "clone(CLONE_NEWUSER | SIGCHLD)", || {
             clone_process(libc::CLONE_NEWUSER as usize)
         }),
-    ]
+    ];
+    // In the zone that may have threads, the second one of the proof shows that this one can be met.
+    if !scene.zone.may_start_threads() {
+        probes.push(probe(
+            "thread",
+            "start a second thread",
+            || match std::thread::Builder::new().spawn(|| {}) {
+                Ok(thread) => {
+                    let _ = thread.join();
+                    Outcome::Answer(super::SUCCESS)
+                }
+                Err(error) => Outcome::Answer(error.raw_os_error().unwrap_or(libc::EIO)),
+            },
+        ));
+    }
+    probes
 }
 
 /// A copy of this process that ends at once.

@@ -158,6 +158,8 @@ impl<'t> Host<'t> {
             let top = rel.split('/').next().unwrap_or_default();
             let is_command = match top {
                 "sos_commands" | "insights_commands" => true,
+                // An inspection report's folder `sys/` holds outputs; the kernel's own holds folders only.
+                "sys" if rel.matches('/').count() == 1 => true,
                 "var" | "etc" | "proc" | "sys" | "usr" | "run" | "lib" | "boot" | "opt"
                 | "cluster-resources" => false,
                 _ => rel.matches('/').count() < 3,

@@ -11,7 +11,8 @@ const MAX_HOSTS: usize = 16;
 
 /// The folders of the hosts in the bundle: "" or ending in `/`.
 pub fn roots(tree: &Tree) -> Vec<String> {
-    const MARKS: [&str; 19] = [
+    const MARKS: [&str; 20] = [
+        "snap.microk8s.daemon-",
         "systemlogs/",
         "journald/",
         "host_service_logs/",
@@ -77,4 +78,45 @@ pub fn roots(tree: &Tree) -> Vec<String> {
         }
     }
     kept
+}
+
+/// Whether a bundle without a known layout was collected on a host: outputs of several of the commands, or
+/// several of the files, that only a host has.
+pub fn is_host(tree: &Tree) -> bool {
+    const OF_HOSTS: [&str; 22] = [
+        "dmesg",
+        "journal",
+        "journalctl",
+        "syslog",
+        "messages",
+        "df",
+        "free",
+        "uptime",
+        "lsblk",
+        "mount",
+        "meminfo",
+        "ps",
+        "uname",
+        "sysctl",
+        "systemctl",
+        "ip",
+        "lscpu",
+        "lspci",
+        "os-release",
+        "packages",
+        "netstat",
+        "vmstat",
+    ];
+    const ENOUGH: usize = 5;
+    let found: BTreeSet<&str> = tree
+        .files()
+        .filter_map(|entry| {
+            let name = entry.path.name();
+            OF_HOSTS.into_iter().find(|word| {
+                name.strip_prefix(word)
+                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+            })
+        })
+        .collect();
+    found.len() >= ENOUGH
 }

@@ -333,6 +333,11 @@ struct File<'a> {
     tries: Vec<u32>,
 }
 
+/// Whether a file of a host is syslog, journal or the like.
+pub fn is_system_log(rel: &str, entry: &Entry) -> bool {
+    classify(rel, entry) == Some(Class::System)
+}
+
 /// Which rules a file is for; `None` for what is no log.
 fn classify(rel: &str, entry: &Entry) -> Option<Class> {
     let name = entry.path.name();
@@ -348,6 +353,7 @@ fn classify(rel: &str, entry: &Entry) -> Option<Class> {
     ]
     .iter()
     .any(|p| rel.starts_with(p))
+        && rel != "sys/dmesg"
     {
         return None;
     }

@@ -15,6 +15,7 @@ mod rules;
 use crate::bundle::Tree;
 use crate::signals::Partial;
 use facts::Host;
+pub use layout::is_host;
 
 /// Looks for faults of the operating system in every host of the bundle. `ticket` is the customer's
 /// wording, if there is one. Empty for bundles without a host.
@@ -250,6 +251,7 @@ mod tests {
             include_str!("detect/sockets.rs"),
             include_str!("detect/time.rs"),
             include_str!("detect/units.rs"),
+            include_str!("detect/upgrades.rs"),
         ];
         let named = regex::Regex::new(r#"Draft::cause\(\s*"([^"]+)",\s*"([^"]+)""#).unwrap();
         for found in sources.iter().flat_map(|s| named.captures_iter(s)) {

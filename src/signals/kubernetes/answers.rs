@@ -152,6 +152,18 @@ fn of_tool(ctx: &Ctx, answer: &Answer) {
         "drain" => "kubectl drain",
         _ => "the tool",
     };
+    let budget = (slug == "pdb-blocks-eviction")
+        .then(|| budget_of(ctx, &answer.words))
+        .flatten();
+    let meaning = match budget {
+        Some(budget) => format!(
+            "the pod disruption budget {} ({}, {} disruptions allowed) forbids the eviction",
+            full_name(&budget.ns, &budget.name),
+            budget.demand,
+            budget.allowed
+        ),
+        None => meaning.to_owned(),
+    };
     let title = format!(
         "{}{of}: {meaning}: {}",
         kind.to_lowercase(),
@@ -164,8 +176,29 @@ fn of_tool(ctx: &Ctx, answer: &Answer) {
     };
     let draft = draft
         .says(title, format!("{meaning}. {tool} answers: {words}"))
-        .show(ctx.quote(answer.src, &answer.words));
+        .show(ctx.quote(answer.src, &answer.words))
+        .show(budget.and_then(|budget| ctx.quote(budget.src, &budget.name)));
     ctx.emit(draft);
+}
+
+/// The budget without room in the namespace that `kubectl drain` names: the one that the pod's name
+/// begins with, or the only one.
+fn budget_of<'c>(ctx: &Ctx<'c>, words: &str) -> Option<&'c Budget> {
+    let ns = words.split("-n \"").nth(1)?.split('"').next()?;
+    let pod = quoted(words);
+    let full: Vec<&Budget> = ctx
+        .cluster
+        .budgets
+        .iter()
+        .filter(|budget| budget.allowed == 0 && budget.ns == ns)
+        .collect();
+    match full.as_slice() {
+        [one] => Some(one),
+        many => many
+            .iter()
+            .copied()
+            .find(|budget| pod.starts_with(&budget.name)),
+    }
 }
 
 /// The first quoted plain name in `text`.

@@ -12,7 +12,11 @@ use super::model::*;
 use super::numbers::{self, About};
 use super::observe::Seen;
 use super::words;
+use crate::bundle::Entry;
+use aho_corasick::AhoCorasick;
+use regex::Regex;
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
 /// Longest log scanned, in lines; the end of longer ones.
 const MAX_LINES: usize = 400_000;
@@ -21,6 +25,34 @@ const MAX_SHAPES: usize = 400;
 
 /// Different harmless lines remembered per log, so that they are judged once.
 const MAX_QUIET: usize = 20_000;
+
+/// Lines of a log that belong to the program's start: settings are read there, not changed.
+const STARTUP_LINES: u32 = 20;
+/// Changes remembered per log.
+const MAX_CHANGES: usize = 50;
+
+/// Words that a line about a change of the program's state has.
+static CHANGE_HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build([
+            "flag",
+            "toggle",
+            "config",
+            "setting",
+            "feature",
+            "migration",
+        ])
+        .ok()
+});
+/// A switch that was turned while the program ran.
+static CHANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:feature[ _-]?flags?|flags?|toggles?|config(?:uration)?|settings?|feature)\b.{0,80}(?:\b(?:changed|switched|toggled|enabled|disabled|updated|reloaded|turned (?:on|off)|activated)\b|->|→)|(?:changed|switched|toggled|enabled|disabled|turned (?:on|off)|activated) (?:feature|flag|toggle)").ok()
+});
+/// The head of a stack trace.
+static RAISED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^\s*(?:Caused by: )?(?P<what>(?:[A-Za-z_$][\w$]*\.)*[A-Z][\w$]*(?:Exception|Error|Panic)\b(?::.*)?)$").ok()
+});
 
 /// A message and where it occurs.
 struct Shape {
@@ -59,6 +91,7 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
     let mut quiet: HashSet<String> = HashSet::new();
     let (mut total, mut last_content) = (0usize, 0u32);
     let mut seen = Seen::default();
+    let mut changes: Vec<(u32, String)> = Vec::new();
     let _ = ctx.tree.for_each_line(&entry, |number, line| {
         if number < log.first || number > log.last {
             return number <= log.last;
@@ -69,6 +102,14 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         total += 1;
         let at = u32::try_from(number).unwrap_or(u32::MAX);
         last_content = at;
+        if changes.len() < MAX_CHANGES
+            && CHANGE_HINTS
+                .as_ref()
+                .is_some_and(|hints| hints.is_match(line))
+            && CHANGE.as_ref().is_some_and(|regex| regex.is_match(line))
+        {
+            changes.push((at, line.to_owned()));
+        }
         let counts = line.contains('/') || super::observe::may_count(line);
         let matters = words::may_matter(line);
         if !counts && !matters {
@@ -233,15 +274,41 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         } else {
             words.headline.clone()
         };
+        let raised = raised_below(ctx, &entry, words);
+        // What ran well for a while and fails from a change on, fails because of it.
+        let change = changes
+            .iter()
+            .rev()
+            .find(|(line, _)| *line < shape.first && *line > STARTUP_LINES);
+        let (mut title, mut more) = (cut(&words.text, 120), String::new());
+        if let Some((_, what)) = &raised {
+            title = format!("{} — {}", cut(what, 110), cut(&words.text, 80));
+            more = format!(" It raises {}.", cut(what, 200));
+        }
+        if let Some((_, line)) = change {
+            more.push_str(&format!(
+                " It is first seen after this change: {}",
+                cut(&lastwords::clean(line), 200)
+            ));
+        }
         let mut draft = Draft::cause(slug, kind, &log.ns, name, score)
             .says(
-                format!("{who}: {} — {}", headline, cut(&words.text, 120)),
+                format!("{who}: {headline} — {title}"),
                 format!(
-                    "{who}: {headline}. Its log says{times}: {}",
+                    "{who}: {headline}. Its log says{times}: {}.{more}",
                     cut(&words.text, 300)
                 ),
             )
             .show(ctx.quote(words.src, &words.text))
+            .show(raised.and_then(|(src, what)| ctx.quote(src, &what)))
+            .show(change.and_then(|(line, text)| {
+                let src = Src {
+                    file: log.file,
+                    line: *line,
+                    column: 0,
+                };
+                ctx.quote(src, text)
+            }))
             .show(ctx.quote(shape.last_src, ""))
             .entity("container", &log.container)
             .entity("dependency", &words.what);
@@ -250,6 +317,31 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         }
         ctx.emit(draft);
     }
+}
+
+/// The exception that the lines below an error name, when the error itself names none.
+fn raised_below(ctx: &Ctx, entry: &Entry, words: &Words) -> Option<(Src, String)> {
+    const BELOW: u32 = 3;
+    if words.text.contains("Exception") || words.text.contains("Error:") {
+        return None;
+    }
+    let from = words.src.line;
+    let mut found = None;
+    let _ = ctx.tree.for_each_line(entry, |number, line| {
+        let at = u32::try_from(number).unwrap_or(u32::MAX);
+        if at > from
+            && let Some(captures) = RAISED.as_ref().and_then(|regex| regex.captures(line))
+        {
+            let src = Src {
+                line: at,
+                ..words.src
+            };
+            found = Some((src, captures["what"].to_owned()));
+            return false;
+        }
+        at < from + BELOW
+    });
+    found
 }
 
 #[cfg(test)]

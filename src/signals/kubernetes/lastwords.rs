@@ -73,8 +73,22 @@ pub fn clean(line: &str) -> String {
         }
         out.push(if c.is_control() { ' ' } else { c });
     }
-    // Progress meters and the like put the message after a carriage return.
-    out.trim().trim_start_matches("\"data\": \"").to_owned()
+    let out = out.trim().trim_start_matches("\"data\": \"");
+    after_meter(out).to_owned()
+}
+
+/// What follows curl's progress meter: it ends without a line break, so that the error stands behind its figures.
+fn after_meter(line: &str) -> &str {
+    match line.find("curl: (") {
+        Some(at)
+            if line[..at]
+                .chars()
+                .all(|c| c.is_ascii_digit() || " \t-:.%kMG".contains(c)) =>
+        {
+            &line[at..]
+        }
+        _ => line,
+    }
 }
 
 /// The last `TAIL` lines with content, with their numbers.

@@ -29,7 +29,7 @@ pub fn is_maybe_log(rel: &str, kind: FileKind) -> bool {
 }
 
 /// Makes a [`Log`] of each file and matches it to a pod and container. `host_report`: the bundle is
-/// about a host, whose other logs are not those of containers.
+/// about a host, whose other logs are not those of containers. A journal or syslog is a host's in any bundle.
 pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_report: bool) {
     for (id, rel) in files {
         let Some(path) = cluster.files.get(*id as usize).cloned() else {
@@ -86,9 +86,15 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
         }
         log.empty = true;
         let mut refusal = None;
+        let mut of_host = false;
+        let unknown = !is_container_place && cluster.pod(&log.ns, &log.pod).is_none();
         let _ = tree.for_each_line(entry, |number, line| {
             if !has_content(line) {
                 return number < 2_000;
+            }
+            of_host = unknown && log.empty && is_syslog_line(line);
+            if of_host {
+                return false;
             }
             if log.empty && is_refusal(line) {
                 refusal = Some(Loc::new(
@@ -104,11 +110,67 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
             log.empty = false;
             false
         });
+        if of_host {
+            continue;
+        }
         if log.empty {
             log.collection_error = refusal;
         }
         cluster.logs.push(log);
     }
+}
+
+/// `Nov  4 09:29:34 node sshd[85]: …`, `2024-03-19T10:32:01.160446+01:00 node kernel: …`, `-- Logs begin at …`:
+/// what syslog and the journal of a host write. A container's output names neither its host nor a program.
+pub fn is_syslog_line(line: &str) -> bool {
+    if line.starts_with("-- Logs begin at ") || line.starts_with("-- Journal begins at ") {
+        return true;
+    }
+    let words: Vec<&str> = line.split_whitespace().take(5).collect();
+    let is_clock = |word: &str| {
+        word.len() >= 8
+            && word.split(':').count() == 3
+            && word.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let at = match words[..] {
+        [month, day, clock, ..]
+            if month.len() == 3
+                && month.starts_with(|c: char| c.is_ascii_uppercase())
+                && day.len() <= 2
+                && day.bytes().all(|b| b.is_ascii_digit())
+                && is_clock(clock) =>
+        {
+            3
+        }
+        [stamp, ..]
+            if stamp.len() > 20 && stamp.get(10..11) == Some("T") && stamp.contains(':') =>
+        {
+            1
+        }
+        _ => return false,
+    };
+    let (Some(host), Some(tag)) = (words.get(at), words.get(at + 1)) else {
+        return false;
+    };
+    let name = |text: &str| {
+        text.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@' | b'/' | b'(' | b')')
+        })
+    };
+    let Some(tag) = tag.strip_suffix(':') else {
+        return false;
+    };
+    let (program, pid) = tag
+        .strip_suffix(']')
+        .and_then(|tag| tag.split_once('['))
+        .map_or((tag, None), |(program, pid)| (program, Some(pid)));
+    name(host)
+        && !program.is_empty()
+        && name(program)
+        && match pid {
+            Some(pid) => !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit()),
+            None => matches!(program, "kernel" | "systemd" | "sudo" | "su" | "rsyslogd"),
+        }
 }
 
 /// The path of the log that a collector could not fetch, when `rel` is the file in which it says so:
@@ -416,5 +478,27 @@ mod tests {
             strip_runtime("2025-05-29 plain line"),
             "2025-05-29 plain line"
         );
+    }
+
+    #[test]
+    fn a_hosts_journal_is_no_containers_output() {
+        for line in [
+            "Nov  4 09:29:34 edge-7 sshd[858531]: Accepted publickey for op from 10.0.0.9 port 5 ssh2",
+            "2024-03-19T10:32:01.160446+01:00 db-1 systemd[1]: Started Session 7743 of User op.",
+            "Sep 17 18:40:30 node1 shop.daemon-web[9911]: time=\"x\" level=info msg=\"Starting\"",
+            "-- Logs begin at Mon 2024-01-01 00:00:00 UTC. --",
+            "Feb 10 10:00:00 node1 kernel: [9.000001] x",
+        ] {
+            assert!(is_syslog_line(line), "{line}");
+        }
+        for line in [
+            "2024-01-02T10:00:00.123Z stderr F panic: boom",
+            "2024-01-02T10:00:00.123456Z web server: cannot start",
+            "Jan 02 10:00:00 ERROR shop: cannot connect",
+            "I0917 18:11:11.9    4411 server.go:412] x",
+            "2024-01-02 10:00:00 web[7]: x",
+        ] {
+            assert!(!is_syslog_line(line), "{line}");
+        }
     }
 }

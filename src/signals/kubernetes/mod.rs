@@ -16,9 +16,11 @@ mod cpu;
 mod custom;
 mod describe;
 mod emit;
+mod environment;
 mod lag;
 mod lastwords;
 mod logs;
+mod mesh;
 mod model;
 mod network;
 mod nodes;
@@ -59,8 +61,8 @@ const NARROW_FILES: usize = 20;
 /// Finds the faults of the cluster that the bundle is about. `ticket`: the customer's words, else
 /// those of `ticket.txt` in the bundle.
 pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
-    let host_report = matches!(profile.name, Name::Sosreport | Name::Supportconfig);
     let reading = read::read(tree, profile);
+    let host_report = is_host_report(tree, profile, &reading.cluster);
     let ticket = ticket
         .map(str::to_owned)
         .or_else(|| own_ticket(tree))
@@ -74,6 +76,8 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     nodes::detect(&ctx);
     network::detect(&ctx);
     workloads::detect(&ctx);
+    environment::detect(&ctx);
+    mesh::detect(&ctx);
     control::detect(&ctx);
     answers::detect(&ctx);
     traces::detect(&ctx);
@@ -82,6 +86,16 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     let mut partial = rank::settle(ctx, &ticket, host_report);
     partial.not_examined.extend(reading.not_examined);
     partial
+}
+
+/// Whether the bundle is about a host: its logs then are those of the host's programs. A folder without a
+/// layout is one when it holds several of a host's files and no pod.
+fn is_host_report(tree: &Tree, profile: &Profile, cluster: &model::Cluster) -> bool {
+    match profile.name {
+        Name::Sosreport | Name::Supportconfig => true,
+        Name::Plain => cluster.pods.is_empty() && super::host::is_host(tree),
+        _ => false,
+    }
 }
 
 /// The customer's words inside the bundle.

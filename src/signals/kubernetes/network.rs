@@ -339,6 +339,26 @@ fn ingress_class(ctx: &Ctx, ingress: &Ingress) {
     ctx.emit(draft);
 }
 
+/// The host that a program was calling: a stack trace that ends in a time-out is headed by a line that
+/// names it.
+fn called_before(ctx: &Ctx, line: &crate::report::Evidence) -> Option<String> {
+    static HOST: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\b[a-z0-9][a-z0-9-]*\.[a-z0-9][a-z0-9-]*\.svc(?:\.[a-z0-9.-]+)?(?::\d+)?").ok()
+    });
+    const BEFORE: u64 = 12;
+    let entry = ctx.tree.find(&line.path)?;
+    let mut found = None;
+    let _ = ctx.tree.for_each_line(entry, |number, text| {
+        let number = number as u64;
+        let near = number + BEFORE >= line.line_start && number <= line.line_end;
+        if near && let Some(host) = HOST.as_ref().and_then(|regex| regex.find(text)) {
+            found = Some(host.as_str().to_owned());
+        }
+        number < line.line_end
+    });
+    found
+}
+
 /// Connections that time out and a policy that would drop just those packets.
 fn dropped(ctx: &Ctx) -> Vec<Src> {
     let waits: Vec<(String, String, String, crate::report::Evidence)> = ctx
@@ -382,6 +402,10 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
         .collect();
     let mut told = Vec::new();
     for (ns, pod_name, what, line) in waits {
+        let what = match what.is_empty() {
+            true => called_before(ctx, &line).unwrap_or_default(),
+            false => what,
+        };
         let host = what.split(':').next().unwrap_or_default();
         let from = ctx.cluster.pod(&ns, &pod_name);
         // The service that is called: by its name in the host, or by its address.
@@ -429,7 +453,11 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
                 }
                 (Some(list), _) => !list.is_empty() && pod_name.is_empty(),
             };
-            let holds_back = policy.denies_egress
+            // What is not known to be inside may be outside, so a peer must be known to be elsewhere.
+            let leaves = !host.is_empty()
+                && (service.is_some_and(|service| service.ns != ns)
+                    || service.is_none() && !by_ns.is_empty() && by_ns != ns);
+            let holds_back = (policy.denies_egress || policy.confines_egress && leaves)
                 && policy.ns == ns
                 && from.is_none_or(|pod| {
                     policy.selector.is_empty() || selects(&policy.selector, &pod.labels)
@@ -444,7 +472,11 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
                 format!("pods with {}", pairs(&policy.selector))
             };
             let way = if holds_back {
-                "lets no connection out of"
+                if policy.denies_egress {
+                    "blocks egress: it lets no connection out of"
+                } else {
+                    "blocks egress: it lets nothing but DNS leave the namespace of"
+                }
             } else {
                 "does not let its connections in to"
             };

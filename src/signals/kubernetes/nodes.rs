@@ -3,6 +3,8 @@
 use super::emit::{Ctx, Draft, cut, one_line};
 use super::model::*;
 use super::time::show;
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// Every node.
 pub fn detect(ctx: &Ctx) {
@@ -170,12 +172,83 @@ fn conditions(ctx: &Ctx, node: &Node) {
             continue;
         };
         let message = cut(&one_line(&condition.message.v), 240);
-        let draft = Draft::cause(slug, "Node", "", &node.name, 0.88)
-            .says(format!("{who} {words}"), format!("{who} {words}: {message}. The kubelet evicts pods and takes no new ones while this lasts."))
+        let eater = matches!(kind, "DiskPressure" | "MemoryPressure")
+            .then(|| heaviest(ctx))
+            .flatten();
+        let (mut title, mut used) = (format!("{who} {words}"), String::new());
+        if let Some(eater) = &eater {
+            title = format!(
+                "{title}: container {} of pod {} used {}",
+                eater.container,
+                full_name(&eater.note.ns, &eater.note.name),
+                eater.amount
+            );
+            used = format!(
+                " When it evicted pod {}, its container {} was using {}, far more than the others.",
+                full_name(&eater.note.ns, &eater.note.name),
+                eater.container,
+                eater.amount
+            );
+        }
+        let mut draft = Draft::cause(slug, "Node", "", &node.name, 0.88)
+            .says(title, format!("{who} {words}: {message}. The kubelet evicts pods and takes no new ones while this lasts.{used}"))
             .show(ctx.quote(if condition.message.v.is_empty() { condition.status.src } else { condition.message.src }, &condition.message.v))
             .show(ctx.quote_loc(&condition.status));
+        if let Some(eater) = &eater {
+            draft = draft.show(ctx.quote(eater.note.src, &eater.note.message));
+        }
         ctx.emit(draft);
     }
+}
+
+/// The container that used most when the kubelet evicted pods.
+struct Eater<'a> {
+    container: String,
+    amount: String,
+    note: &'a Note,
+}
+
+/// The container that used at least a gibibyte, and more than four times what any other evicted one did.
+fn heaviest<'a>(ctx: &Ctx<'a>) -> Option<Eater<'a>> {
+    static USING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r"[Cc]ontainer (?P<container>[\w.-]+) was using (?P<amount>\d+)(?P<unit>[KMG]i)?",
+        )
+        .ok()
+    });
+    const GIB: u64 = 1 << 30;
+    let mut found: Vec<(u64, String, String, &Note)> = Vec::new();
+    for note in &ctx.cluster.notes {
+        let Some(captures) = USING
+            .as_ref()
+            .and_then(|regex| regex.captures(&note.message))
+        else {
+            continue;
+        };
+        let unit = captures.name("unit").map_or("", |unit| unit.as_str());
+        let shift = match unit {
+            "Ki" => 10,
+            "Mi" => 20,
+            "Gi" => 30,
+            _ => 0,
+        };
+        let Ok(amount) = captures["amount"].parse::<u64>() else {
+            continue;
+        };
+        let name = captures["container"].to_owned();
+        let words = format!("{amount}{unit}");
+        if !found.iter().any(|(_, known, ..)| *known == name) {
+            found.push((amount.saturating_mul(1 << shift), name, words, note));
+        }
+    }
+    found.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let second = found.get(1).map_or(0, |(bytes, ..)| *bytes);
+    let (bytes, container, amount, note) = found.into_iter().next()?;
+    (bytes >= GIB && bytes / 4 > second).then_some(Eater {
+        container,
+        amount,
+        note,
+    })
 }
 
 /// Minor number of `v1.29.3`.

@@ -38,6 +38,7 @@ pub fn classify<'n>(note: &'n Note) -> Option<(&'static Rule, Captures<'n>)> {
             note.reason.as_str(),
             "ExternalProvisioning"
                 | "Killing"
+                | "JobAlreadyActive"
                 | "Preempted"
                 | "TaintManagerEviction"
                 | "FailedBinding"

@@ -23,8 +23,15 @@ static ANSWER: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Collects the answers of a file; returns how many there were. `page`: a describe page, where indented
-/// words are somebody else's.
-pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)], page: bool) -> usize {
+/// words are somebody else's. `log`: the file may be an application's, so that only words count which
+/// nobody but one tool says.
+pub fn read(
+    cluster: &mut Cluster,
+    file: u32,
+    lines: &[(u32, &str)],
+    page: bool,
+    log: bool,
+) -> usize {
     if lines.len() > MAX_LINES {
         return 0;
     }
@@ -44,6 +51,9 @@ pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)], page: bool)
             .find(|tool| captures.name(tool).is_some())
             .copied()
             .unwrap_or("tool");
+        if log && tool != "drain" {
+            continue;
+        }
         // The words may go on in the next line (`is invalid:` and a list).
         let bare = line.trim();
         let bare = bare
@@ -91,7 +101,7 @@ mod tests {
             .map(|(n, line)| (n as u32 + 1, line))
             .collect();
         let mut cluster = Cluster::default();
-        read(&mut cluster, 0, &lines, false);
+        read(&mut cluster, 0, &lines, false, false);
         cluster
             .answers
             .into_iter()

@@ -53,6 +53,13 @@ pub const PATTERNS: &[Pattern] = &[
         "a bucket, topic, queue, index or collection it uses does not exist{}",
         r#"NoSuchBucket|NoSuchKey|BucketNotFound|QueueDoesNotExist|NonExistentQueue|AWS\.SimpleQueueService|UNKNOWN_TOPIC_OR_PARTITION|UnknownTopicOrPartition|This server does not host this topic|(?:topic|queue|exchange|bucket|index|collection|stream|keyspace|vhost|container registry)\s+["'`\[]?(?P<what>[\w./-]+)["'`\]]?\s+(?:not found|does(?:n't| not) exist|is missing|was not found|unknown|not present)|no (?:queue|exchange|vhost|such index|such topic) ["'`]?(?P<what2>[\w./-]+)?|index_not_found_exception|(?:unknown|missing|no such) (?:topic|queue|bucket|index|exchange)s?:? ["'`]?(?P<what3>[\w./-]+)?|NOT_FOUND - no (?:queue|exchange) '(?P<what4>[^']+)'"#,
     ),
+    // One record that cannot be read stops its partition: everything behind it waits.
+    p(
+        "message-undecodable",
+        0.95,
+        "a message cannot be decoded and holds up what is behind it{}",
+        r"RecordDeserializationException|Unknown magic byte|(?:error|failed|failure|unable|cannot|could not|can't) (?:to )?(?:de-?serializ|decod|unmarshal|pars)\w*.{0,60}\b(?:message|record|event|payload|key/value|partition|avro|protobuf|envelope)\b|poison (?:pill|message|record)|\bSerializationException\b.{0,80}(?:deserializ|magic|schema|avro|protobuf)|Could not find (?:class|schema).{0,60}(?:reading|deserializ)",
+    ),
     p(
         "message-broker-trouble",
         0.84,

@@ -1,7 +1,76 @@
 //! Failing probes: is the probe wrong, or the application?
 
 use super::emit::{Ctx, Draft, cut, one_line};
+use super::lastwords;
 use super::model::*;
+use regex::Regex;
+use std::sync::LazyLock;
+
+static LISTENS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:listening|listens?|started|serving|bound|running|exposed|available|server)\b.{0,60}?(?:\bports?(?:\(s\))?[ :=]*|:)(?P<port>80|443|\d{4,5})\b").ok()
+});
+
+/// The port that a container's log says it listens on, when it never names the one that is asked.
+fn listens_elsewhere(
+    ctx: &Ctx,
+    pod: &Pod,
+    container: &Container,
+    asked: i64,
+) -> Option<(i64, Src, String)> {
+    let regex = LISTENS.as_ref()?;
+    let mut found = None;
+    for log in &ctx.cluster.logs {
+        if log.empty || log.previous || !lastwords::belongs(log, pod, &container.name) {
+            continue;
+        }
+        for (line, text) in lastwords::tail(ctx, log) {
+            let Some(port) = regex
+                .captures(&text)
+                .and_then(|captures| captures["port"].parse::<i64>().ok())
+            else {
+                continue;
+            };
+            if port == asked {
+                return None;
+            }
+            let src = Src {
+                file: log.file,
+                line,
+                column: 0,
+            };
+            found.get_or_insert((port, src, text));
+        }
+    }
+    found
+}
+
+/// The last line of a container that was killed before it said that it listens, and that has no startup
+/// probe to wait for it.
+fn still_starting(ctx: &Ctx, pod: &Pod, container: &Container) -> Option<(Src, String)> {
+    const START_LINES: usize = 200;
+    if container.probes.iter().any(|probe| probe.kind == "startup") {
+        return None;
+    }
+    let log = ctx
+        .cluster
+        .logs
+        .iter()
+        .find(|log| !log.empty && lastwords::belongs(log, pod, &container.name))?;
+    let lines = lastwords::tail(ctx, log);
+    let listens = |text: &str| {
+        LISTENS.as_ref().is_some_and(|regex| regex.is_match(text)) && !text.contains("initialized")
+    };
+    if lines.len() > START_LINES || lines.iter().any(|(_, text)| listens(text)) {
+        return None;
+    }
+    let (line, text) = lines.into_iter().next_back()?;
+    let src = Src {
+        file: log.file,
+        line,
+        column: 0,
+    };
+    Some((src, text))
+}
 
 /// Sharpens a probe's signal with the container's ports and the probe's answer.
 pub fn refine(ctx: &Ctx, mut draft: Draft, ns: &str, name: &str, note: &Note) -> Draft {
@@ -64,6 +133,21 @@ pub fn refine(ctx: &Ctx, mut draft: Draft, ns: &str, name: &str, note: &Note) ->
             .max(if pod.is_ready() { 0.3 } else { 0.88 });
         draft.signal.cause = "probe-port-mismatch".into();
         draft.signal.detector = "k8s.probe-port-mismatch".into();
+    } else if let Some((port, src, words)) = number
+        .filter(|_| refused)
+        .and_then(|asked| listens_elsewhere(ctx, pod, container, asked))
+    {
+        draft = draft.says(
+            format!("{who}: {kind} probe asks port {}, but the program listens on port {port}", probe.port),
+            format!("{who}: the {kind} probe ({}) asks port {} and is refused; the program says that it listens on port {port}: {}. {}", one_line(&probe.text.v), probe.port, cut(&one_line(&words), 160), cut(&one_line(&note.message), 200)),
+        )
+        .show(ctx.quote(src, &words));
+        draft.signal.strength = draft
+            .signal
+            .strength
+            .max(if pod.is_ready() { 0.3 } else { 0.88 });
+        draft.signal.cause = "probe-port-mismatch".into();
+        draft.signal.detector = "k8s.probe-port-mismatch".into();
     } else if note.message.contains("statuscode: 404") {
         draft = draft.says(
             format!("{who}: {kind} probe gets 404, its path does not exist: {}", cut(&one_line(&probe.text.v), 80)),
@@ -74,17 +158,28 @@ pub fn refine(ctx: &Ctx, mut draft: Draft, ns: &str, name: &str, note: &Note) ->
             .strength
             .max(if pod.is_ready() { 0.3 } else { 0.84 });
     } else if !pod.is_ready() && kind != "readiness" && container.restarts.v > 0 {
-        draft = draft.says(
-            format!(
-                "{who} is restarted by its {kind} probe: {}",
-                cut(&words, 120)
+        let starting = (kind == "liveness" && refused)
+            .then(|| still_starting(ctx, pod, container))
+            .flatten();
+        draft = match starting {
+            Some((src, line)) => draft
+                .says(
+                    format!("{who} is restarted by its liveness probe while it is still starting: {}", cut(&words, 100)),
+                    format!("{who} needs longer to start than its liveness probe ({}) allows and has no startup probe: the kubelet restarted it {} times before it listened. Its log ends with: {}. {words}", one_line(&probe.text.v), container.restarts.v, cut(&one_line(&line), 160)),
+                )
+                .show(ctx.quote(src, &line)),
+            None => draft.says(
+                format!(
+                    "{who} is restarted by its {kind} probe: {}",
+                    cut(&words, 120)
+                ),
+                format!(
+                    "{who} fails its {kind} probe ({}) and the kubelet restarted it {} times. {words}",
+                    one_line(&probe.text.v),
+                    container.restarts.v
+                ),
             ),
-            format!(
-                "{who} fails its {kind} probe ({}) and the kubelet restarted it {} times. {words}",
-                one_line(&probe.text.v),
-                container.restarts.v
-            ),
-        );
+        };
         draft.signal.strength = draft.signal.strength.max(0.8);
     }
     draft

@@ -49,7 +49,63 @@ pub fn settle(ctx: Ctx, ticket: &str, host_report: bool) -> Partial {
         }
     }
     replicas(&mut partial.signals);
+    waited_for(&mut partial.signals);
     partial
+}
+
+/// Causes that say no more than that something else did not answer.
+const WAITS: [&str; 6] = [
+    "dependency-timeout",
+    "workload-dependency-unreachable",
+    "connection-lost",
+    "application-slow",
+    "application-server-errors",
+    "application-error",
+];
+/// A program whose own log says what is wrong counts as waited for from this strength on.
+const SAYS_WHY_FROM: f64 = 0.3;
+
+/// A program that waits for another names it; when that one's own log says what is wrong with it, that is
+/// the root: it goes above everything that waits for it, along chains of services.
+fn waited_for(signals: &mut [Signal]) {
+    const CHAIN: usize = 4;
+    for _ in 0..CHAIN {
+        let mut raised = false;
+        for waiting in 0..signals.len() {
+            if !WAITS.contains(&signals[waiting].cause.as_str()) {
+                continue;
+            }
+            let own = app_of(&signals[waiting].subject.name).to_owned();
+            let said: String = signals[waiting]
+                .evidence
+                .iter()
+                .map(|evidence| evidence.quote.to_lowercase() + "\n")
+                .collect();
+            let ceiling = signals[waiting].strength;
+            for root in 0..signals.len() {
+                let (app, signal) = (app_of(&signals[root].subject.name), &signals[root]);
+                if root == waiting
+                    || signal.subject.kind != "Pod"
+                    || signal.role != Role::Cause
+                    || signal.strength < SAYS_WHY_FROM
+                    || signal.strength > ceiling
+                    || app.len() < 4
+                    || app == own
+                    || own.contains(app)
+                    || !super::emit::contains_word(&said, &app.to_lowercase())
+                {
+                    continue;
+                }
+                signals[root].strength = (ceiling + 0.05).min(0.9);
+                signals[waiting].strength = (ceiling - 0.08).max(0.05);
+                raised = true;
+                break;
+            }
+        }
+        if !raised {
+            break;
+        }
+    }
 }
 
 /// 2: the ticket names the subject or its application; 1: its namespace; 0: neither.

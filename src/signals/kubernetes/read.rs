@@ -36,6 +36,7 @@ pub fn read(tree: &Tree, profile: &Profile) -> Reading {
         parsed: 0,
         broken: Vec::new(),
         skipped: 0,
+        first_skipped: None,
     };
     // Details first, then tables: a row completes a pod whose page or object was read.
     for entry in tree.files() {
@@ -46,10 +47,11 @@ pub fn read(tree: &Tree, profile: &Profile) -> Reading {
         log_files,
         broken,
         skipped,
+        first_skipped,
         ..
     } = reader;
     settle_namespaces(&mut reading.cluster);
-    let host_report = matches!(profile.name, Name::Sosreport | Name::Supportconfig);
+    let host_report = super::is_host_report(tree, profile, &reading.cluster);
     logs::attach(tree, &mut reading.cluster, &log_files, host_report);
     let clock = reading.cluster.clock;
     for note in &mut reading.cluster.notes {
@@ -64,8 +66,19 @@ pub fn read(tree: &Tree, profile: &Profile) -> Reading {
     }
     if skipped > 0 {
         reading.not_examined.push(NotExamined {
-            what: format!("{skipped} files of Kubernetes objects"),
-            why: "over the limit of parsed bytes or too large to parse".into(),
+            what: format!(
+                "{} as Kubernetes objects{}",
+                first_skipped.unwrap_or_default(),
+                match skipped - 1 {
+                    0 => String::new(),
+                    more => format!(" and {more} more files"),
+                }
+            ),
+            why: format!(
+                "a file over {} MiB, or all together over {} MiB, is searched but not parsed",
+                crate::bundle::tree::MAX_TEXT_BYTES >> 20,
+                MAX_PARSED_BYTES >> 20
+            ),
         });
     }
     reading
@@ -79,6 +92,7 @@ struct Reader<'a> {
     parsed: u64,
     broken: Vec<(String, String)>,
     skipped: usize,
+    first_skipped: Option<String>,
 }
 
 impl Reader<'_> {
@@ -107,9 +121,10 @@ impl Reader<'_> {
         if read.is_err() || head.is_empty() {
             return;
         }
+        // People put the command or query that gave it above a piece of JSON.
         let first = head
             .iter()
-            .find(|line| !line.trim().is_empty())
+            .find(|line| !line.trim().is_empty() && !is_caption(line))
             .map(|line| line.trim_start().to_owned())
             .unwrap_or_default();
         let looks_json = (first.starts_with('{') || first.starts_with('['))
@@ -239,7 +254,8 @@ impl Reader<'_> {
         let Some(text) = self.budgeted(entry) else {
             return;
         };
-        let doc = match parse_json(text.as_str()) {
+        let (caption, body) = without_caption(text.as_str());
+        let doc = match parse_json(&body) {
             Ok(doc) => doc,
             Err(why) => {
                 self.broken.push((
@@ -256,7 +272,7 @@ impl Reader<'_> {
         } else if is_trace {
             traces::read_traces(cluster, id, &doc);
         } else if is_query {
-            let words = rel.to_ascii_lowercase();
+            let words = format!("{rel} {caption}").to_ascii_lowercase();
             traces::read_series(cluster, id, &doc, &words);
         } else if is_lag {
             lag::read_json(cluster, id, &doc);
@@ -289,6 +305,8 @@ impl Reader<'_> {
         self.parsed += entry.bytes;
         if self.parsed > MAX_PARSED_BYTES || entry.bytes > crate::bundle::tree::MAX_TEXT_BYTES {
             self.skipped += 1;
+            self.first_skipped
+                .get_or_insert_with(|| entry.path.to_string());
             return None;
         }
         self.tree.text(entry).ok().flatten()
@@ -368,8 +386,8 @@ impl Reader<'_> {
                     .any(|key| line.starts_with(key))
             });
         let of_host = matches!(self.profile.name, Name::Sosreport | Name::Supportconfig);
-        if !is_log_place && !of_host {
-            outputs::read(&mut self.reading.cluster, id, &lines, is_page);
+        if !of_host {
+            outputs::read(&mut self.reading.cluster, id, &lines, is_page, is_log_place);
         }
         if is_page && describe::read(&mut self.reading.cluster, id, &lines) {
             return;
@@ -393,6 +411,34 @@ fn crate_head(lines: &[(u32, &str)]) -> bool {
             && words.contains(&"NAME")
             && (words.contains(&"READY") || words.contains(&"STATUS") || words.contains(&"AGE"))
     })
+}
+
+/// Whether a line above JSON is a remark or the command or query that gave it.
+fn is_caption(line: &str) -> bool {
+    let line = line.trim_start();
+    ["#", "$ ", "//", "> "]
+        .iter()
+        .any(|sign| line.starts_with(sign))
+}
+
+/// What stands above a piece of JSON, and the text with that blanked, so that places stay.
+fn without_caption(text: &str) -> (String, std::borrow::Cow<'_, str>) {
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        if !line.trim().is_empty() && !is_caption(line) {
+            break;
+        }
+        end += line.len();
+    }
+    let (above, rest) = text.split_at(end);
+    if above.trim().is_empty() {
+        return (String::new(), text.into());
+    }
+    let blank: String = above
+        .chars()
+        .map(|c| if c == '\n' { '\n' } else { ' ' })
+        .collect();
+    (above.trim().to_owned(), (blank + rest).into())
 }
 
 fn is_log_line(line: &str) -> bool {

@@ -389,6 +389,18 @@ fn emit(
     if slug == "scheduling-unbound-volume" {
         draft.signal.strength = draft.signal.strength.min(0.66);
     }
+    // A node under pressure takes no pods: its pressure is the cause, the pod that waits the symptom.
+    if ["disk-pressure", "memory-pressure", "pid-pressure"]
+        .iter()
+        .any(|taint| message.v.contains(taint))
+        && ctx.cluster.nodes.iter().any(|node| {
+            node.conditions
+                .iter()
+                .any(|c| c.kind.ends_with("Pressure") && c.status.v == "True")
+        })
+    {
+        draft.signal.strength = draft.signal.strength.min(0.74);
+    }
     let words = cut(&one_line(&message.v), 300);
     draft = draft
         .says(

@@ -184,6 +184,26 @@ fn row(
     if name.is_empty() {
         return false;
     }
+    if has("ALLOWED DISRUPTIONS") {
+        if let Some(allowed) = number(cell("ALLOWED DISRUPTIONS")) {
+            let demand = [
+                ("MIN AVAILABLE", "minAvailable"),
+                ("MAX UNAVAILABLE", "maxUnavailable"),
+            ]
+            .iter()
+            .find(|(column, _)| !matches!(cell(column), "" | "N/A"))
+            .map(|(column, key)| format!("{key} {}", cell(column)))
+            .unwrap_or_default();
+            cluster.budgets.push(Budget {
+                ns: ns.clone(),
+                name: name.to_owned(),
+                src,
+                allowed: allowed.into(),
+                demand,
+            });
+        }
+        return true;
+    }
     if has("CPU(cores)") || has("MEMORY(bytes)") {
         let kind = if has("CPU%") || has("CPU(%)") {
             "Node"

@@ -165,6 +165,8 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
         include_str!("answers.rs"),
         include_str!("traces.rs"),
         include_str!("lag.rs"),
+        include_str!("mesh.rs"),
+        include_str!("environment.rs"),
     ];
     for slug in &slugs {
         assert!(
@@ -1396,4 +1398,174 @@ fn a_policy_without_dns_explains_unanswered_lookups() {
             partial.signals
         );
     }
+}
+
+#[test]
+fn a_probe_that_asks_another_port_than_the_program_listens_on() {
+    let container = format!(
+        "{NOT_STARTED}    Readiness:      http-get http://:8080/healthz delay=5s timeout=1s period=10s #success=1 #failure=3\n"
+    );
+    let events = "  Warning  Unhealthy  10s (x90 over 15m)  kubelet  Readiness probe failed: Get \"http://10.244.1.18:8080/healthz\": dial tcp 10.244.1.18:8080: connect: connection refused\n";
+    let page = page("Running", &container, NOT_READY, events);
+    let log = "{\"level\":\"info\",\"msg\":\"HTTP server listening\",\"addr\":\":9090\"}\n";
+    finds(
+        &[
+            ("describe_pod_web-0_shop.txt", &page),
+            ("logs/shop/web-0.log", log),
+        ],
+        "probe-port-mismatch",
+        "9090",
+    );
+    let same = log.replace("9090", "8080");
+    let partial = run(&[
+        ("describe_pod_web-0_shop.txt", &page),
+        ("logs/shop/web-0.log", &same),
+    ]);
+    assert!(
+        partial
+            .signals
+            .iter()
+            .all(|s| s.cause != "probe-port-mismatch")
+    );
+}
+
+const NOT_STARTED: &str = "    State:          Running\n      Started:      Tue, 12 Aug 2025 05:45:22 +0200\n    Ready:          False\n    Restart Count:  0\n";
+
+#[test]
+fn what_a_service_waits_for_stands_above_it() {
+    let waits = "2025-06-12T11:16:32Z WARN orders-cache did not answer within 30000 ms: request timed out\n".repeat(5);
+    let root = "2025-06-12T11:16:31Z ERROR POST https://api.example.test/v2/rates: 429 Too Many Requests, rate limit exceeded, retry in 20 s\n".repeat(5);
+    finds(
+        &[
+            ("logs/shop/checkout-api-6vlcmtdpk-frr2l.log", &waits),
+            ("logs/shop/orders-cache-l5wlnmmhw-pvgj9.log", &root),
+        ],
+        "dependency-rate-limited",
+        "orders-cache",
+    );
+}
+
+#[test]
+fn a_budget_that_forbids_a_drain_is_named() {
+    let drain = "evicting pod lic/licensing-l49cf-8lm4m\nerror when evicting pods/\"licensing-l49cf-8lm4m\" -n \"lic\" (will retry after 5s): Cannot evict pod as it would violate the pod's disruption budget.\n";
+    let budgets = "NAMESPACE   NAME        MIN AVAILABLE   MAX UNAVAILABLE   ALLOWED DISRUPTIONS   AGE\nlic         licensing   1               N/A               0                     88d\nlic         gateway     N/A             1                 1                     40d\n";
+    finds(
+        &[("upgrade/drain_n3.log", drain), ("get_pdb_-A.txt", budgets)],
+        "pdb-blocks-eviction",
+        "lic/licensing",
+    );
+    quiet(&[("get_pdb_-A.txt", budgets)]);
+}
+
+#[test]
+fn an_egress_policy_that_keeps_connections_inside() {
+    let policy = |to: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: keep-in\n  namespace: shop\nspec:\n  podSelector: {{}}\n  policyTypes:\n  - Egress\n  egress:\n  - ports:\n    - port: 53\n      protocol: UDP\n  - to:\n    - {to}\n"
+        )
+    };
+    let log = "2025-06-12T11:16:32Z ERROR reading stock from stock-db.data.svc.cluster.local:5432\njava.sql.SQLException: no connection\nCaused by: java.net.SocketTimeoutException: Connect timed out\n".repeat(4);
+    let inside = policy("podSelector: {}");
+    finds(
+        &[("p.yaml", &inside), ("logs/shop/web-0.log", &log)],
+        "networkpolicy-blocks",
+        "egress",
+    );
+    let open = policy("namespaceSelector: {}");
+    let partial = run(&[("p.yaml", &open), ("logs/shop/web-0.log", &log)]);
+    assert!(
+        partial
+            .signals
+            .iter()
+            .all(|s| s.cause != "networkpolicy-blocks")
+    );
+}
+
+#[test]
+fn a_change_before_the_first_failure_and_the_exception_below_it_are_told() {
+    let ordinary = "2025-06-12T10:23:31Z INFO POST /quotes 200 engine=classic\n".repeat(30);
+    let fails = "2025-06-12T11:16:32Z ERROR Unhandled failure for POST /quotes\njava.lang.NullPointerException: profile is null\n\tat com.example.Tax.apply(Tax.java:87)\n".repeat(6);
+    let log = format!(
+        "{ordinary}2025-06-12T10:45:00Z INFO Flag configuration changed: new-engine variant off -> on\n{ordinary}{fails}"
+    );
+    let partial = run(&[("logs/shop/web-0.log", &log)]);
+    let top = first(&partial);
+    assert!(
+        top.statement.contains("new-engine variant off"),
+        "{}",
+        top.statement
+    );
+    assert!(top.title.contains("NullPointerException"), "{}", top.title);
+    let at_start = format!(
+        "2025-06-12T10:45:00Z INFO Flag configuration changed: new-engine variant off -> on\n{ordinary}{fails}"
+    );
+    let partial = run(&[("logs/shop/web-0.log", &at_start)]);
+    assert!(!first(&partial).statement.contains("new-engine"));
+}
+
+#[test]
+fn a_cron_job_that_waits_for_a_hanging_run() {
+    let events = "NAMESPACE   LAST SEEN   TYPE     REASON             OBJECT             MESSAGE\nfin         5h          Normal   JobAlreadyActive   cronjob/nightly    Not starting job because prior execution is running and concurrency policy is Forbid\n";
+    finds(
+        &[("get_events_-A.txt", events)],
+        "cronjob-blocked-by-running-job",
+        "nightly",
+    );
+}
+
+#[test]
+fn a_subset_of_the_mesh_that_no_pod_belongs_to() {
+    let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata:\n  name: web\n  namespace: shop\nspec:\n  host: web\n  subsets:\n  - name: v2\n    labels:\n      version: v2\n";
+    let pod = |version: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web-0\n  namespace: shop\n  labels:\n    app: web\n    version: {version}\nspec:\n  containers:\n  - name: main\nstatus:\n  phase: Running\n"
+        )
+    };
+    finds(
+        &[("r.yaml", rule), ("p.yaml", &pod("v2.0.1"))],
+        "mesh-subset-without-pods",
+        "version=v2",
+    );
+    quiet(&[("r.yaml", rule), ("p.yaml", &pod("v2"))]);
+}
+
+#[test]
+fn production_that_calls_staging() {
+    let pod = |ns: &str, phase: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: crm-0\n  namespace: {ns}\nspec:\n  containers:\n  - name: main\n    env:\n    - name: DB_HOST\n      value: crm-db.crm-staging.svc.cluster.local\nstatus:\n  phase: {phase}\n  containerStatuses:\n  - name: main\n    ready: false\n    restartCount: 9\n    state:\n      waiting:\n        reason: CrashLoopBackOff\n"
+        )
+    };
+    finds(
+        &[("p.yaml", &pod("crm-prod", "Running"))],
+        "config-of-other-environment",
+        "crm-staging",
+    );
+    let partial = run(&[("p.yaml", &pod("crm-staging", "Running"))]);
+    assert!(
+        partial
+            .signals
+            .iter()
+            .all(|s| s.cause != "config-of-other-environment")
+    );
+}
+
+#[test]
+fn a_message_that_cannot_be_decoded_is_above_the_lag_it_makes() {
+    let lag = "GROUP      TOPIC   PARTITION  CURRENT-OFFSET  LOG-END-OFFSET  LAG    CONSUMER-ID   HOST   CLIENT-ID\nprojector  orders  3          184467          235810          51343  c-1           /1     c\n";
+    let log = "2025-06-12T11:16:32Z ERROR org.apache.kafka.common.errors.RecordDeserializationException: Error deserializing key/value for partition orders-3 at offset 184467\n".repeat(9);
+    finds(
+        &[
+            ("lag.txt", lag),
+            ("logs/shop/projector-7f9c-x2x4z.log", &log),
+        ],
+        "message-undecodable",
+        "184467",
+    );
+}
+
+#[test]
+fn a_query_above_its_json_is_read() {
+    let text = "# query: rate(container_cpu_cfs_throttled_periods_total[5m]) / rate(container_cpu_cfs_periods_total[5m])\n{\"status\": \"success\", \"data\": {\"resultType\": \"vector\", \"result\": [\n  {\"metric\": {\"container\": \"web\", \"namespace\": \"shop\", \"pod\": \"web-0\"}, \"value\": [1717063800.0, \"0.93\"]}]}}\n";
+    finds(&[("prometheus/ratio.json", text)], "cpu-throttled", "web-0");
 }

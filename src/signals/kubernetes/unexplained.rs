@@ -145,8 +145,14 @@ fn asked_but_well(ctx: &Ctx) {
         return;
     }
     let named = |pod: &&Pod| ctx.in_ticket(&pod.name) || ctx.in_ticket(pod.app());
+    // Customers say "the queue" and "announcing", not the names of workloads.
+    let any_named = ctx.cluster.pods.iter().any(|pod| named(&pod));
+    let meant = |pod: &&Pod| match any_named {
+        true => named(pod),
+        false => is_meant(&ctx.ticket, pod.app()),
+    };
     let mut seen = std::collections::BTreeSet::new();
-    for pod in ctx.cluster.pods.iter().filter(named) {
+    for pod in ctx.cluster.pods.iter().filter(meant) {
         let has_log = ctx
             .cluster
             .logs
@@ -170,6 +176,63 @@ fn asked_but_well(ctx: &Ctx) {
             None,
         );
     }
+}
+
+/// What customers call a thing, and parts of the names of programs that are one.
+const COMMON_NAMES: &[(&[&str], &[&str])] = &[
+    (
+        &["queue", "queues", "message", "messages", "broker"],
+        &["rabbit", "kafka", "nats", "activemq", "artemis", "pulsar"],
+    ),
+    (
+        &["database", "databases", "db", "sql"],
+        &[
+            "postgres",
+            "mysql",
+            "mariadb",
+            "mongo",
+            "cockroach",
+            "oracle",
+        ],
+    ),
+    (
+        &["cache", "session", "sessions"],
+        &["redis", "memcache", "valkey"],
+    ),
+    (&["mail", "mails", "email", "emails"], &["mail", "smtp"]),
+    (&["search", "index"], &["elastic", "opensearch", "solr"]),
+    (
+        &["login", "logins", "sso"],
+        &["keycloak", "auth", "oidc", "dex"],
+    ),
+];
+
+/// Whether the ticket speaks of this application without its name: by what such programs are called, or
+/// by another form of a word of its name.
+fn is_meant(ticket: &str, app: &str) -> bool {
+    const STEM: usize = 6;
+    let app = app.to_lowercase();
+    let words = || {
+        ticket
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+    };
+    let called = COMMON_NAMES.iter().any(|(said, programs)| {
+        programs.iter().any(|program| app.contains(program))
+            && words().any(|word| said.contains(&word))
+    });
+    let alike = |part: &str, word: &str| {
+        let same = part
+            .chars()
+            .zip(word.chars())
+            .take_while(|(a, b)| a == b)
+            .count();
+        same >= STEM && same + 2 >= part.chars().count()
+    };
+    called
+        || app
+            .split('-')
+            .any(|part| words().any(|word| alike(part, word)))
 }
 
 /// A table's row that already says OOMKilled.
@@ -331,6 +394,25 @@ fn row_only_events(ctx: &Ctx) {
                 Some(words) => emit_words(ctx, &pod, None, &words, true),
                 None => ask_for(ctx, &pod, &note.container, "pod-crash-loop"),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_meant;
+
+    #[test]
+    fn what_customers_call_things() {
+        for (ticket, app, meant) in [
+            ("the queue is stuck", "rabbitmq", true),
+            ("parcels are not announced", "announce-consumer", true),
+            ("the database is slow", "orders-postgres", true),
+            ("the database is slow", "web", false),
+            ("are the pods fine?", "rabbitmq", false),
+            ("parcels are late", "park-service", false),
+        ] {
+            assert_eq!(is_meant(ticket, app), meant, "{ticket} {app}");
         }
     }
 }

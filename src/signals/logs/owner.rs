@@ -111,7 +111,8 @@ pub fn daemon_of(rel: &str, component: &str) -> String {
     let shared = ["syslog", "messages", "daemon.log", "user.log"]
         .iter()
         .any(|word| lower.starts_with(word))
-        || lower.contains("journalctl");
+        || lower.contains("journalctl")
+        || ["journal.txt", "journal.log", "journal"].contains(&lower.as_str());
     if shared {
         if !component.is_empty() {
             return component.to_ascii_lowercase();
@@ -181,6 +182,7 @@ mod tests {
         );
         assert_eq!(daemon_of("var/log/ceph/ceph-osd.3.log.1", ""), "ceph-osd.3");
         assert_eq!(daemon_of("var/log/syslog", "mysqld"), "mysqld");
+        assert_eq!(daemon_of("node/journal.txt", "mysqld"), "mysqld");
         assert_eq!(daemon_of("var/log/apache2/error.log", ""), "apache2/error");
         assert_eq!(
             daemon_of("sos_commands/x/journalctl_--no-pager_--unit_haproxy", ""),

@@ -57,7 +57,7 @@ pub const RULES: &[Rule] = &[
         scope: JUJU,
         needs: &["hook \"", "hook failed", "failed: exit status"],
         pattern: r"hook \x22(?P<hook>[^\x22]+)\x22 \([^)]*\) failed: (?P<why>[^\r\n]+)|hook (?:failed|\x22(?P<h>[^\x22]+)\x22 failed): ?(?P<w>[^\r\n]*)",
-        near: r"\w+(?:Error|Exception): |ERROR",
+        near: r"\w+(?:Error|Exception): |ERROR|logger\.go:\d+\s+(?:E: |Err:|error: |fatal: |\s*Could not |[^\r\n]{0,80}(?:refused|denied|timed out|No such file|not found|has no installation candidate))",
         cleared_by: r"ran \x22[^\x22]+\x22 hook",
         strength: 0.66,
         persistent: 0.76,

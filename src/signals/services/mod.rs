@@ -20,8 +20,13 @@ mod octavia;
 mod openstack;
 mod ovn;
 mod ovs;
+mod platforms;
 mod rabbitmq;
+mod repositories;
+mod resolving;
+mod starting;
 mod state_ceph;
+mod state_ceph_crush;
 mod state_ceph_osd;
 mod state_cluster;
 mod state_config;
@@ -30,6 +35,7 @@ mod state_net;
 mod state_nova;
 mod state_ovs;
 mod state_ovs_ports;
+mod state_postgres;
 mod state_rabbitmq;
 mod state_rabbitmq_nodes;
 mod stores;
@@ -54,6 +60,10 @@ const TABLES: &[&[rule::Rule]] = &[
     stores::RULES,
     juju::RULES,
     infra::RULES,
+    platforms::RULES,
+    repositories::RULES,
+    resolving::RULES,
+    starting::RULES,
 ];
 
 /// Finds faults of services by their logs, status outputs and configuration.
@@ -69,6 +79,8 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         state_cluster::detect(tree),
         state_config::detect(tree),
         state_ceph_osd::detect(tree),
+        state_ceph_crush::detect(tree),
+        state_postgres::detect(tree),
         state_rabbitmq_nodes::detect(tree),
         state_ovs_ports::detect(tree),
         state_net::detect(tree),
@@ -154,6 +166,8 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
         state_cluster::IDS,
         state_config::IDS,
         state_ceph_osd::IDS,
+        state_ceph_crush::IDS,
+        state_postgres::IDS,
         state_rabbitmq_nodes::IDS,
         state_ovs_ports::IDS,
         state_net::IDS,

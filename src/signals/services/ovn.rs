@@ -60,7 +60,7 @@ pub const RULES: &[Rule] = &[
         kind: "Logical port",
         subject: "{port}",
         title: "OVN port {port} is claimed again and again by this chassis ({count} times): it flaps",
-        statement: "ovn-controller claimed logical port {port} {count} times{span}: the port (gateway router port if cr-lrp) flaps between chassis {from} {to}, usually because BFD between gateways fails or two chassis have the same port.",
+        statement: "ovn-controller claimed logical port {port} {count} times{span}: the port (gateway router port if cr-lrp) flaps between chassis, usually because BFD between gateways fails or two chassis have the same port.",
         yes: &[
             "2022-02-17T04:35:34.947Z|1044240|binding|INFO|Claiming lport cr-lrp-31f4fa6a-04cf for this chassis.",
             "2024-01-01T00:00:00.1Z|1|binding|INFO|Changing chassis for lport abc from c1 to c2.",

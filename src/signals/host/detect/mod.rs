@@ -8,7 +8,9 @@ mod cpu;
 mod disk;
 mod filesystems;
 mod hardware;
+mod history;
 mod interfaces;
+mod lastwords;
 mod limits;
 mod load;
 mod memory;
@@ -24,6 +26,7 @@ mod sockets;
 mod ticket;
 mod time;
 mod units;
+mod upgrades;
 
 use super::facts::Host;
 use super::logs::Hits;
@@ -49,6 +52,7 @@ pub fn run(host: &Host, hits: &Hits, out: &mut Partial) {
     time::detect(host, out);
     certificates::detect(host, out);
     packages::detect(host, out);
+    upgrades::detect(host, out);
     config::detect(host, hits, out);
     security::detect(host, hits, out);
     reboots::detect(host, out);

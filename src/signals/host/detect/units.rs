@@ -3,8 +3,9 @@
 use crate::report::Evidence;
 use crate::signals::Partial;
 use crate::signals::host::clock::DAY;
+use crate::signals::host::detect::lastwords;
 use crate::signals::host::emit::{Draft, ask};
-use crate::signals::host::facts::{Host, cite};
+use crate::signals::host::facts::{Doc, Host, cite};
 use crate::signals::host::logs::{Group, Hits};
 use std::collections::BTreeSet;
 
@@ -81,6 +82,9 @@ const MASKED: [&str; 26] = [
     "saned",
 ];
 
+/// Most failed units looked at.
+const MAX_UNITS: usize = 24;
+
 /// A failed or looping unit.
 struct Failed {
     name: String,
@@ -91,29 +95,45 @@ struct Failed {
 pub fn detect(host: &Host, hits: &Hits, out: &mut Partial) {
     let mut units = failed(host);
     units.extend(looping(host, hits, &units));
+    units.truncate(MAX_UNITS);
     for unit in units {
-        if !ORDINARY.iter().any(|word| unit.name.starts_with(word)) || named(host, &unit.name) {
+        let ordinary = ORDINARY.iter().any(|word| unit.name.starts_with(word));
+        if !ordinary || named(host, &unit.name) || is_fatal_daemon(host, &unit.name) {
             report(host, hits, unit, out);
         }
     }
     masked(host, out);
 }
 
+/// A snap's daemon that ends with a fatal error of its own at each start: no blemish, whatever snaps do else.
+fn is_fatal_daemon(host: &Host, unit: &str) -> bool {
+    unit.starts_with("snap.")
+        && lastwords::of(host, stem(unit), "").is_some_and(|words| words.fatal && words.count >= 3)
+}
+
 /// Whether the customer speaks of this unit.
 fn named(host: &Host, unit: &str) -> bool {
     let stem = stem(unit).to_lowercase();
-    stem.len() > 2 && host.ticket_has(&[&stem, stem.trim_end_matches('d')])
+    let snap = stem.split('.').next().unwrap_or_default();
+    stem.len() > 2 && host.ticket_has(&[&stem, stem.trim_end_matches('d'), snap])
 }
 
-/// `ceph-osd` for `ceph-osd@3.service`.
+/// `ceph-osd` for `ceph-osd@3.service`, `shop.web` for `snap.shop.web.service`: what the unit logs as.
 fn stem(unit: &str) -> &str {
-    unit.split(['.', '@']).next().unwrap_or(unit)
+    let unit = unit.strip_suffix(".service").unwrap_or(unit);
+    match unit.strip_prefix("snap.") {
+        Some(app) => app,
+        None => unit.split(['.', '@']).next().unwrap_or(unit),
+    }
 }
 
 /// From `systemctl list-units`: failed now, or waiting for the next automatic restart.
 fn failed(host: &Host) -> Vec<Failed> {
     let mut seen = BTreeSet::new();
     let mut units = Vec::new();
+    for doc in host.commands("systemctl", |name| !name.contains("list-")) {
+        units.extend(failed_in_status(&doc, &mut seen));
+    }
     for doc in host.commands("systemctl", |name| {
         name.contains("list-units") || name.contains("--failed")
     }) {
@@ -140,6 +160,68 @@ fn failed(host: &Host) -> Vec<Failed> {
         }
     }
     units
+}
+
+/// From `systemctl status`: `● x.service - …`, some lines later `Active: failed (Result: …)`.
+fn failed_in_status(doc: &Doc, seen: &mut BTreeSet<String>) -> Vec<Failed> {
+    let mut units = Vec::new();
+    let mut unit = String::new();
+    for (number, line) in doc.lines() {
+        if line.starts_with(['*', '●', '×', '↻', '○']) {
+            unit = line
+                .split_whitespace()
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned();
+        } else if let Some(active) = line.trim_start().strip_prefix("Active: ") {
+            let looping = active.starts_with("activating (auto-restart)");
+            if (looping || active.starts_with("failed"))
+                && unit.ends_with(".service")
+                && seen.insert(unit.clone())
+            {
+                units.push(Failed {
+                    name: unit.clone(),
+                    looping,
+                    evidence: doc.cite(number),
+                });
+            }
+        }
+    }
+    units
+}
+
+/// The program that `systemctl status` says the unit runs: `Process: 3139 ExecStart=/usr/local/bin/k3s agent`,
+/// `Main PID: 9911 (mysqld)`.
+fn program(line: &str) -> Option<&str> {
+    let named = match line.split_once("ExecStart=") {
+        Some((_, rest)) => rest.split_whitespace().next()?.rsplit('/').next()?,
+        None => line
+            .trim_start()
+            .strip_prefix("Main PID: ")?
+            .split_once('(')?
+            .1
+            .split(')')
+            .next()?,
+    };
+    (named.len() > 2 && !named.contains('=') && !is_wrapper(named)).then_some(named)
+}
+
+/// Programs that run others: their name in a log says nothing about the unit.
+fn is_wrapper(name: &str) -> bool {
+    [
+        "bash",
+        "python",
+        "python3",
+        "java",
+        "node",
+        "env",
+        "sudo",
+        "snap",
+        "perl",
+        "ruby",
+        "systemctl",
+    ]
+    .contains(&name)
 }
 
 /// Known from the logs only: given up by systemd where no list of units tells the state now, or
@@ -177,9 +259,15 @@ fn report(host: &Host, hits: &Hits, unit: Failed, out: &mut Partial) {
         .of("systemd-unit-error")
         .find(|(name, _)| *name == unit.name)
         .map(|(_, group)| group);
-    let (status, status_lines) = status(host, &unit.name);
-    let own = group
-        .and_then(|group| own_error(host, &unit.name, group))
+    let (status, status_lines, runs) = status(host, &unit.name);
+    let words = lastwords::of(host, stem(&unit.name), &runs);
+    // Said at every start: not what happened to stand there once, but why the unit ends.
+    let insists = words.as_ref().is_some_and(|words| words.count >= 3);
+    let fatal = words.as_ref().is_some_and(|words| words.fatal);
+    let own = words
+        .filter(|words| words.fatal || words.count >= 3)
+        .map(|words| words.line)
+        .or_else(|| group.and_then(|group| own_error(host, &unit.name, group)))
         .or_else(|| {
             let line = status_lines.iter().find(|e| is_error(&e.quote))?;
             Some(line.clone())
@@ -192,6 +280,8 @@ fn report(host: &Host, hits: &Hits, unit: Failed, out: &mut Partial) {
     };
     let name = unit.name.clone();
     let mut strength = match (&own, unit.looping) {
+        (Some(_), _) if fatal && insists => 0.68,
+        (Some(_), true) if insists => 0.64,
         (Some(_), true) => 0.58,
         (Some(_), false) => 0.47,
         (None, true) => 0.5,
@@ -201,7 +291,7 @@ fn report(host: &Host, hits: &Hits, unit: Failed, out: &mut Partial) {
         strength = if own.is_some() { 0.8 } else { 0.6 };
     }
     let reason = match (&own, &status) {
-        (Some(line), _) => format!(": {}", message(&line.quote)),
+        (Some(line), _) => format!(": {}", lastwords::message(&line.quote)),
         (None, Some(result)) => format!(" ({result})"),
         (None, None) => group.map_or(String::new(), |g| format!(" ({})", g.get("msg"))),
     };
@@ -235,16 +325,22 @@ fn report(host: &Host, hits: &Hits, unit: Failed, out: &mut Partial) {
     draft.put(out);
 }
 
-/// From `systemctl status`: the result, and the log lines below.
-fn status(host: &Host, unit: &str) -> (Option<String>, Vec<Evidence>) {
-    for doc in host.commands("systemctl", |name| name.contains("status")) {
+/// From `systemctl status`: the result, the log lines below, and the program that runs.
+fn status(host: &Host, unit: &str) -> (Option<String>, Vec<Evidence>, String) {
+    for doc in host.commands("systemctl", |name| !name.contains("list-")) {
         let mut inside = false;
+        let mut runs = String::new();
         let mut result = None;
         let mut lines = Vec::new();
         for (number, line) in doc.lines() {
             if line.starts_with(['*', '●', '×', '↻', '○']) {
                 inside = line.split_whitespace().nth(1) == Some(unit);
             } else if inside {
+                if runs.is_empty()
+                    && let Some(name) = program(line)
+                {
+                    name.clone_into(&mut runs);
+                }
                 if let Some((_, rest)) = line.split_once("(Result: ") {
                     result = Some(format!(
                         "result {}",
@@ -259,10 +355,10 @@ fn status(host: &Host, unit: &str) -> (Option<String>, Vec<Evidence>) {
             }
         }
         if result.is_some() || !lines.is_empty() {
-            return (result, lines);
+            return (result, lines, runs);
         }
     }
-    (None, Vec::new())
+    (None, Vec::new(), String::new())
 }
 
 /// The service's own last words before systemd noted the failure: at most 60 lines back.
@@ -300,7 +396,7 @@ fn own_error(host: &Host, unit: &str, group: &Group) -> Option<Evidence> {
     best
 }
 
-fn is_error(line: &str) -> bool {
+pub(super) fn is_error(line: &str) -> bool {
     const WORDS: [&str; 16] = [
         "error",
         "fatal",
@@ -323,12 +419,6 @@ fn is_error(line: &str) -> bool {
     WORDS.iter().any(|word| lower.contains(word))
         && !lower.contains("failed with result")
         && !lower.contains("systemd[1]: failed to start")
-}
-
-/// The text after the tag.
-fn message(line: &str) -> String {
-    let text = line.split_once("]: ").map_or(line, |(_, rest)| rest);
-    text.chars().take(160).collect()
 }
 
 /// A service that somebody masked can't start, whatever else is right. Weak: it may be intended.

@@ -132,6 +132,8 @@ impl Page<'_> {
             .find(|item| item.raw.starts_with("Allowing egress traffic"));
         cluster.netpols.push(NetPol {
             limits_egress: egress.is_some(),
+            // Peers are shown in many ways here: nothing is said about them.
+            confines_egress: false,
             // Peers are shown in many ways here; a rule for port 53 or any port may reach the DNS.
             admits_dns: egress.is_some_and(|egress| {
                 egress.children.iter().any(|item| {

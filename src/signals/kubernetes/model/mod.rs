@@ -126,6 +126,10 @@ pub struct Cluster {
     pub series: Vec<Series>,
     /// Consumers that are behind.
     pub lags: Vec<Lag>,
+    /// Subsets of destination rules.
+    pub subsets: Vec<Subset>,
+    /// Pod disruption budgets.
+    pub budgets: Vec<Budget>,
     /// Claims that are being deleted: namespace, name, place, who still uses it.
     pub ending_claims: Vec<(String, String, Src, String)>,
 }

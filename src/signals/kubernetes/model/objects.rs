@@ -248,12 +248,46 @@ pub struct NetPol {
     pub denies_egress: bool,
     /// It lets only listed outgoing connections pass, perhaps none.
     pub limits_egress: bool,
+    /// Beside DNS it lets connections pass only to pods of its own namespace.
+    pub confines_egress: bool,
     /// Its rules may let questions to the cluster's DNS pass.
     pub admits_dns: bool,
     /// It selects pods by expressions, which are not read.
     pub has_expressions: bool,
     /// Place where it says that it is about outgoing connections.
     pub egress_src: Src,
+}
+
+/// A subset of a destination rule: pods of a host that have certain labels.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Subset {
+    /// Namespace of the rule.
+    pub ns: String,
+    /// Name of the rule.
+    pub rule: String,
+    /// The service it is about, short or with its namespace.
+    pub host: String,
+    /// Name of the subset.
+    pub name: String,
+    /// Labels it asks for.
+    pub labels: Labels,
+    /// Place of the first label.
+    pub src: Src,
+}
+
+/// A pod disruption budget: how many pods may be evicted now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Budget {
+    /// Namespace.
+    pub ns: String,
+    /// Name.
+    pub name: String,
+    /// Place of its name.
+    pub src: Src,
+    /// Pods that may be evicted now.
+    pub allowed: i64,
+    /// What it demands, in its own words.
+    pub demand: String,
 }
 
 /// An admission webhook or aggregated API that needs a service.

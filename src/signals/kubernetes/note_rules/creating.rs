@@ -40,6 +40,14 @@ pub const RULES: &[Rule] = &[
         "service account {what} does not exist (not found)",
         0.93,
     ),
+    // One hanging run stops every later one.
+    rule(
+        "cronjob-blocked-by-running-job",
+        &["JobAlreadyActive"],
+        r"prior execution is running and concurrency policy is Forbid",
+        "no new job is started, because an earlier one still runs and its concurrency policy is Forbid",
+        0.8,
+    ),
     rule(
         "pod-security-violation",
         &[],

@@ -175,6 +175,24 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
                 current: status.get("currentReplicas").int(),
             });
         }
+        "DestinationRule" => super::mesh::read(cluster, file, val),
+        "PodDisruptionBudget" => {
+            if let Some(allowed) = status.get("disruptionsAllowed").int() {
+                let demand = ["minAvailable", "maxUnavailable"]
+                    .iter()
+                    .map(|key| (key, spec.get(key).scalar()))
+                    .find(|(_, value)| !value.is_empty())
+                    .map(|(key, value)| format!("{key} {value}"))
+                    .unwrap_or_default();
+                cluster.budgets.push(Budget {
+                    ns,
+                    name,
+                    src: obj.name_src(),
+                    allowed,
+                    demand,
+                });
+            }
+        }
         "Ingress" => network::ingress(cluster, &obj),
         "NetworkPolicy" => network::policy(cluster, &obj),
         "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => {

@@ -79,6 +79,12 @@ pub fn policy(cluster: &mut Cluster, obj: &Obj) {
         .find(|item| item.text() == "Egress");
     cluster.netpols.push(NetPol {
         limits_egress: egress_type.is_some() || (types.is_empty() && !egress.items().is_empty()),
+        confines_egress: (egress_type.is_some()
+            || (types.is_empty() && !egress.items().is_empty()))
+            && egress
+                .items()
+                .iter()
+                .all(|rule| rule_stays_inside(rule, &ns)),
         admits_dns: egress.items().iter().any(|rule| rule_admits_dns(rule, &ns)),
         has_expressions: !spec
             .at_path(&["podSelector", "matchExpressions"])
@@ -94,6 +100,25 @@ pub fn policy(cluster: &mut Cluster, obj: &Obj) {
         admits_pods: admitted_pods(spec.get("ingress")),
         denies_egress: types.contains(&"Egress") && spec.get("egress").items().is_empty(),
     });
+}
+
+/// Whether an egress rule of a policy in `ns` lets nothing leave the namespace but questions to DNS.
+fn rule_stays_inside(rule: &Val, ns: &str) -> bool {
+    let ports = rule.get("ports").items();
+    let only_dns = !ports.is_empty()
+        && ports.iter().all(|port| {
+            port.get("endPort").is_null()
+                && matches!(port.get("port").scalar().as_str(), "53" | "dns" | "dns-tcp")
+        });
+    let peers = rule.get("to").items();
+    only_dns
+        || !peers.is_empty()
+            && peers.iter().all(|peer| {
+                let own = ["matchLabels", "kubernetes.io/metadata.name"];
+                let namespaces = peer.get("namespaceSelector");
+                peer.get("ipBlock").is_null()
+                    && (namespaces.is_null() || namespaces.at_path(&own).text() == ns)
+            })
 }
 
 /// Whether an egress rule of a policy in `ns` may let questions to the cluster's DNS pass: port 53 or

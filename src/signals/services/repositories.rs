@@ -1,0 +1,197 @@
+//! Package sources and what fetches from them: apt, dnf, zypper, snaps, and the charms and jobs that use them.
+
+use super::rule::{RULE, Rule};
+use crate::signals::Role;
+
+/// The rules of this family.
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "apt.unreachable",
+        cause: "package-source-unreachable",
+        scope: &[],
+        needs: &[
+            "Could not connect to",
+            "Failed to fetch",
+            "Unable to connect to",
+            "Could not resolve",
+            "Connection failed",
+            "Cannot initiate the connection",
+        ],
+        pattern: r"(?:Failed to fetch \S+\s+|(?:Err:\d+|W:|E:|logger\.go:\d+)\s.*?|^\s+|apt\S*(?:\[\d+\])?: .*?)(?P<what>(?:Could not connect to|Unable to connect to|Cannot initiate the connection to) (?P<peer>[\w.-]+:\d+|[\w.-]+:\w+:?)[^\r\n]{0,40}?- connect \((?P<why>\d+: [\w ]+)\)|(?:Could not connect to|Unable to connect to|Cannot initiate the connection to) (?P<peer2>[\w.-]+:\d+)[^\r\n]{0,60}|407\s+Proxy Authentication Required[^\r\n]{0,60})",
+        unless: r"esm\.ubuntu|motd|changelogs",
+        strength: 0.84,
+        kind: "Server",
+        subject: "{peer}{peer2}",
+        title: "Packages cannot be fetched: {what}",
+        statement: "{daemon} cannot fetch packages{span} because {peer}{peer2} (the mirror or the proxy in front of it) fails or refuses: {what}. What wants to install or upgrade packages fails with it.",
+        yes: &[
+            "unit.web/3.install logger.go:60 E: Failed to fetch http://archive.example.com/dists/x/InRelease  Could not connect to proxy.example.com:3128 (10.0.0.8). - connect (111: Connection refused)",
+            "  Could not connect to proxy.example.com:3128 (10.0.0.8). - connect (111: Connection refused)",
+            "Err:1 http://archive.example.com x InRelease  Cannot initiate the connection to archive.example.com:80 (10.0.0.1). - connect (101: Network is unreachable)",
+        ],
+        no: &[
+            "app: Could not connect to backend",
+            "Get:1 http://archive.example.com x InRelease [1 kB]",
+        ],
+        ..RULE
+    },
+    Rule {
+        id: "apt.key",
+        cause: "package-source-key",
+        scope: &[],
+        needs: &[
+            "NO_PUBKEY",
+            "EXPKEYSIG",
+            "BADSIG",
+            "is not signed",
+            "GPG check FAILED",
+            "Public key for",
+            "repomd.xml signature could not be verified",
+        ],
+        pattern: r"(?P<what>(?:The following signatures couldn't be verified[^\r\n]{0,80})?(?:NO_PUBKEY|EXPKEYSIG|BADSIG) [0-9A-F]{8,40}[^\r\n]{0,60}|The repository '[^']{4,120}' is not signed|(?:Error: )?GPG check FAILED|Public key for \S+ is not installed|repomd\.xml signature could not be verified[^\r\n]{0,60})",
+        strength: 0.74,
+        kind: "Repository",
+        subject: "",
+        title: "A package source is not trusted: {what}",
+        statement: "Packages of a source are refused because its signature cannot be verified{span} ({what}): the key is missing, expired or was changed, so nothing from that source is installed or updated.",
+        yes: &[
+            "W: GPG error: https://repo.example.com x InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 1234567890ABCDEF",
+            "W: An error occurred during the signature verification. GPG error: https://repo.example.com x InRelease: EXPKEYSIG 1234567890ABCDEF Example <a@example.com>",
+        ],
+        no: &["Get:1 https://repo.example.com x InRelease [1 kB]"],
+        ..RULE
+    },
+    Rule {
+        id: "apt.refuses",
+        cause: "package-source-broken",
+        scope: &[],
+        needs: &[
+            "Release file for",
+            "Hash Sum mismatch",
+            "does not have a Release file",
+            "Cannot download repomd.xml",
+            "Failed to download metadata for repo",
+            "Cannot prepare internal mirrorlist",
+            "404  Not Found",
+            "Status code: 404",
+        ],
+        pattern: r"(?P<what>Release file for \S+ is (?:not valid yet|expired)[^\r\n]{0,80}|Hash Sum mismatch|The repository '[^']{4,120}' (?:does not have|no longer has) a Release file|Failed to download metadata for repo '[^']{1,60}'[^\r\n]{0,120}|Failed to fetch \S+\s+404\s+Not Found[^\r\n]{0,60}|Errors during downloading metadata for repository '[^']{1,60}')",
+        strength: 0.72,
+        kind: "Repository",
+        subject: "",
+        title: "A package source cannot be used: {what}",
+        statement: "A package source does not deliver what is expected{span} ({what}): it was moved or retired, a proxy serves old or changed files, or the host's clock is wrong.",
+        yes: &[
+            "E: Release file for http://archive.example.com/dists/x/InRelease is not valid yet (invalid for another 3h 2min 1s).",
+            "E: The repository 'http://archive.example.com x Release' does not have a Release file.",
+            "Error: Failed to download metadata for repo 'appstream': Cannot prepare internal mirrorlist: No URLs in mirrorlist",
+        ],
+        no: &["Fetched 12 kB in 1s"],
+        ..RULE
+    },
+    Rule {
+        id: "dpkg.locked",
+        cause: "package-manager-locked",
+        scope: &[],
+        needs: &[
+            "Could not get lock",
+            "Unable to acquire the dpkg frontend lock",
+            "is another process using it",
+            "Waiting for process with pid",
+            "Existing lock /var/run/yum.pid",
+            "System management is locked",
+        ],
+        pattern: r"(?P<what>Could not get lock (?P<file_>/\S+)\s?[^\r\n]{0,80}|Unable to acquire the dpkg frontend lock[^\r\n]{0,80}|Existing lock /var/run/yum\.pid: [^\r\n]{0,60}|System management is locked by the application with pid \d+[^\r\n]{0,40})",
+        at_least: 3,
+        strength: 0.62,
+        persistent: 0.72,
+        kind: "Lock",
+        subject: "package manager",
+        title: "The package manager is locked by another process: {what} ({count} times)",
+        statement: "Another run of the package manager holds its lock{span} ({what}): one that hangs or waits for an answer blocks every installation after it.",
+        yes: &[
+            "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1234 (unattended-upgr)",
+        ],
+        no: &["Reading package lists... Done"],
+        ..RULE
+    },
+    Rule {
+        id: "package.script-failed",
+        cause: "package-script-failed",
+        scope: &[
+            "apt",
+            "dpkg",
+            "dnf",
+            "yum",
+            "zypp",
+            "unattended",
+            "syslog",
+            "messages",
+            "journal",
+            "juju",
+        ],
+        needs: &[
+            "maintainer script",
+            "scriptlet failed",
+            "installed ",
+            "subprocess",
+        ],
+        pattern: r"(?P<what>installed (?P<pkg>[\w.+-]+) package (?P<step>\w[\w-]*) script subprocess returned error exit status \d+|Error in \w+ scriptlet in rpm package (?P<pkg2>\S+)|(?:warning: )?%\w+\((?P<pkg3>[\w.+-]+)\) scriptlet failed, exit status \d+)",
+        strength: 0.72,
+        kind: "Package",
+        subject: "{pkg}{pkg2}{pkg3}",
+        title: "The script of package {pkg}{pkg2}{pkg3} fails: {what}",
+        statement: "Package {pkg}{pkg2}{pkg3} could not be set up{span}: {what}. It stays half configured, and its service may run the old version or not at all; the lines before name why.",
+        near: r"(?i)error|fail|cannot|no space|denied",
+        yes: &[
+            "dpkg: error processing package web-server (--configure):  installed web-server package post-installation script subprocess returned error exit status 1",
+            "warning: %post(web-server-1.2-3.el8.x86_64) scriptlet failed, exit status 1",
+        ],
+        no: &["status installed web-server:amd64 1.2"],
+        ..RULE
+    },
+    // Modules outside the kernel are built anew for each kernel; when that fails the device has no driver after the boot.
+    Rule {
+        id: "dkms.build-failed",
+        cause: "kernel-module-build-failed",
+        scope: &[],
+        needs: &[
+            "Bad return status for module build",
+            "Your kernel headers for kernel",
+            "Error! Build of",
+            "dkms",
+        ],
+        pattern: r"(?P<what>Bad return status for module build on kernel: (?P<kernel>\S+)[^\r\n]{0,60}|Error! (?:Build of|Your kernel headers for kernel) [^\r\n]{0,120}|dkms(?:\[\d+\])?: [^\r\n]{0,60}(?:failed|Error)[^\r\n]{0,80})",
+        strength: 0.78,
+        kind: "Kernel module",
+        subject: "{kernel}",
+        title: "A kernel module could not be built: {what}",
+        statement: "DKMS could not build a module for the kernel{span} ({what}): after the next boot into that kernel its device has no driver.",
+        yes: &[
+            "Error! Bad return status for module build on kernel: 5.15.0-101-generic (x86_64)",
+            "Error! Your kernel headers for kernel 6.1.0-9 cannot be found at /lib/modules/6.1.0-9/build or /lib/modules/6.1.0-9/source.",
+        ],
+        no: &["dkms: autoinstall for kernel 5.15.0-101-generic done"],
+        ..RULE
+    },
+    Rule {
+        id: "reboot.required",
+        cause: "reboot-pending",
+        scope: &["unattended", "syslog", "messages", "journal", "apt", "dnf"],
+        needs: &[
+            "reboot is required",
+            "System restart required",
+            "Reboot is required",
+        ],
+        pattern: r"(?P<what>[Rr]eboot is required to fully utilize these updates|\*\*\* System restart required \*\*\*|System reboot is required[^\r\n]{0,60})",
+        strength: 0.2,
+        role: Role::Cause,
+        kind: "Host",
+        subject: "",
+        title: "The host waits for a reboot after upgrades: {what}",
+        statement: "Upgraded parts (kernel, C library, firmware) are not in use until the host is booted again ({what}).",
+        yes: &["unattended-upgrade: Reboot is required to fully utilize these updates"],
+        no: &["No reboot needed"],
+        ..RULE
+    },
+];
