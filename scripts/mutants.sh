@@ -10,10 +10,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=${WORK:-target/mutants}
 rm -rf "$work/crate"
-mkdir -p "$work/crate/src/bundle"
+mkdir -p "$work/crate/src/bundle" "$work/crate/tests"
 cp Cargo.lock "$work/crate/"
 cp -r src/verify src/secrets "$work/crate/src/"
-cp src/bundle/{index,path,tree}.rs "$work/crate/src/bundle/"
+cp src/bundle/{decode,index,path,tree}.rs "$work/crate/src/bundle/"
+cp tests/verify.rs "$work/crate/tests/"
 cp src/error.rs src/report/model.rs src/signals/injection.rs "$work/crate/src/"
 # Fewer random cases: a mutant that lives through these lives through more of them too, almost always.
 export PROPTEST_CASES=64
@@ -21,6 +22,7 @@ export PROPTEST_CASES=64
 cat > "$work/crate/src/lib.rs" <<'LIB'
 #![allow(dead_code)]
 pub mod bundle {
+    mod decode;
     pub mod index;
     pub mod path;
     pub mod tree;
@@ -38,7 +40,7 @@ pub mod verify;
 LIB
 
 {
-    printf '[package]\nname = "mutants"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n[dependencies]\n'
+    printf '[package]\nname = "mutants"\nversion = "0.0.0"\nedition = "2024"\nautotests = false\n[workspace]\n[dependencies]\n'
     sed -n '/^\[dependencies\]/,/^\[build-dep/p' Cargo.toml | grep -E '^(aho-corasick|base64|brush-parser|cap-std|clap|flate2|hex|memmap2|regex|schemars|serde|serde-saphyr|serde_json|sha2|thiserror|toml|unicode-normalization|zeroize) '
     printf '[dev-dependencies]\n'
     sed -n '/^\[dev-dependencies\]/,$p' Cargo.toml | grep -E '^(proptest|tempfile|insta) '
