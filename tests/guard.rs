@@ -346,6 +346,113 @@ fn unusual_content_is_searched_or_said() {
     );
 }
 
+/// `text` in base64.
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[test]
+fn encodings_in_encodings_are_opened_to_a_small_depth() {
+    let repository = Repository::new();
+    let plain = format!("db_password: {PASSWORD}\nmode: live\n");
+    let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut zip, plain.as_bytes()).unwrap();
+    let zipped = zip.finish().unwrap();
+    let twice = base64(base64(plain.as_bytes()).as_bytes());
+    repository.stage("twice.yml", format!("x: 1\nblob: {twice}\n"));
+    repository.stage("zipped.yml", format!("blob: {}\n", base64(&zipped)));
+    let big: Vec<u8> = [0xFE, 0xFF]
+        .into_iter()
+        .chain(plain.encode_utf16().flat_map(u16::to_be_bytes))
+        .collect();
+    repository.stage("wide.txt", big);
+    // Far too deep, and a bomb: both end, and soon.
+    let mut deep = plain.clone();
+    for _ in 0..24 {
+        deep = base64(deep.as_bytes());
+    }
+    repository.stage("deep.yml", format!("blob: {deep}\n"));
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    for _ in 0..256 {
+        std::io::Write::write_all(&mut bomb, &[b'a'; 1 << 20]).unwrap();
+    }
+    repository.stage(
+        "bomb.yml",
+        format!("blob: {}\n", base64(&bomb.finish().unwrap())),
+    );
+    let began = std::time::Instant::now();
+    let ended = repository.guard(&["--no-model", "--json"]).ends(7);
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+    nothing_of(PASSWORD, &format!("{}{}", ended.out, ended.err));
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(
+        places(&report),
+        [
+            at("password", "twice.yml", 2, 7),
+            at("password", "wide.txt", 1, 14),
+            at("password", "zipped.yml", 1, 7),
+        ]
+    );
+}
+
+#[test]
+fn a_secret_in_the_name_of_a_file_is_found_and_not_shown() {
+    let repository = Repository::new();
+    repository.stage(&format!("keys/{}.txt", token()), "fine\n");
+    let baseline = repository.place.join("baseline.json");
+    for form in [&["--json"][..], &["--sarif"], &[]] {
+        let ended = repository.guard(&[&["--no-model"], form].concat()).ends(7);
+        nothing_of(&token(), &format!("{}{}", ended.out, ended.err));
+        assert!(ended.out.contains("github-token"), "{}", ended.out);
+    }
+    let ended = repository.guard(&["--no-model", "keys"]).ends(7);
+    nothing_of(&token(), &format!("{}{}", ended.out, ended.err));
+    let baseline = baseline.to_str().unwrap();
+    repository
+        .guard(&["--no-model", "--write-baseline", baseline])
+        .ends(0);
+    nothing_of(&token(), &std::fs::read_to_string(baseline).unwrap());
+    repository
+        .guard(&["--no-model", "--baseline", baseline])
+        .ends(0);
+    // Taking such a file away is no finding.
+    repository.commit("kept");
+    repository.git(&["rm", "-q", "-r", "keys"]);
+    let (code, report) = repository.scan(&[]);
+    assert_eq!((code, places(&report)), (0, vec![]));
+}
+
+#[test]
+fn text_made_to_keep_the_patterns_busy_ends_soon() {
+    let repository = Repository::new();
+    for (name, text) in [
+        ("keys", "password=".repeat(200_000)),
+        ("quotes", "token:\"".repeat(200_000)),
+        ("spaces", format!("password{}x", " ".repeat(2 << 20))),
+        ("urls", "https://a:".repeat(200_000)),
+        ("heads", "-----BEGIN PRIVATE KEY-----".repeat(40_000)),
+        ("kinds", "kind: Secret\ndata:\n  a: b\n".repeat(20_000)),
+        (
+            "json",
+            format!("{}\"Secret\"", "{\"kind\":".repeat(100_000)),
+        ),
+        ("tokens", format!("gh{}", "p_".repeat(1 << 20))),
+    ] {
+        let repository_file = format!("{name}.txt");
+        repository.stage(&repository_file, text);
+        let began = std::time::Instant::now();
+        let (code, report) = repository.scan(&[&repository_file]);
+        assert!([0, 7].contains(&code), "{name}: {report:#}");
+        // Generous: an unoptimised build on a busy machine.
+        assert!(
+            began.elapsed().as_secs() < 60,
+            "{name}: {:?}",
+            began.elapsed()
+        );
+    }
+}
+
 #[test]
 fn a_submodule_and_an_unfinished_merge_are_said() {
     let repository = Repository::new();

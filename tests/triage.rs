@@ -327,6 +327,41 @@ fn the_run_directory_is_whole_and_can_be_shown_by_a_prefix() {
         .ends(0);
 }
 
+#[test]
+fn a_run_is_shown_as_sarif_with_its_evidence_as_places() {
+    let place = Place::new();
+    let (bundle, _) = fixture(&place, "oom-kill");
+    let (ended, report) = place.triage(&bundle, &["--no-model"]);
+    ended.ends(0);
+    let (id, runs) = (place.run_entries().pop().unwrap(), place.runs());
+    let runs = runs.to_str().unwrap();
+    let shown = place
+        .run(&["show", &id, "--format", "sarif", "--runs", runs])
+        .ends(0)
+        .out;
+    let log: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    assert_eq!(run["tool"]["driver"]["name"], "narrowroom");
+    let results = run["results"].as_array().unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    assert_eq!(results.len(), findings.len());
+    for (result, finding) in results.iter().zip(findings) {
+        let rule = &run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
+        assert_eq!(
+            (&rule["id"], &result["ruleId"]),
+            (&finding["cause"], &finding["cause"])
+        );
+        let places = result["locations"].as_array().unwrap();
+        assert!(!places.is_empty());
+        let cited = &finding["evidence"][0];
+        let shown = &places[0]["physicalLocation"];
+        assert_eq!(shown["region"]["startLine"], cited["line_start"]);
+        let uri = shown["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(!uri.starts_with('/') && !uri.contains(' '), "{uri}");
+    }
+}
+
 /// The model that `scripts/test.sh` fetches, imported into this test's own store.
 fn with_model(place: &Place) {
     let library = std::env::var("NARROWROOM_ORT_LIBRARY")

@@ -131,6 +131,18 @@ fn an_invented_name_is_rejected() {
 }
 
 #[test]
+fn a_report_about_another_bundle_is_rejected() {
+    let mut report = honest();
+    report["bundle"] = json!({"sha256": "0".repeat(64), "profile": "", "files": 2});
+    let (ended, verdict) = judge(&report);
+    ended.ends(5);
+    let failed = claims(&verdict, "bundle", "rejected");
+    assert_eq!(failed.len(), 1, "{verdict:#}");
+    assert_eq!(failed[0]["place"], "/bundle/sha256");
+    assert_eq!(verdict["counts"]["rejected"], 1);
+}
+
+#[test]
 fn an_unknown_field_and_broken_json_are_refused_with_their_place() {
     let mut report = honest();
     report["findings"][0]["certainty"] = json!(1);

@@ -6,7 +6,7 @@ use super::path::BundlePath;
 use cap_std::fs::Dir;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
@@ -80,22 +80,63 @@ pub struct Tree {
     dir: Dir,
     index: Index,
     top: String,
+    /// Where the files lie whose names are not shown, by the path that is shown instead.
+    concealed: HashMap<BundlePath, BundlePath>,
     cache: RefCell<(usize, HashMap<BundlePath, Arc<Text>>)>,
 }
 
 impl Tree {
     /// A tree over `dir` whose content `index` describes.
     pub fn new(dir: Dir, index: Index) -> Self {
-        let top = index
-            .top_folder()
-            .map(|top| format!("{top}/"))
-            .unwrap_or_default();
+        let top = top_of(&index);
         Self {
             dir,
             index,
             top,
+            concealed: HashMap::new(),
             cache: RefCell::default(),
         }
+    }
+    /// Gives every file the path that `shown` makes of its own; content is found under the new ones from here on, and
+    /// only there. A path that cannot be one, or that another file has, is replaced as a whole.
+    pub fn conceal_names(&mut self, shown: impl Fn(&str) -> String) {
+        let mut taken: HashSet<BundlePath> = HashSet::new();
+        let mut renamed: HashMap<BundlePath, BundlePath> = HashMap::new();
+        let entries = &self.index.entries;
+        for entry in entries {
+            if shown(entry.path.as_str()) == entry.path.as_str() {
+                taken.insert(entry.path.clone());
+            }
+        }
+        for (at, entry) in entries.iter().enumerate() {
+            let new = shown(entry.path.as_str());
+            if new == entry.path.as_str() {
+                continue;
+            }
+            let new = BundlePath::parse(&new)
+                .ok()
+                .filter(|path| !taken.contains(path))
+                .or_else(|| BundlePath::parse(&format!("concealed-names/{at}")).ok());
+            if let Some(new) = new {
+                taken.insert(new.clone());
+                renamed.insert(entry.path.clone(), new);
+            }
+        }
+        if renamed.is_empty() {
+            return;
+        }
+        for entry in &mut self.index.entries {
+            if let Some(new) = renamed.get(&entry.path) {
+                self.concealed.insert(new.clone(), entry.path.clone());
+                entry.path = new.clone();
+            }
+            if let Some(new) = entry.link_to.as_ref().and_then(|path| renamed.get(path)) {
+                entry.link_to = Some(new.clone());
+            }
+        }
+        self.index.entries.sort_by(|a, b| a.path.cmp(&b.path));
+        self.top = top_of(&self.index);
+        self.cache.take();
     }
     /// Walks `dir` and hashes each regular file; links are not followed and not listed.
     ///
@@ -192,7 +233,8 @@ impl Tree {
     /// What the file system says.
     pub fn open(&self, entry: &Entry) -> io::Result<impl Read + use<>> {
         let entry = self.resolve(entry).ok_or(io::ErrorKind::NotFound)?;
-        Decoded::new(self.dir.open(entry.path.as_str())?.into_std())
+        let path = self.concealed.get(&entry.path).unwrap_or(&entry.path);
+        Decoded::new(self.dir.open(path.as_str())?.into_std())
     }
     /// The whole file as text, cached; `None` for binary files and those over [`MAX_TEXT_BYTES`].
     ///
@@ -278,6 +320,13 @@ impl Tree {
     }
 }
 
+fn top_of(index: &Index) -> String {
+    index
+        .top_folder()
+        .map(|top| format!("{top}/"))
+        .unwrap_or_default()
+}
+
 fn index_file(mut file: cap_std::fs::File, path: BundlePath) -> io::Result<Entry> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 << 10];
@@ -304,8 +353,40 @@ fn index_file(mut file: cap_std::fs::File, path: BundlePath) -> io::Result<Entry
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make their own bundles")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn concealed_names_lead_to_their_content() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a-hidden-1", "a-hidden-2", "b"] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+        }
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        let mut index = Tree::index_dir(&dir).unwrap();
+        index.entries.push(Entry {
+            path: BundlePath::parse("c-link").unwrap(),
+            bytes: 0,
+            sha256: String::new(),
+            kind: FileKind::Link,
+            link_to: Some(BundlePath::parse("a-hidden-1").unwrap()),
+        });
+        let mut tree = Tree::new(dir, index);
+        tree.conceal_names(|path| match path.starts_with("a-hidden") {
+            true => "z".to_owned(),
+            false => path.to_owned(),
+        });
+        let text = |path: &str| {
+            let entry = tree.find(path)?;
+            Some(tree.text(entry).unwrap()?.as_str().to_owned())
+        };
+        assert_eq!(text("z").as_deref(), Some("a-hidden-1"));
+        assert_eq!(text("c-link").as_deref(), Some("a-hidden-1"));
+        assert_eq!(text("concealed-names/1").as_deref(), Some("a-hidden-2"));
+        assert_eq!(text("b").as_deref(), Some("b"));
+        assert_eq!(text("a-hidden-1"), None);
+    }
 
     #[test]
     fn lines_count_from_one_and_split_at_newline() {

@@ -131,6 +131,7 @@ pub fn main() -> u8 {
     if let Command::Worker { zone } = &cli.command {
         return crate::room::worker_main(zone).code();
     }
+    crate::seal::without_core();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()

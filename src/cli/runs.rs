@@ -120,9 +120,6 @@ pub struct Show {
     /// Print as JSON
     #[arg(long)]
     json: bool,
-    /// The report as SARIF 2.1.0
-    #[arg(long, group = "part", conflicts_with = "json")]
-    sarif: bool,
     /// The report in this form; HTML and Markdown as the person left it, when one has signed
     #[arg(long, value_name = "FORMAT", group = "part", conflicts_with = "json")]
     format: Option<Format>,
@@ -150,7 +147,7 @@ impl Show {
     pub fn run(self) -> Result<ExitCode> {
         let dir = record::find(&self.runs.path(), &self.run)?;
         let run = record::load(&dir)?;
-        if self.sarif || self.format == Some(Format::Sarif) {
+        if self.format == Some(Format::Sarif) {
             print_json(&crate::report::sarif::of_report(&run.report))?;
         } else if self.json || self.record {
             match () {

@@ -16,6 +16,8 @@ pub const MAX_LISTED: usize = 10_000;
 const MAX_VALUES: usize = 50_000;
 /// Bytes of values kept to be masked wherever they stand.
 const MAX_VALUE_BYTES: usize = 16 << 20;
+/// What stands for the text before a secret in a file's name.
+const NAME_PLACE: &str = "the name of the file";
 /// Longest path shown, in characters.
 const MAX_PATH: usize = 1_000;
 /// Longest line given to the line rules and to the review, in bytes.
@@ -126,6 +128,39 @@ impl Scan {
             out = out.chars().take(MAX_PATH).chain(['…']).collect();
         }
         out
+    }
+
+    /// Finds what is secret in the name of a file that is added or changed; it counts as the file's first line.
+    pub fn name(&mut self, path: &str, commit: Option<&str>) {
+        let shown = self.shown_path(path);
+        for hit in merged(self.scanner.scan(path)) {
+            let value = &path[hit.range.clone()];
+            let place = Place::new(hit.rule, NAME_PLACE);
+            let finding = Finding {
+                path: shown.clone(),
+                line: 1,
+                column: 1,
+                end_line: 1,
+                end_column: 1,
+                rule: hit.rule.to_string(),
+                mask: self.mark(hit.rule, value),
+                fingerprint: self.fingerprints.next(&shown, &place, value),
+                commit: commit.map(str::to_owned),
+                verified: hit.verified,
+            };
+            if self.findings.len() >= MAX_LISTED {
+                self.more_findings += 1;
+            } else if !self.baseline.accepts(&finding) {
+                self.note(format!("{shown}: the secret is in the name of the file"));
+                self.findings.push(finding);
+            } else if self.suppressed.len() < MAX_LISTED {
+                self.suppressed.push(Suppressed {
+                    finding,
+                    by: SuppressedBy::Baseline,
+                    reason: None,
+                });
+            }
+        }
     }
 
     /// What stands for `value`.

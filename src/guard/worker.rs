@@ -177,6 +177,9 @@ impl Sink for Change<'_> {
             self.scan.not_examined(&shown, what, why);
             return;
         }
+        if !header.deleted {
+            self.scan.name(&header.path, self.commit.as_deref());
+        }
         self.file = Some(FileText::new(shown, self.commit.clone()));
     }
     fn hunk(&mut self, first_line: u64) {
@@ -233,6 +236,8 @@ fn files(from: &mut impl Read, scan: &mut Scan) -> Result<()> {
         if skip {
             scan.counts.ignored += 1;
             scan.not_examined(&shown, "ignored", ".narrowroomignore leaves it out");
+        } else {
+            scan.name(&path, None);
         }
         let mut file = FileText::new(shown, None);
         file.hunk(1, scan);

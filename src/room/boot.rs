@@ -8,6 +8,7 @@ use crate::error::{Context, Error, ExitCode, Result};
 use crate::seal::{self, Mount, SealPlan, Sealed, Stage, Zone};
 use crate::secrets::{LearnLimits, Masker};
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 /// Where the tree lies inside the room.
 pub const TREE: &str = "/tree";
@@ -84,10 +85,12 @@ pub fn main(zone: &str) -> ExitCode {
             ExitCode::Done
         }
         Err(error) => {
+            let unknown = Masker::new();
+            let masker = KNOWN.get().unwrap_or(&unknown);
             let _ = out.send(&FromWorker::Failed {
                 exit: error.exit,
-                message: error.chain(),
-                hint: error.hint.clone(),
+                message: masker.mask(&error.chain()),
+                hint: error.hint.as_deref().map(|hint| masker.mask(hint)),
             });
             let _ = io::stdout().flush();
             // The frame tells; the status only says that the worker itself came to its end.
@@ -184,11 +187,18 @@ pub fn read_job() -> Result<(Vec<crate::bundle::Entry>, ToWorker)> {
     }
 }
 
-/// Learns the secrets of the tree; what cannot be read cannot be masked, so that stops the run.
+/// What this process knows to be secret: error messages are masked with it too.
+static KNOWN: OnceLock<Masker> = OnceLock::new();
+
+/// Learns the secrets of the tree and of further `names`, and takes those in the tree's own names out of it; what
+/// cannot be read cannot be masked, so that stops the run.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn learn(tree: &Tree) -> Result<Masker> {
+pub fn learn<'a>(
+    tree: &mut Tree,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<&'static Masker> {
     let mut masker = Masker::new();
     let learned = masker
         .learn_tree(tree, LearnLimits::default())
@@ -200,7 +210,9 @@ pub fn learn(tree: &Tree) -> Result<Masker> {
             ),
         );
     }
-    Ok(masker)
+    masker.learn_texts(names);
+    tree.conceal_names(|path| masker.mask_name(path));
+    Ok(KNOWN.get_or_init(|| masker))
 }
 
 /// Peak resident memory in KiB and processor time in milliseconds of this process.

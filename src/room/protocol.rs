@@ -339,6 +339,9 @@ pub struct RoomSummary {
     pub origins: Vec<Origin>,
     /// What the model's steps came to, in plain sentences.
     pub notes: Vec<String>,
+    /// What the unpacker left out, as it was given, with the secrets in the names masked.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
     /// Fixed beginnings of prompts that the model had to read for want of a file.
     #[serde(default)]
     pub prefixes_missing: u64,
@@ -346,6 +349,24 @@ pub struct RoomSummary {
     pub escalation: Option<Escalation>,
     /// Named durations in milliseconds, in order.
     pub timings: Vec<(String, u64)>,
+}
+
+impl RoomSummary {
+    /// Masks everything in it that may hold words of the bundle. Paths of the tree are masked by the tree.
+    pub fn mask(&mut self, mask: impl Fn(&str) -> String) {
+        let quotes = self.injections.iter_mut().map(|found| &mut found.quote);
+        let titles = self.origins.iter_mut().map(|origin| &mut origin.title);
+        let names = self.skipped.iter_mut().map(|skipped| &mut skipped.name);
+        let wish = self.escalation.iter_mut().map(|wish| &mut wish.why);
+        for text in (self.profile_why.iter_mut().chain(&mut self.notes))
+            .chain(quotes)
+            .chain(titles)
+            .chain(names)
+            .chain(wish)
+        {
+            *text = mask(text);
+        }
+    }
 }
 
 /// From a worker.

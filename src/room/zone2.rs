@@ -64,7 +64,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         _ => return Err(Error::bug("the room was given another zone's task")),
     };
     let dir = open_tree(&sealed)?;
-    let tree = Tree::new(
+    let mut tree = Tree::new(
         dir,
         Index {
             entries,
@@ -74,7 +74,9 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     #[cfg(feature = "layer-mutation")]
     super::hostile::lies::tell(out, &proof)?;
     out.stage("looking for secrets");
-    let masker = super::boot::learn(&tree)?;
+    let names = job.skipped.iter().map(|skipped| skipped.name.as_str());
+    let masker = super::boot::learn(&mut tree, names)?;
+    let tree = tree;
     clock.lap("secrets");
 
     out.stage("extracting signals");
@@ -115,13 +117,10 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         &analysis,
         &playbook,
         &causes,
-        &masker,
+        masker,
         job.ablation.model_only,
     );
-    let mut report = masked(
-        assemble(&job, facts, &candidates, &analysis, &tree),
-        &masker,
-    );
+    let mut report = masked(assemble(&job, facts, &candidates, &analysis, &tree), masker);
     out.send(&FromWorker::Provisional(Box::new(report.clone())))?;
 
     let wanted = job.use_model && playbook.steps.iter().any(Step::uses_model);
@@ -144,7 +143,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             model,
             &playbook,
             out,
-            &masker,
+            masker,
             ticket.as_deref(),
             boot.limits.max_tokens,
             &job,
@@ -161,7 +160,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         summary.notes = notes;
         report = masked(
             assemble(&job, report.bundle.clone(), &candidates, &analysis, &tree),
-            &masker,
+            masker,
         );
     } else if wanted {
         summary
@@ -174,10 +173,9 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     }
     #[cfg(feature = "layer-mutation")]
     summary.notes.extend(hostile);
-    for evidence in &mut summary.injections {
-        evidence.quote = masker.mask(&evidence.quote);
-    }
     summary.origins = candidates.iter().map(Candidate::origin).collect();
+    summary.skipped.clone_from(&job.skipped);
+    summary.mask(|text| masker.mask(text));
     summary.secrets = masker
         .counts()
         .iter()

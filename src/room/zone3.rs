@@ -22,7 +22,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     proof.demand()?;
     let dir = open_tree(&sealed)?;
     let (entries, job) = read_job()?;
-    let tree = Tree::new(
+    let mut tree = Tree::new(
         dir,
         Index {
             entries,
@@ -30,7 +30,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         },
     );
     match job {
-        ToWorker::Verify(job) => judge(&job, &tree, out),
+        ToWorker::Verify(job) => judge(&job, &mut tree, out),
         ToWorker::Score(job) => out.send(&FromWorker::Scored(Box::new(crate::eval::score_in(
             &tree,
             &job.truth,
@@ -40,7 +40,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     }
 }
 
-fn judge(job: &VerifyJob, tree: &Tree, out: &mut Out) -> Result<()> {
+fn judge(job: &VerifyJob, tree: &mut Tree, out: &mut Out) -> Result<()> {
     let policy = match &job.policy {
         Some(text) => verify::command::Policy::with_own(text)?,
         None => verify::command::Policy::default(),
@@ -54,7 +54,8 @@ fn judge(job: &VerifyJob, tree: &Tree, out: &mut Out) -> Result<()> {
         policy,
         ..verify::Options::default()
     };
-    let masker = super::boot::learn(tree)?;
+    let masker = super::boot::learn(tree, [])?;
+    let tree = &*tree;
     let document = match (job.as_text, job.strict) {
         (true, _) => {
             verify::Document::Answer(Box::new(verify::text_answer(job.report.as_bytes())?))
@@ -64,15 +65,16 @@ fn judge(job: &VerifyJob, tree: &Tree, out: &mut Out) -> Result<()> {
             verify::Document::Report(Box::new(verify::parse_report(job.report.as_bytes())?))
         }
     };
-    let beside = beside(&job.beside, tree, &masker)?;
-    let (verdict, passed, lines) = match document {
-        verify::Document::Report(report) => judge_report(*report, job, tree, &options, &masker)?,
+    let beside = beside(&job.beside, tree, masker)?;
+    let (mut verdict, passed, lines) = match document {
+        verify::Document::Report(report) => judge_report(*report, job, tree, &options, masker)?,
         verify::Document::Answer(mut answer) => {
-            answer.mask(|text| masker.mask(text));
+            answer.mask(|text| masker.mask(text), |path| masker.mask_name(path));
             let verdict = verify::judge_answer(&answer, tree, &options);
             (verdict, nothing(), Vec::new())
         }
     };
+    verdict.mask(|text| masker.mask(text));
     out.send(&FromWorker::Judged(Box::new((
         verdict, passed, lines, beside,
     ))))

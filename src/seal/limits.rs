@@ -29,6 +29,17 @@ fn wanted(limits: &ProcessLimits) -> Vec<(Resource, &'static str, u64)> {
     wanted
 }
 
+/// No memory image of this process or its children is written when it crashes: it may hold what a report is made of.
+pub fn without_core() {
+    let maximum = getrlimit(Resource::Core).maximum;
+    let none = Rlimit {
+        current: Some(0),
+        maximum,
+    };
+    // A soft limit can always be lowered.
+    let _ = setrlimit(Resource::Core, none);
+}
+
 /// Sets every limit, soft and hard. A hard limit that is already lower stays.
 pub(super) fn apply(limits: &ProcessLimits) -> Result<(), Missing> {
     for (resource, name, value) in wanted(limits) {

@@ -51,6 +51,7 @@ mod waiter;
 pub use close::{Sealed, close};
 pub use controls::{ControlReport, controls};
 pub use enter::{Entered, enter};
+pub use limits::without_core;
 pub use namespaces::worker_owner;
 pub use plan::{Layer, Mount, ProcessLimits, SealPlan, Zone};
 pub use proof::{LayerReport, ProbeReport, ProbeThread, Root, SealProof, Stage};

@@ -120,12 +120,21 @@ pub(super) fn is_dummy(value: &str) -> bool {
 /// Whether `value` is too short or too common to be replaced wherever it stands.
 pub(super) fn only_in_context(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    if value.chars().count() < 6 || listed(COMMON, &lower) || listed(WORDS, &lower) {
+    if listed(COMMON, &lower) || listed(WORDS, &lower) {
         return true;
     }
-    // A single short word of letters, or a small number, may occur in any sentence.
-    (value.len() < 9 && value.bytes().all(|b| b.is_ascii_lowercase()))
-        || (value.len() < 9 && value.bytes().all(|b| b.is_ascii_digit()))
+    let kinds = [
+        value.chars().any(char::is_alphabetic),
+        value.chars().any(|c| c.is_ascii_digit()),
+        value.chars().any(|c| !c.is_alphanumeric()),
+    ];
+    match value.chars().count() {
+        0..=3 => true,
+        4..=5 => kinds.iter().filter(|kind| **kind).count() < 2,
+        // A single short word of letters may occur in any sentence.
+        6..=8 => value.bytes().all(|b| b.is_ascii_lowercase()),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -177,10 +186,18 @@ mod tests {
 
     #[test]
     fn common_words_are_hidden_in_context_only() {
-        for value in ["postgres", "admin", "abc", "changeme", "123456", "redis"] {
+        for value in [
+            "postgres", "admin", "abc", "a1b", "changeme", "123456", "redis", "orders", "5432",
+        ] {
             assert!(only_in_context(value), "{value:?}");
         }
-        for value in ["hunter2", "s3cretpw", "correcthorsebattery"] {
+        for value in [
+            "hunter2",
+            "s3cretpw",
+            "correcthorsebattery",
+            "x7!q",
+            "918273",
+        ] {
             assert!(!only_in_context(value), "{value:?}");
         }
     }

@@ -79,6 +79,11 @@ fn ceil(text: &str, mut at: usize) -> usize {
     at
 }
 
+/// What a Secret of a service account holds beside its token: names and certificates that everybody may know.
+fn is_public(key: &str) -> bool {
+    matches!(key, "namespace" | "ca.crt" | "service-ca.crt")
+}
+
 /// The column of the key on a YAML line, its key and its value; a leading `- ` counts as indentation.
 fn yaml_key(line: &str) -> Option<(usize, &str, &str)> {
     let mut column = 0;
@@ -153,6 +158,7 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
             }
             if inside.is_some() && !line.trim().is_empty() {
                 let value = match yaml_key(line) {
+                    Some((_, key, _)) if is_public(key) => continue,
                     Some((_, _, value)) => value,
                     None => line.trim(),
                 };
@@ -218,8 +224,9 @@ fn secret_values(map: &serde_json::Map<String, serde_json::Value>, report: &mut 
             .get(field)
             .and_then(|data| data.as_object())
             .into_iter()
-            .flat_map(|data| data.values())
-            .filter_map(|value| value.as_str())
+            .flatten()
+            .filter(|(key, _)| !is_public(key))
+            .filter_map(|(_, value)| value.as_str())
         {
             if !super::dummy::is_dummy(value) {
                 report(value);
@@ -281,6 +288,18 @@ mod tests {
         let mut found = Vec::new();
         yaml_secrets(list, |range| found.push(&list[range]));
         assert_eq!(found, ["hunter2"]);
+    }
+
+    #[test]
+    fn the_namespace_and_the_certificates_of_a_service_account_are_public() {
+        let text = "kind: Secret\ndata:\n  ca.crt: LS0tLS1CRUdJTiBD\n  namespace: c2hvcC1wcm9k\n  token: aHVudGVyMg==\n";
+        let mut found = Vec::new();
+        yaml_secrets(text, |range| found.push(&text[range]));
+        assert_eq!(found, ["aHVudGVyMg=="]);
+        let json = serde_json::json!({"kind": "Secret", "data": {"namespace": "c2hvcC1wcm9k", "service-ca.crt": "LS0t", "token": "aHVudGVyMg=="}});
+        let mut found = Vec::new();
+        json_secrets(&json, 0, &mut |value| found.push(value.to_owned()));
+        assert_eq!(found, ["aHVudGVyMg=="]);
     }
 
     #[test]

@@ -1,50 +1,12 @@
-//! Learning the secret values of a bundle and replacing every occurrence.
+//! Replacing every occurrence of the secret values that are known, and what looks like one.
 
 use super::scan::Scanner;
 use super::{MARK_OPEN, check, dummy, find_mark};
-use crate::bundle::{FileKind, Tree};
 use crate::report::{Report, SubjectField};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::io::{self, Read};
 use std::ops::Range;
-
-/// Bytes scanned at a time.
-const CHUNK_BYTES: usize = 2 << 20;
-/// Bytes of the chunk before that are scanned again, so that what spans the border is seen.
-const OVERLAP_BYTES: usize = 32 << 10;
-
-/// How much is learnt at most.
-#[derive(Debug, Clone, Copy)]
-pub struct LearnLimits {
-    /// Bytes read in all.
-    pub max_bytes: u64,
-    /// Values kept.
-    pub max_values: usize,
-}
-
-impl Default for LearnLimits {
-    fn default() -> Self {
-        Self {
-            max_bytes: 8 << 30,
-            max_values: 50_000,
-        }
-    }
-}
-
-/// What learning a tree has seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Learned {
-    /// Files read.
-    pub files: usize,
-    /// Bytes read.
-    pub bytes: u64,
-    /// Distinct secret values known afterwards.
-    pub values: usize,
-    /// Whether a limit ended it before everything was read.
-    pub limited: bool,
-}
 
 /// Replaces secrets by marks. Holds the values; its `Debug` does not show them.
 #[derive(Default)]
@@ -86,110 +48,8 @@ impl Masker {
         &self.counts
     }
 
-    /// Learns from every text file of the bundle, in the order of the index.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn learn_tree(&mut self, tree: &Tree, limits: LearnLimits) -> io::Result<Learned> {
-        let mut learned = Learned::default();
-        for entry in tree.files() {
-            if matches!(
-                entry.kind,
-                FileKind::Binary | FileKind::Archive | FileKind::Empty
-            ) {
-                continue;
-            }
-            if learned.bytes >= limits.max_bytes || self.known.len() >= limits.max_values {
-                learned.limited = true;
-                break;
-            }
-            let mut file = tree.open(entry)?.take(limits.max_bytes - learned.bytes);
-            learned.files += 1;
-            let mut buffer: Vec<u8> = Vec::with_capacity(
-                CHUNK_BYTES.min(usize::try_from(entry.bytes).unwrap_or(CHUNK_BYTES))
-                    + OVERLAP_BYTES,
-            );
-            loop {
-                let before = buffer.len();
-                let read = file
-                    .by_ref()
-                    .take(CHUNK_BYTES as u64)
-                    .read_to_end(&mut buffer)?;
-                learned.bytes += read as u64;
-                if read == 0 && before > 0 || buffer.is_empty() {
-                    break;
-                }
-                self.note(&String::from_utf8_lossy(&buffer), limits.max_values);
-                if read < CHUNK_BYTES {
-                    break;
-                }
-                buffer.drain(..buffer.len().saturating_sub(OVERLAP_BYTES));
-            }
-        }
-        self.build();
-        learned.values = self.known.len();
-        Ok(learned)
-    }
-
-    /// Learns from several texts.
-    pub fn learn_texts<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
-        for text in texts {
-            self.note(text, LearnLimits::default().max_values);
-        }
-        self.build();
-    }
-
-    /// Learns from a single text.
-    pub fn learn_text(&mut self, text: &str) {
-        self.note(text, LearnLimits::default().max_values);
-        self.build();
-    }
-
-    fn note(&mut self, text: &str, max_values: usize) {
-        for hit in Scanner::new().scan(text) {
-            if self.known.len() >= max_values {
-                return;
-            }
-            let value = &text[hit.range];
-            self.mark(hit.rule, value);
-            for inside in hit.plain.iter().filter(|value| !dummy::is_dummy(value)) {
-                self.mark(hit.rule, inside);
-            }
-            match hit.rule {
-                // A line of a key may be quoted alone.
-                "private-key" => {
-                    for line in value
-                        .split(['\n', '\r', ' '])
-                        .flat_map(|line| line.split("\\n"))
-                        .filter(|line| line.len() >= 16)
-                    {
-                        self.mark(hit.rule, line);
-                    }
-                }
-                "kubernetes-secret" | "docker-auth" | "authorization-header" => {
-                    if let Some(plain) = check::from_base64_text(value) {
-                        let plain = plain.trim();
-                        // The password of user:password; each line of a file that was packed.
-                        let parts = plain
-                            .split_once(':')
-                            .map(|(_, password)| password)
-                            .filter(|_| hit.rule != "kubernetes-secret")
-                            .into_iter();
-                        for part in parts
-                            .chain(plain.lines().map(str::trim))
-                            .filter(|part| part.len() >= 6 && !dummy::is_dummy(part))
-                        {
-                            self.mark(hit.rule, part);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// The mark of `value`, given out if it has none.
-    fn mark(&mut self, rule: &'static str, value: &str) -> String {
+    pub(super) fn mark(&mut self, rule: &'static str, value: &str) -> String {
         if let Some(mark) = self.known.get(value) {
             return mark.clone();
         }
@@ -197,7 +57,9 @@ impl Masker {
         *count += 1;
         let mark = format!("{MARK_OPEN}{rule}:{count}›");
         self.known.insert(value.to_owned(), mark.clone());
-        if !dummy::only_in_context(value) {
+        // Half of what a Secret holds is no secret: ports, versions, names of databases.
+        let short = rule == "kubernetes-secret" && value.chars().count() < 6;
+        if !short && !dummy::only_in_context(value) {
             for spelling in spellings(value) {
                 self.spellings.push((spelling, mark.clone()));
             }
@@ -212,7 +74,12 @@ impl Masker {
         value: &str,
         fresh: &mut BTreeMap<&'static str, Vec<String>>,
     ) -> String {
-        if let Some(mark) = self.known.get(value) {
+        let spelled = || self.spellings.iter().find(|(text, _)| text == value);
+        if let Some(mark) = self
+            .known
+            .get(value)
+            .or_else(|| spelled().map(|(_, mark)| mark))
+        {
             return mark.clone();
         }
         let list = fresh.entry(rule).or_default();
@@ -229,7 +96,7 @@ impl Masker {
         )
     }
 
-    fn build(&mut self) {
+    pub(super) fn build(&mut self) {
         let patterns: Vec<&str> = self
             .spellings
             .iter()
@@ -243,21 +110,31 @@ impl Masker {
 
     /// `text` with every secret replaced: known values anywhere, and what looks like a secret here.
     pub fn mask(&self, text: &str) -> String {
-        self.mask_keeping(text, false)
+        self.mask_keeping(text, false, |_| true)
+    }
+
+    /// The path or name of a file with the secrets in it replaced. Known values that look like a word stay: folders
+    /// are called as the things they are about, and a password may be such a word too.
+    pub fn mask_name(&self, name: &str) -> String {
+        self.mask_keeping(name, false, is_distinct)
     }
 
     /// As [`Masker::mask`], with as many lines as before: a mark stands for the first line of a secret
     /// that spans several, the others are left empty. For text that is shown with line numbers.
     pub fn mask_lines(&self, text: &str) -> String {
-        self.mask_keeping(text, true)
+        self.mask_keeping(text, true, |_| true)
     }
 
-    fn mask_keeping(&self, text: &str, lines: bool) -> String {
+    fn mask_keeping(&self, text: &str, lines: bool, wanted: fn(&str) -> bool) -> String {
         let mut spans: Vec<(Range<usize>, String)> = Vec::new();
         if let Some(finder) = &self.finder {
             for hit in finder.find_overlapping_iter(text) {
                 let (spelling, mark) = &self.spellings[hit.pattern().as_usize()];
-                if spelling.len() >= 16 || stands_alone(text, hit.range()) {
+                if wanted(spelling)
+                    && (spelling.len() >= 16
+                        || is_distinct(spelling)
+                        || stands_alone(text, hit.range()))
+                {
                     spans.push((hit.range(), mark.clone()));
                 }
             }
@@ -334,6 +211,7 @@ impl Masker {
             }
             for evidence in &mut finding.evidence {
                 mask(&mut evidence.quote);
+                evidence.path = self.mask_name(&evidence.path);
             }
             for command in &mut finding.commands {
                 mask(&mut command.command);
@@ -343,11 +221,22 @@ impl Masker {
         for missing in &mut report.missing {
             mask(&mut missing.what);
             mask(&mut missing.why);
+            if let Some(path) = &mut missing.path {
+                *path = self.mask_name(path);
+            }
         }
         for part in &mut report.not_examined {
+            mask(&mut part.what);
             mask(&mut part.why);
         }
     }
+}
+
+/// Whether a value is nothing but itself, even inside a longer word.
+fn is_distinct(value: &str) -> bool {
+    value.len() >= 10
+        && value.bytes().any(|byte| byte.is_ascii_digit())
+        && value.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Whether no letter or digit touches the range: a short value inside a longer word is not that value.
@@ -385,7 +274,6 @@ fn spellings(value: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "tests make their own bundles")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -444,36 +332,75 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_is_learnt_over_chunk_borders() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut content = "x".repeat(79);
-        content.push('\n');
-        let mut content = content.repeat(CHUNK_BYTES / 80);
-        content.push_str("password: hunter2value\n");
-        content.push_str(&"y\n".repeat(10));
-        std::fs::write(folder.path().join("a.log"), &content).unwrap();
-        std::fs::write(folder.path().join("b.bin"), b"\0password: hunter3value\n").unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        let index = Tree::index_dir(&dir).unwrap();
-        let tree = Tree::new(dir, index);
+    fn a_short_value_is_masked_wherever_it_stands_alone() {
         let mut masker = Masker::new();
-        let learned = masker.learn_tree(&tree, LearnLimits::default()).unwrap();
+        masker.learn_text("password: x7!q\nDB_PASSWORD=4711-x\nroot_password: 918273\n");
+        for value in ["x7!q", "4711-x", "918273"] {
+            let masked = masker.mask(&format!("login failed with {value}."));
+            assert!(masked.starts_with("login failed with ‹secret:"), "{masked}");
+        }
         assert_eq!(
-            (learned.files, learned.values, learned.limited),
-            (1, 1, false)
+            masker.mask("max7!quux and 19182730"),
+            "max7!quux and 19182730"
         );
-        assert_eq!(masker.mask("hunter2value"), "‹secret:password:1›");
-        let limited = Masker::new()
-            .learn_tree(
-                &tree,
-                LearnLimits {
-                    max_bytes: 10,
-                    max_values: 10,
-                },
-            )
-            .unwrap();
-        assert_eq!((limited.bytes, limited.values), (10, 0));
+    }
+
+    #[test]
+    fn a_distinct_value_is_masked_inside_a_longer_word() {
+        let mut masker = Masker::new();
+        masker.learn_text("password: Tr0ub4dorSeven\n");
+        assert_eq!(
+            masker.mask("backup_Tr0ub4dorSevenOld.tar"),
+            "backup_‹secret:password:1›Old.tar"
+        );
+    }
+
+    #[test]
+    fn names_of_files_keep_their_words() {
+        let mut masker = Masker::new();
+        masker.learn_text("password: monitoring\napi_password: Tr0ub4dorSeven\n");
+        assert_eq!(
+            masker.mask_name("pods/monitoring/a.log"),
+            "pods/monitoring/a.log"
+        );
+        assert_eq!(
+            masker.mask_name("pods/Tr0ub4dorSeven/password=hunter2value"),
+            "pods/‹secret:password:2›/password=‹secret:password:3›"
+        );
+    }
+
+    #[test]
+    fn an_escaped_spelling_has_the_mark_of_its_value() {
+        let mut masker = Masker::new();
+        masker.learn_text("password: 'a\"b/c d9'\n");
+        let masked = masker.mask(r#"{"password":"a\"b/c d9"}"#);
+        assert_eq!(masked, r#"{"password":"‹secret:password:1›"}"#);
+    }
+
+    #[test]
+    fn every_text_of_a_report_is_masked() {
+        let mut masker = Masker::new();
+        masker.learn_text("password: Tr0ub4dorSeven\n");
+        let secret = "at Tr0ub4dorSeven/x";
+        let text = || secret.to_owned();
+        let mut report: Report = serde_json::from_value(serde_json::json!({
+            "schema": crate::report::SCHEMA, "run": text(), "outcome": "findings",
+            "bundle": {"sha256": "", "profile": text(), "files": 1},
+            "findings": [{
+                "rank": 1, "cause": text(), "title": text(), "root_cause": text(),
+                "subject": {"kind": text(), "namespace": text(), "name": text()}, "confidence": 0.5,
+                "evidence": [{"path": text(), "line_start": 1, "line_end": 1, "quote": text()}],
+                "commands": [{"command": text(), "why": text(), "class": "read-only"}],
+            }],
+            "missing": [{"what": text(), "why": text(), "path": text()}],
+            "not_examined": [{"what": text(), "why": text()}],
+        }))
+        .unwrap();
+        let before = serde_json::to_string(&report).unwrap();
+        assert_eq!(before.matches(secret).count(), 17);
+        masker.mask_report(&mut report);
+        let after = serde_json::to_string(&report).unwrap();
+        assert_eq!(after.matches("at ‹secret:password:1›/x").count(), 17);
     }
 
     proptest! {

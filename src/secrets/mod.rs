@@ -10,13 +10,15 @@
 mod assign;
 mod check;
 mod dummy;
+mod learn;
 mod manifest;
 mod mask;
 mod nested;
 mod rules;
 mod scan;
 
-pub use mask::{LearnLimits, Learned, Masker};
+pub use learn::{LearnLimits, Learned};
+pub use mask::Masker;
 pub use scan::{Hit, Scanner};
 
 /// What every mark begins with.

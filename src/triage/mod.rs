@@ -20,7 +20,7 @@ pub fn check_bundle(path: &Path) -> Result<()> {
 }
 
 use crate::audit::Pending;
-use crate::bundle::{Entry, FileKind, Index, Skipped};
+use crate::bundle::{Entry, FileKind, Index};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files::{self, Scratch};
 use crate::keys::Key;
@@ -553,7 +553,7 @@ async fn work<'a>(
         signals: summary.signals,
         secrets_masked: summary.secrets,
         injections: summary.injections,
-        skipped: unpacked.index.skipped.clone(),
+        skipped: summary.skipped,
         contexts,
         outcome: report.outcome,
         exit: exit.code(),
@@ -828,13 +828,7 @@ impl<'a> Session<'a> {
         let job = RoomJob {
             key: key.to_owned(),
             bundle_sha256: unpacked.sha256.clone(),
-            skipped: unpacked
-                .index
-                .skipped
-                .iter()
-                .take(BATCH)
-                .cloned()
-                .collect::<Vec<Skipped>>(),
+            skipped: unpacked.index.skipped.clone(),
             playbook: self.request.playbook.clone(),
             ticket: self.request.ticket.clone(),
             use_model: self.request.model.is_some(),
@@ -894,6 +888,9 @@ impl<'a> Session<'a> {
         self.lap("room", started);
         let (report, mut summary) =
             draft.ok_or_else(|| Error::bug("the room ended without a report"))?;
+        if summary.skipped.len() != unpacked.index.skipped.len() {
+            return Err(Error::bug("the room lost what the unpacker left out"));
+        }
         if let Some(model) = &mut summary.model {
             model.memory = memory;
         }

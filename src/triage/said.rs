@@ -89,6 +89,7 @@ fn texts<'a>(
         notes,
         escalation: _,
         prefixes_missing: _,
+        skipped,
         timings,
     } = summary;
     let model = model.iter_mut().flat_map(|model| {
@@ -112,6 +113,11 @@ fn texts<'a>(
         )
         .chain(notes)
         .chain(timings.iter_mut().map(|(name, _)| name))
+        .chain(
+            skipped
+                .iter_mut()
+                .flat_map(|one| [&mut one.name, &mut one.reason]),
+        )
         .chain(transcript.iter_mut().flat_map(|exchange| {
             [
                 &mut exchange.step,

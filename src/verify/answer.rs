@@ -88,13 +88,14 @@ pub struct ReadAnswer {
 }
 
 impl ReadAnswer {
-    /// Masks every text of it.
-    pub fn mask(&mut self, mask: impl Fn(&str) -> String) {
+    /// Masks every text of it, and the paths of its citations as `name` does it.
+    pub fn mask(&mut self, mask: impl Fn(&str) -> String, name: impl Fn(&str) -> String) {
         let answer = &mut self.answer;
         answer.text = mask(&answer.text);
         answer.prompt = answer.prompt.as_deref().map(&mask);
         for citation in &mut answer.citations {
             citation.quote = citation.quote.as_deref().map(&mask);
+            citation.path = name(&citation.path);
         }
         for command in &mut answer.commands {
             command.command = mask(&command.command);

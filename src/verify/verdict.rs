@@ -31,6 +31,14 @@ impl Verdict {
         self.outcome == VerdictOutcome::Rejected
     }
 
+    /// Masks the words of every claim. Places in the bundle keep theirs: the tree gives them masked.
+    pub fn mask(&mut self, mask: impl Fn(&str) -> String) {
+        for claim in &mut self.claims {
+            claim.reason = mask(&claim.reason);
+            claim.excerpt = claim.excerpt.as_deref().map(&mask);
+        }
+    }
+
     /// Adds a failed claim about the whole report, which rejects it.
     pub fn reject(&mut self, place: &str, rule: Rule, reason: &str) {
         self.claims.push(ClaimVerdict {

@@ -273,6 +273,7 @@ impl<'a> Chain<'a> {
 
     fn exchange(&mut self, mut exchange: Exchange) -> Result<()> {
         exchange.prompt = self.masker.mask(&exchange.prompt);
+        exchange.result = self.masker.mask(&exchange.result);
         self.out.send(&FromWorker::Exchange(Box::new(exchange)))
     }
 }

@@ -7,10 +7,14 @@
 //! Touches: nothing. Zone: 3, and zone 0 for `narrowroom classify`. Bounded: [`MAX_COMMAND_BYTES`], nesting and a budget
 //! of judged parts; what goes over is unknown, or destructive if destructive verbs stand in it plainly.
 
+mod cluster;
+mod containers;
+mod file_tools;
 mod flags;
 mod handlers;
 mod http;
 mod lines;
+mod network;
 mod normalise;
 mod policy;
 mod relay;
@@ -20,6 +24,7 @@ mod script;
 mod shell;
 mod sql;
 mod table;
+mod version_control;
 mod windows;
 mod words;
 mod wrappers;

@@ -5,10 +5,11 @@ use crate::bundle::path::is_invisible;
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// `<pod>`, `<your-namespace>`, `{{ name }}`, `[NAME]`-like slots that an author leaves to the reader.
+/// `<pod>`, `<your-namespace>`, `{{ name }}`, `[NAME]`-like slots that an author leaves to the reader, and the marks that
+/// stand for secrets.
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"<[A-Za-z][A-Za-z0-9 _./:|-]{0,60}>|\{\{[^{}\n]{1,60}\}\}|\[(?:[A-Z][A-Z0-9_-]{2,30})\]",
+        r"<[A-Za-z][A-Za-z0-9 _./:|-]{0,60}>|\{\{[^{}\n]{1,60}\}\}|\[(?:[A-Z][A-Z0-9_-]{2,30})\]|‹secret:[a-z0-9-]{1,48}:(?:\d{1,8}|more)›",
     )
     .unwrap_or_else(|why| panic!("placeholder pattern: {why}"))
 });
@@ -111,6 +112,10 @@ mod tests {
         );
         assert_eq!(normalise("```bash\nls -l\n```").unwrap(), "ls -l");
         assert_eq!(normalise("`df -h`").unwrap(), "df -h");
+        assert_eq!(
+            normalise("mysql -p‹secret:password:1› -e 'SELECT 1'").unwrap(),
+            format!("mysql -p{HOLE} -e 'SELECT 1'")
+        );
         assert_eq!(normalise("cat < file").unwrap(), "cat < file");
         assert_eq!(normalise("root@node1:~# uptime").unwrap(), "uptime");
     }

@@ -5,6 +5,12 @@ use crate::verify::verdict::{ClaimVerdict, Counts, Matched, Rule, Status};
 /// Longest excerpt of a claim, in characters.
 const MAX_EXCERPT_CHARS: usize = 200;
 
+#[cfg(test)]
+thread_local! {
+    /// The rule that fails nothing while a test shows what goes through without it.
+    pub(super) static OFF: std::cell::Cell<Option<Rule>> = const { std::cell::Cell::new(None) };
+}
+
 /// Where a claim stands: its place, the finding it belongs to, and the words themselves if the place holds more.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spot {
@@ -60,6 +66,12 @@ impl Ledger {
         reason: impl Into<String>,
         matched: Option<Matched>,
     ) {
+        #[cfg(test)]
+        let status = if OFF.get() == Some(rule) {
+            Status::Ok
+        } else {
+            status
+        };
         self.claims.push(ClaimVerdict {
             place: spot.place.clone(),
             finding: spot.finding,

@@ -175,5 +175,7 @@ impl<'a> Judge<'a> {
 }
 
 #[cfg(test)]
+mod each_rule;
+#[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "tests make their own bundles")]
 mod tests;

@@ -6,10 +6,19 @@ use proptest::prelude::*;
 
 const LOG: &str = "start\n2024-01-01T00:00:00 pod shop/cart-5f7d9 container web OOMKilled exit code 137\nlimit 50Mi reached, password=hunter2 here\n\u{1b}[31mred   error\u{1b}[0m on node7\nshort\n";
 
-fn tree() -> (tempfile::TempDir, Tree) {
+pub(super) fn tree() -> (tempfile::TempDir, Tree) {
+    tree_with("")
+}
+
+/// The same with `more` at the end of its log.
+pub(super) fn tree_with(more: &str) -> (tempfile::TempDir, Tree) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("top/logs")).unwrap();
-    std::fs::write(folder.path().join("top/logs/web.log"), LOG).unwrap();
+    std::fs::write(
+        folder.path().join("top/logs/web.log"),
+        format!("{LOG}{more}"),
+    )
+    .unwrap();
     std::fs::write(
         folder.path().join("top/nodes.txt"),
         "node7 Ready\nregistry.example.com/app:v1.2.3\nmemory 52428800\n",
@@ -22,7 +31,7 @@ fn tree() -> (tempfile::TempDir, Tree) {
     (folder, Tree::new(dir, index))
 }
 
-fn cite(path: &str, line: u64, quote: &str) -> Evidence {
+pub(super) fn cite(path: &str, line: u64, quote: &str) -> Evidence {
     Evidence {
         path: path.into(),
         line_start: line,
@@ -31,7 +40,7 @@ fn cite(path: &str, line: u64, quote: &str) -> Evidence {
     }
 }
 
-fn finding() -> Finding {
+pub(super) fn finding() -> Finding {
     Finding {
         rank: 1,
         cause: "container-oom-killed".into(),
@@ -55,7 +64,7 @@ fn finding() -> Finding {
     }
 }
 
-fn report(findings: Vec<Finding>) -> Report {
+pub(super) fn report(findings: Vec<Finding>) -> Report {
     Report {
         schema: crate::report::SCHEMA.into(),
         run: String::new(),

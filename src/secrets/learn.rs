@@ -1,0 +1,291 @@
+//! Learning the secret values of a whole bundle: texts, what is compressed or binary, and names of files.
+
+use super::mask::Masker;
+use super::scan::Scanner;
+use super::{check, dummy};
+use crate::bundle::{FileKind, Tree};
+use std::io::{self, Read};
+
+/// Bytes scanned at a time.
+const CHUNK_BYTES: usize = 2 << 20;
+/// Bytes of the chunk before that are scanned again, so that what spans the border is seen.
+const OVERLAP_BYTES: usize = 32 << 10;
+
+/// How much is learnt at most.
+#[derive(Debug, Clone, Copy)]
+pub struct LearnLimits {
+    /// Bytes of text read in all.
+    pub max_bytes: u64,
+    /// Bytes of binary files and of unzipped ones, in all. No line of them is ever shown, so what lies beyond
+    /// can get out only by standing in a text as well, with nothing there to tell that it is secret.
+    pub max_hidden_bytes: u64,
+    /// Values kept.
+    pub max_values: usize,
+}
+
+impl Default for LearnLimits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 8 << 30,
+            max_hidden_bytes: 256 << 20,
+            max_values: 50_000,
+        }
+    }
+}
+
+/// What learning a tree has seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Files read.
+    pub files: usize,
+    /// Bytes of text read.
+    pub bytes: u64,
+    /// Bytes read of binary files and out of compressed ones.
+    pub hidden_bytes: u64,
+    /// Distinct secret values known afterwards.
+    pub values: usize,
+    /// Whether a limit ended it before every text was read.
+    pub limited: bool,
+}
+
+impl Masker {
+    /// Learns from every file of the bundle, in the order of the index, and then from their names.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn learn_tree(&mut self, tree: &Tree, limits: LearnLimits) -> io::Result<Learned> {
+        let mut learned = Learned::default();
+        for entry in tree.files().filter(|entry| entry.kind != FileKind::Empty) {
+            if learned.bytes >= limits.max_bytes || self.len() >= limits.max_values {
+                learned.limited = true;
+                break;
+            }
+            let text_left = limits.max_bytes - learned.bytes;
+            let hidden_left = limits.max_hidden_bytes - learned.hidden_bytes;
+            let file = tree.open(entry)?;
+            match entry.kind {
+                FileKind::Archive => {
+                    let unzipped = flate2::read::MultiGzDecoder::new(file).take(hidden_left);
+                    // Other compressions end here at once, a damaged one where it is damaged.
+                    learned.hidden_bytes += self.learn_stream(unzipped, limits.max_values).0;
+                }
+                FileKind::Binary => {
+                    let (bytes, failed) =
+                        self.learn_stream(file.take(hidden_left), limits.max_values);
+                    learned.hidden_bytes += bytes;
+                    failed?;
+                }
+                _ => {
+                    let (bytes, failed) =
+                        self.learn_stream(file.take(text_left), limits.max_values);
+                    learned.bytes += bytes;
+                    failed?;
+                }
+            }
+            learned.files += 1;
+        }
+        for entry in &tree.index().entries {
+            self.note(entry.path.as_str(), limits.max_values);
+        }
+        self.build();
+        learned.values = self.len();
+        Ok(learned)
+    }
+
+    /// Learns from all that can be read: how many bytes that was, and what ended it before the end.
+    fn learn_stream(&mut self, mut from: impl Read, max_values: usize) -> (u64, io::Result<()>) {
+        let mut buffer: Vec<u8> = Vec::new();
+        let mut total = 0;
+        loop {
+            let before = buffer.len();
+            let read = from
+                .by_ref()
+                .take(CHUNK_BYTES as u64)
+                .read_to_end(&mut buffer);
+            // What came before an error is in the buffer.
+            let count = buffer.len() - before;
+            total += count as u64;
+            if count > 0 {
+                self.note(&readable(&buffer), max_values);
+            }
+            if let Err(error) = read {
+                return (total, Err(error));
+            }
+            if count < CHUNK_BYTES {
+                return (total, Ok(()));
+            }
+            buffer.drain(..buffer.len().saturating_sub(OVERLAP_BYTES));
+        }
+    }
+
+    /// Learns from several texts.
+    pub fn learn_texts<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
+        for text in texts {
+            self.note(text, LearnLimits::default().max_values);
+        }
+        self.build();
+    }
+
+    /// Learns from a single text.
+    pub fn learn_text(&mut self, text: &str) {
+        self.learn_texts([text]);
+    }
+
+    fn note(&mut self, text: &str, max_values: usize) {
+        for hit in Scanner::new().scan(text) {
+            if self.len() >= max_values {
+                return;
+            }
+            let value = &text[hit.range];
+            self.mark(hit.rule, value);
+            for inside in hit.plain.iter().filter(|value| !dummy::is_dummy(value)) {
+                self.mark(hit.rule, inside);
+            }
+            match hit.rule {
+                // A line of a key may be quoted alone.
+                "private-key" => {
+                    for line in value
+                        .split(['\n', '\r', ' '])
+                        .flat_map(|line| line.split("\\n"))
+                        .filter(|line| line.len() >= 16)
+                    {
+                        self.mark(hit.rule, line);
+                    }
+                }
+                "kubernetes-secret" | "docker-auth" | "authorization-header" => {
+                    if let Some(plain) = check::from_base64_text(value) {
+                        let plain = plain.trim();
+                        // The password of user:password; each line of a file that was packed.
+                        let parts = plain
+                            .split_once(':')
+                            .map(|(_, password)| password)
+                            .filter(|_| hit.rule != "kubernetes-secret")
+                            .into_iter();
+                        for part in parts
+                            .chain(plain.lines().map(str::trim))
+                            .filter(|part| part.len() >= 6 && !dummy::is_dummy(part))
+                        {
+                            self.mark(hit.rule, part);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Bytes of any file as text to be searched. A NUL ends a word, as in the environment of a process; where every
+/// second byte is one, the text is in units of two bytes.
+fn readable(bytes: &[u8]) -> String {
+    let nul = bytes.iter().filter(|byte| **byte == 0).count();
+    if nul == 0 {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    if nul * 5 > bytes.len() * 2 && nul * 5 < bytes.len() * 3 {
+        let narrow: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+        return String::from_utf8_lossy(&narrow).into_owned();
+    }
+    String::from_utf8_lossy(bytes).replace('\0', "\n")
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests make their own bundles")]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// A tree over files with these contents, and the folder that keeps it alive.
+    fn tree(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Tree) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
+            .unwrap();
+        let index = Tree::index_dir(&dir).unwrap();
+        (folder, Tree::new(dir, index))
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        zip.write_all(text.as_bytes()).unwrap();
+        zip.finish().unwrap()
+    }
+
+    #[test]
+    fn a_tree_is_learnt_over_chunk_borders() {
+        let mut content = "x".repeat(79);
+        content.push('\n');
+        let mut content = content.repeat(CHUNK_BYTES / 80);
+        content.push_str("password: hunter2value\n");
+        content.push_str(&"y\n".repeat(10));
+        let (_folder, tree) = tree(&[("a.log", content.as_bytes())]);
+        let mut masker = Masker::new();
+        let learned = masker.learn_tree(&tree, LearnLimits::default()).unwrap();
+        assert_eq!(
+            (learned.files, learned.values, learned.limited),
+            (1, 1, false)
+        );
+        assert_eq!(masker.mask("hunter2value"), "‹secret:password:1›");
+        let limits = LearnLimits {
+            max_bytes: 10,
+            ..LearnLimits::default()
+        };
+        let limited = Masker::new().learn_tree(&tree, limits).unwrap();
+        assert_eq!((limited.bytes, limited.values), (10, 0));
+    }
+
+    #[test]
+    fn compressed_binary_and_two_byte_files_give_their_values() {
+        let wide: Vec<u8> = "[db]\r\npassword = Tr0ub4dorWide\r\n"
+            .bytes()
+            .flat_map(|byte| [byte, 0])
+            .collect();
+        let mut damaged = gzip(&format!(
+            "password: Tr0ub4dorCut\n{}",
+            "text of a log, and so on\n".repeat(9_000)
+        ));
+        damaged.truncate(damaged.len() / 2);
+        let (_folder, tree) = tree(&[
+            ("cut.gz", &damaged),
+            ("environ", b"HOME=/\0DB_PASSWORD=Tr0ub4dorEnv\0TERM=x\0"),
+            ("old.log.1.gz", &gzip("password: Tr0ub4dorZip\n")),
+            ("settings.dat", &wide),
+        ]);
+        let mut masker = Masker::new();
+        masker.learn_tree(&tree, LearnLimits::default()).unwrap();
+        for value in [
+            "Tr0ub4dorCut",
+            "Tr0ub4dorEnv",
+            "Tr0ub4dorZip",
+            "Tr0ub4dorWide",
+        ] {
+            let masked = masker.mask(&format!("tried {value} twice"));
+            assert!(masked.starts_with("tried ‹secret:password:"), "{value}");
+        }
+    }
+
+    #[test]
+    fn unzipping_is_bounded() {
+        let bomb = gzip(&"no secret here\n".repeat(2 << 20));
+        let (_folder, tree) = tree(&[("a.gz", &bomb), ("b.bin", b"\0password: Tr0ub4dorLate\n")]);
+        let limits = LearnLimits {
+            max_hidden_bytes: 1 << 20,
+            ..LearnLimits::default()
+        };
+        let learned = Masker::new().learn_tree(&tree, limits).unwrap();
+        assert_eq!(
+            (learned.hidden_bytes, learned.values, learned.limited),
+            (1 << 20, 0, false)
+        );
+    }
+
+    #[test]
+    fn a_value_in_the_name_of_a_file_is_learnt() {
+        let (_folder, tree) = tree(&[("password=Tr0ub4dorName.txt", b"nothing\n")]);
+        let mut masker = Masker::new();
+        masker.learn_tree(&tree, LearnLimits::default()).unwrap();
+        assert!(!masker.is_empty());
+    }
+}
