@@ -121,6 +121,7 @@ pub fn wanted(tree: &Tree, signals: &[Signal]) -> Vec<Missing> {
         match signal.cause.as_str() {
             "unit-failed" => all.extend(own_log(tree, &signal.subject.name)),
             "unexpected-reboots" => all.extend(after_a_reset(tree)),
+            "unit-killed" => all.extend(who_killed(tree, &signal.subject.name)),
             "upstream-unavailable" | "haproxy-no-server" => {
                 all.extend(other_side(&signal.subject.name));
             }
@@ -170,6 +171,39 @@ fn after_a_reset(tree: &Tree) -> impl Iterator<Item = Missing> + '_ {
         .map(|(what, why, place, _)| Missing {
             what: (*what).to_owned(),
             why: (*why).to_owned(),
+            path: Some(format!("{}{place}", tree.top())),
+        })
+}
+
+/// SIGKILL comes from outside: the kernel's OOM killer, a limit, a watchdog or a person.
+const WHO_KILLED: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "kernel log of that time (dmesg, kern.log or journalctl -k)",
+        "the OOM killer names its victim there",
+        "var/log/kern.log",
+        &["dmesg", "kern.log", "messages", "var/log/syslog"],
+    ),
+    (
+        "audit log (/var/log/audit/audit.log)",
+        "a signal that a person or a script sent is recorded only there",
+        "var/log/audit/audit.log",
+        &["audit.log", "audit/"],
+    ),
+    (
+        "memory history (sar -r, or the monitoring of its control group)",
+        "it shows whether memory ran out at that time",
+        "var/log/sa",
+        &["var/log/sa/", "var/log/sysstat/", "sar"],
+    ),
+];
+
+fn who_killed<'a>(tree: &'a Tree, unit: &'a str) -> impl Iterator<Item = Missing> + 'a {
+    WHO_KILLED
+        .iter()
+        .filter(|(.., parts)| !parts.iter().any(|part| holds(tree, part)))
+        .map(move |(what, why, place, _)| Missing {
+            what: (*what).to_owned(),
+            why: format!("{unit} was ended by SIGKILL and the bundle does not show by whom; {why}"),
             path: Some(format!("{}{place}", tree.top())),
         })
 }
@@ -234,6 +268,31 @@ mod tests {
         assert_eq!(wanted.len(), 3, "{wanted:?}");
         let wanted = asked(&[last, date, ("var/log/kern.log.1", "x\n")], ticket);
         assert_eq!(wanted.len(), 2, "{wanted:?}");
+    }
+
+    #[test]
+    fn a_killed_service_is_asked_for_who_killed_it() {
+        let line = "Jun 20 07:32:33 a systemd[1]: shop.service: Main process exited, code=killed, status=9/KILL\n";
+        let wanted = asked(
+            &[("journal.txt", line), ("df.txt", "x\n")],
+            "It ends by itself.",
+        );
+        assert!(
+            wanted.iter().any(|what| what.contains("kernel log")),
+            "{wanted:?}"
+        );
+        let wanted = asked(
+            &[
+                ("journal.txt", line),
+                ("dmesg.txt", "[ 1.0] x\n"),
+                ("audit.log", "x\n"),
+            ],
+            "It ends by itself.",
+        );
+        assert!(
+            !wanted.iter().any(|what| what.contains("kernel log")),
+            "{wanted:?}"
+        );
     }
 
     #[test]

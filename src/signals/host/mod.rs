@@ -229,6 +229,9 @@ mod tests {
         // The detectors that read state name theirs in the source.
         let sources = [
             include_str!("detect/bonds.rs"),
+            include_str!("detect/boot.rs"),
+            include_str!("detect/firewall.rs"),
+            include_str!("detect/panic.rs"),
             include_str!("detect/certificates.rs"),
             include_str!("detect/filesystems.rs"),
             include_str!("detect/hardware.rs"),

@@ -292,7 +292,18 @@ fn score(stat: &Stat<First>, daemon: &Daemon, failing: usize, ticket: Option<&st
     if stat.count == 1 && !late && first.exception.is_none() {
         score -= 0.06;
     }
+    match onset(stat, daemon) {
+        // It began at some time and goes on: what somebody complains about does.
+        Onset::Began if late && stat.count >= 3 => score += 0.05,
+        // A handful of lines spread over the whole log has been so all along.
+        Onset::AllAlong if stat.count < 10 && first.exception.is_none() => score -= 0.05,
+        _ => {}
+    }
     let mut cap: f64 = 0.45;
+    let housekeeping = is_housekeeping(&daemon.name);
+    if housekeeping {
+        cap = HOUSEKEEPING;
+    }
     if let Some(ticket) = ticket {
         let told = ticket.to_ascii_lowercase();
         let named = daemon
@@ -301,14 +312,25 @@ fn score(stat: &Stat<First>, daemon: &Daemon, failing: usize, ticket: Option<&st
             .split(|c: char| !c.is_ascii_alphabetic())
             .any(|word| word.len() > 3 && told.contains(word));
         let words = first.message.to_ascii_lowercase();
-        let shared = told
+        let shared: usize = told
             .split(|c: char| !c.is_ascii_alphanumeric())
             .filter(|word| word.len() > 5 && words.contains(word))
             .count();
-        if named || shared >= 2 {
+        // A path, an address or a numbered name is shared by no accident.
+        let thing = told
+            .split_whitespace()
+            .map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '/'))
+            .any(|word| word.len() > 4 && is_thing(word) && words.contains(word));
+        if named || thing || shared >= 2 {
             score += 0.12;
             cap = 0.55;
+        } else if !housekeeping && clock_of(&told).is_some_and(|at| began_at(stat, at)) {
+            score += 0.08;
+            cap = cap.max(0.5);
         }
+    }
+    if housekeeping && cap <= HOUSEKEEPING {
+        return score.min(cap);
     }
     // The same exception or named reason over a good part of the log, to its end, is a fault and no accident.
     if persistent
@@ -325,6 +347,118 @@ fn score(stat: &Stat<First>, daemon: &Daemon, failing: usize, ticket: Option<&st
         cap = cap.max(0.52);
     }
     score.min(cap)
+}
+
+/// Most that an error of a program beside the machine's work is worth, unless the ticket speaks of it.
+const HOUSEKEEPING: f64 = 0.17;
+
+/// Programs that keep the machine itself up to date, register or watch it: their errors stand in most logs and
+/// the machine does its work all the same.
+fn is_housekeeping(name: &str) -> bool {
+    const NAMES: [&str; 40] = [
+        "fwupd",
+        "snapd",
+        "packagekit",
+        "unattended",
+        "apt",
+        "motd",
+        "ubuntu-advantage",
+        "ua-",
+        "esm-",
+        "pro-client",
+        "update-notifier",
+        "update-manager",
+        "landscape",
+        "livepatch",
+        "canonical-livepatch",
+        "suseconnect",
+        "registration",
+        "zypp",
+        "yast",
+        "dnf",
+        "yum",
+        "rhsm",
+        "insights",
+        "subscription",
+        "whoopsie",
+        "apport",
+        "abrt",
+        "geoclue",
+        "colord",
+        "modemmanager",
+        "bolt",
+        "thermald",
+        "tracker",
+        "gnome",
+        "gdm",
+        "pulseaudio",
+        "pipewire",
+        "avahi",
+        "cups-browsed",
+        "man-db",
+    ];
+    let name = name.to_ascii_lowercase();
+    let name = name.rsplit('/').next().unwrap_or(&name);
+    NAMES.iter().any(|known| name.starts_with(known))
+}
+
+/// When a template came up.
+#[derive(Debug, PartialEq, Eq)]
+enum Onset {
+    /// After a time without it.
+    Began,
+    /// In the first tenth of the log already, with long gaps.
+    AllAlong,
+    /// Its times are not known.
+    Unknown,
+}
+
+fn onset(stat: &Stat<First>, daemon: &Daemon) -> Onset {
+    let (Some(begin), Some(end), Some(first), Some(last)) =
+        (daemon.first, daemon.last, stat.first, stat.last)
+    else {
+        return Onset::Unknown;
+    };
+    let length = end - begin;
+    if length <= 0 {
+        return Onset::Unknown;
+    }
+    if (first - begin) * 4 > length {
+        Onset::Began
+    } else if (first - begin) * 5 < length && (last - first) * 5 > length * 2 {
+        Onset::AllAlong
+    } else {
+        Onset::Unknown
+    }
+}
+
+/// A name no word of prose is: a path, an address, a numbered name.
+fn is_thing(word: &str) -> bool {
+    word.contains('/') && word.len() > 5
+        || word.contains('.') && word.bytes().any(|b| b.is_ascii_digit())
+        || word.bytes().any(|b| b.is_ascii_digit())
+            && word.bytes().filter(u8::is_ascii_alphabetic).count() >= 3
+}
+
+/// The first time of day that a ticket names, in minutes: `10:22`.
+fn clock_of(told: &str) -> Option<i64> {
+    told.match_indices(':').find_map(|(at, _)| {
+        let hour = told.get(at.checked_sub(2)?..at)?.trim_start();
+        let minute = told.get(at + 1..at + 3)?;
+        let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
+        (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+    })
+}
+
+/// Whether the first line of a template stands within a quarter of an hour of that time of day.
+fn began_at(stat: &Stat<First>, minutes: i64) -> bool {
+    // Stamps since boot have no time of day.
+    stat.first
+        .filter(|at| *at > 3650 * 86_400_000)
+        .is_some_and(|at| {
+            let apart = (at.div_euclid(60_000).rem_euclid(1440) - minutes).rem_euclid(1440);
+            apart.min(1440 - apart) <= 15
+        })
 }
 
 fn signal(score: f64, daemon: &Daemon, stat: &Stat<First>) -> Signal {
@@ -453,6 +587,53 @@ mod tests {
             .strength
         };
         assert!(once(Some("shelfd is slow")) > once(None));
+    }
+
+    #[test]
+    fn what_keeps_the_machine_up_to_date_never_beats_its_work() {
+        let lines = log(&[
+            (
+                0,
+                "a fwupdmgr[3]: Failed to download metadata for lvfs: Host is unreachable",
+            ),
+            (30, "a smtpgate[9]: cannot reach relay: refused"),
+            (40, "a smtpgate[9]: cannot reach relay: refused"),
+            (
+                58,
+                "a fwupdmgr[3]: Failed to download metadata for lvfs: Host is unreachable",
+            ),
+            (59, "a smtpgate[9]: cannot reach relay: refused"),
+        ])
+        .replace(" 7 ", " ");
+        let found = run(&[("top/var/log/syslog", lines.clone())], None);
+        assert!(found[0].subject.name == "smtpgate", "{found:?}");
+        assert!(
+            found
+                .iter()
+                .all(|s| s.subject.name == "smtpgate" || s.strength < 0.2)
+        );
+        // Unless it is what the customer asks about.
+        let found = run(
+            &[("top/var/log/syslog", lines)],
+            Some("Why does fwupdmgr fail?"),
+        );
+        assert!(found[0].subject.name == "fwupdmgr", "{found:?}");
+    }
+
+    #[test]
+    fn what_began_at_the_time_of_the_ticket_comes_first() {
+        let text = log(&[
+            (3, "ERROR app.a cannot open shelf alpha"),
+            (61, "ERROR app.b cannot reach counter beta"),
+            (119, "INFO app.core ok"),
+        ]);
+        let found = run(
+            &[("top/var/log/app/app.log", text)],
+            Some("Nothing works since 11:02."),
+        );
+        assert!(found[0].title.contains("counter beta"), "{found:?}");
+        assert_eq!(clock_of("since 9:05 today"), Some(545));
+        assert_eq!(clock_of("at 99:99, host:port, x:é"), None);
     }
 
     #[test]

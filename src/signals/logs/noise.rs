@@ -56,12 +56,35 @@ pub const ALARM_WORDS: &[&str] = &[
     "duplicate",
     "overlap",
     "too open",
+    "exceed",
+    "unauthorized",
+    "not authorized",
+    "not allowed",
+    "forbidden",
+    "split brain",
+    "split-brain",
+    "quorum",
+    "degraded",
+    "killed",
+    "unavailable",
+    "violation",
+    "ora-",
+    "tns-",
+    "deadlock",
+    "stale",
+    "is full",
+    "not responding",
+    "no route",
+    "giving up",
+    "incompatible",
+    "locked",
+    "suspended",
 ];
 
 /// A line without a stated level counts as an error only when it says so in one of these ways.
 static STRONG: LazyLock<Option<Regex>> = LazyLock::new(|| {
     compile(
-        r"\b(?:error|fatal|panic|exception|critical|failure)\b\s*[:\]=]|\b(?:failed|failing) (?:to|with|because)\b|\b(?:failed|failure)\b|^error |unable to|cannot |can't |could not|couldn't|connection refused|permission denied|access denied|no such (?:file|host|device)|timed out|\bpanic:|corrupt|caught signal|segmentation fault|segfault|\bassert(?:ion)?\b.{0,40}fail|failed assert|are too open|unhandled|is undefined|expired|out of memory|too many|no space left|not permitted|unknown command|aborted\b|crashed\b|\b\w+(?:Error|Exception)\b",
+        r"\b(?:error|fatal|panic|exception|critical|failure)\b\s*[:\]=]|\b(?:failed|failing) (?:to|with|because)\b|\b(?:failed|failure)\b|^error |unable to|cannot |can't |could not|couldn't|connection refused|permission denied|access denied|no such (?:file|host|device)|timed out|\bpanic:|corrupt|caught signal|segmentation fault|segfault|\bassert(?:ion)?\b.{0,40}fail|failed assert|are too open|unhandled|is undefined|expired|out of memory|too many|no space left|not permitted|unknown command|aborted\b|crashed\b|\b\w+(?:Error|Exception)\b|(?:limit|quota|maximum|threshold) (?:is |was |has been )?(?:exceeded|reached)|\bexceed(?:s|ed)? (?:the |its )?(?:limit|max|quota)|EXCEED\b|login rejected|unauthori[sz]ed\b|not (?:authori[sz]ed|allowed) to|split[- ]brain detected|quorum (?:lost|is lost)|lost quorum|no quorum|not responding\b|no route to host|deadlock detected|is full\b|giving up\b|\b(?:ORA|TNS|RMAN|DIA|ADM|SQL|ANS|ANR|BEA|WFLY[A-Z]{2,5}|CWW[A-Z]{2}|DFH|IKJ|MSGW|HHH)-?\d{3,6}[A-Z]?\b[: ]",
     )
 });
 

@@ -76,6 +76,12 @@ pub fn is_log(rel: &str, kind: FileKind) -> bool {
             && !lower.contains("list-boots")
         || lower.ends_with(".log")
         || lower.contains(".log.")
+        || lower.contains(".log-")
+        || lower.contains("_log.")
+        || lower.ends_with(".trc")
+        || lower.ends_with(".err")
+        || lower.ends_with(".out") && !is_output(&lower)
+        || lower.strip_suffix(".txt").is_some_and(names_a_log)
         || lower.starts_with("logs")
         || lower.ends_with("_logs")
         || lower.contains("kubectl_logs")
@@ -84,6 +90,52 @@ pub fn is_log(rel: &str, kind: FileKind) -> bool {
         || ["syslog", "messages", "stderr", "stdout"]
             .iter()
             .any(|word| lower.starts_with(word))
+}
+
+/// Whether a name that ends in `.out` is a command's, as `df.out` or `ip_addr.out`: not what a server printed.
+fn is_output(name: &str) -> bool {
+    const COMMANDS: [&str; 32] = [
+        "df",
+        "free",
+        "uptime",
+        "lsblk",
+        "mount",
+        "ps",
+        "top",
+        "uname",
+        "sysctl",
+        "systemctl",
+        "ip",
+        "ifconfig",
+        "netstat",
+        "ss",
+        "route",
+        "lsof",
+        "lscpu",
+        "lspci",
+        "lsusb",
+        "lsmod",
+        "vmstat",
+        "iostat",
+        "sar",
+        "dmidecode",
+        "rpm",
+        "dpkg",
+        "date",
+        "hostname",
+        "env",
+        "ethtool",
+        "blkid",
+        "fdisk",
+    ];
+    let first = name.split(['-', '_', '.', ' ']).next().unwrap_or_default();
+    COMMANDS.contains(&first)
+}
+
+/// `error-log`, `app_logs`, `node-journal`: a log that was saved as text.
+fn names_a_log(stem: &str) -> bool {
+    let last = stem.rsplit(['-', '_', '.', ' ']).next().unwrap_or_default();
+    ["log", "logs", "journal", "alert"].contains(&last)
 }
 
 /// Whether the log tells of the machine's past (packages, first boot, log-ins) or of the kernel.
@@ -154,6 +206,11 @@ mod tests {
             "sos_commands/logs/journalctl_--no-pager_--boot",
             "kubectl/logs/ns/pod.log",
             "var/log/rabbitmq/rabbit@a.log.1",
+            "catalina.out",
+            "diag/trace/PROD_ora_77.trc",
+            "mysqld.err",
+            "frr-log.txt",
+            "app.log-20240301",
         ] {
             assert!(is_log(rel, FileKind::Text), "{rel}");
         }
@@ -163,6 +220,9 @@ mod tests {
             "sos_logs/sos.log",
             "sos_commands/logs/ls_-alRh_.var.log",
             "sos_commands/memory/free",
+            "df.out",
+            "ip_addr.out",
+            "catalog.txt",
         ] {
             assert!(!is_log(rel, FileKind::Text), "{rel}");
         }

@@ -1,12 +1,14 @@
 //! Detectors that read state, or several log lines together.
 
 mod bonds;
+mod boot;
 mod certificates;
 mod config;
 mod counters;
 mod cpu;
 mod disk;
 mod filesystems;
+mod firewall;
 mod hardware;
 mod history;
 mod interfaces;
@@ -19,6 +21,7 @@ mod network;
 mod nodes;
 mod oom;
 mod packages;
+mod panic;
 mod raid;
 mod reboots;
 mod security;
@@ -56,6 +59,9 @@ pub fn run(host: &Host, hits: &Hits, out: &mut Partial) {
     config::detect(host, hits, out);
     security::detect(host, hits, out);
     reboots::detect(host, out);
+    boot::detect(host, hits, out);
+    firewall::detect(host, hits, out);
+    panic::detect(host, hits, out);
     units::detect(host, hits, out);
     ticket::detect(host, out);
 }

@@ -92,12 +92,17 @@ fn dumps(host: &Host, out: &mut Partial) {
                 .cites(kernel.iter().take(3).map(|n| doc.cite(*n)))
                 .if_ticket(host, WORDS)
                 .put(out);
-            ask(
-                out,
-                "kernel log saved with the crash dump (/var/crash/*/dmesg* or vmcore-dmesg.txt)",
-                "the dump is listed but the log with the panic is not in the bundle",
-                Some("var/crash"),
-            );
+            let saved = host.entries().any(|entry| {
+                entry.path.as_str().contains("crash/") && entry.path.name().contains("dmesg")
+            });
+            if !saved {
+                ask(
+                    out,
+                    "kernel log saved with the crash dump (/var/crash/*/dmesg* or vmcore-dmesg.txt)",
+                    "the dump is listed but the log with the panic is not in the bundle",
+                    Some("var/crash"),
+                );
+            }
         }
         let programs: Vec<(usize, String)> = doc
             .lines()

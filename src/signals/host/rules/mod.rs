@@ -3,6 +3,7 @@
 //! A rule names no host, no release and no incident. Its strength is how often such a line, seen
 //! alone in a host's logs, is the reason why somebody made the bundle.
 
+mod boot;
 mod crash;
 mod filesystems;
 mod hardware;
@@ -94,6 +95,7 @@ const BASE: Rule = Rule {
 /// Every rule.
 pub fn all() -> Vec<&'static Rule> {
     [
+        boot::RULES,
         crash::RULES,
         filesystems::RULES,
         hardware::RULES,

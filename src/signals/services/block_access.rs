@@ -1,0 +1,193 @@
+//! Access to remote storage: iSCSI, NVMe over fabrics, Fibre Channel, NFS and SMB clients and servers.
+
+use super::rule::{RULE, Rule};
+
+const SYSTEM: &[&str] = &[
+    "syslog",
+    "messages",
+    "journal",
+    "kern",
+    "dmesg",
+    "iscsi",
+    "multipath",
+    "boot",
+    "nfs",
+    "cifs",
+    "smb",
+    "nvme",
+];
+
+/// The rules of this family.
+pub const RULES: &[Rule] = &[
+    // The target answers and says no: neither network nor array is down.
+    Rule {
+        id: "iscsi.login-refused",
+        cause: "iscsi-login-refused",
+        scope: SYSTEM,
+        needs: &[
+            "failed authorization",
+            "authorization failure",
+            "login rejected",
+            "iSCSI login failed",
+            "Login I/O error",
+            "CHAP",
+            "login failed",
+            "target not found",
+            "Access to target",
+            "No matching",
+        ],
+        pattern: r"(?i)(?P<what>login rejected: [^\r\n]{0,80}|initiator reported error \((?:2|5|11|13|19|24)\b[^\r\n]{0,80}|login failed (?:with status|due to authorization|to authenticate|- )[^\r\n]{0,80}|CHAP (?:authentication|response|user)[^\r\n]{0,60}(?:fail|reject|mismatch|invalid)[^\r\n]{0,30}|Initiator is not authorized[^\r\n]{0,60}|iSCSI Initiator Node: \S+ is not authorized[^\r\n]{0,60}|Access (?:to target )?denied[^\r\n]{0,20}iqn\.[^\r\n]{0,60})",
+        unless: r"error \(15\b|already exists",
+        near: r"Could not login|Could not log into|iqn\.",
+        strength: 0.9,
+        kind: "iSCSI",
+        subject: "iscsi",
+        title: "iSCSI login is refused: {what} ({count} times)",
+        statement: "The iSCSI target refuses the login of this initiator{span} ({what}): CHAP user or secret, or the initiator name in the target's access list, do not fit. Without a session its disks and what is mounted from them are missing.",
+        yes: &[
+            "iscsid[99]: conn 0 login rejected: initiator failed authorization with target",
+            "iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)",
+            "kernel: iSCSI Initiator Node: iqn.1994-05.com.redhat:abc is not authorized to access iSCSI target portal group: 1.",
+            "kernel: CHAP user or password not set for Initiator ACL: login failed - CHAP authentication failed",
+        ],
+        no: &[
+            "iscsid[99]: Connection1:0 to [target: iqn.2001-04.com.example:a] is operational now",
+        ],
+        ..RULE
+    },
+    Rule {
+        id: "iscsi.portal-unreachable",
+        cause: "iscsi-portal-unreachable",
+        scope: SYSTEM,
+        needs: &[
+            "cannot make connection to",
+            "cannot make a connection to",
+            "connect to ",
+            "encountered connection failure",
+            "no route to host",
+            "connection timed out",
+            "recovery timed out",
+            "iSCSI error",
+        ],
+        pattern: r"(?P<what>iscsi(?:d|adm)[^\r\n]{0,12}: (?:cannot make a? ?connection to (?P<portal>\S+)[^\r\n]{0,60}|connect to (?P<p2>\S+) failed[^\r\n]{0,60}|initiator reported error \(8 - connection timed out[^\r\n]{0,20}|encountered connection failure)|session\d+: session recovery timed out after \d+ secs[^\r\n]{0,20})",
+        at_least: 2,
+        strength: 0.8,
+        kind: "iSCSI",
+        subject: "{portal}{p2}",
+        title: "iSCSI portal {portal}{p2} cannot be reached: {what} ({count} times)",
+        statement: "The initiator cannot connect to its iSCSI portal {portal}{p2}{span} ({what}): the storage network, a firewall on port 3260 or the array's portal is down. Its disks fail or hang.",
+        yes: &[
+            "iscsid: cannot make a connection to 192.0.2.9:3260 (-1,113)",
+            "iscsid[7]: connect to 192.0.2.9:3260 failed (No route to host)",
+            "kernel:  session3: session recovery timed out after 120 secs",
+        ],
+        no: &["iscsid: connection1:0 is operational after recovery (2 attempts)"],
+        ..RULE
+    },
+    Rule {
+        id: "nvmf.connect-failed",
+        cause: "nvme-fabrics-connect-failed",
+        scope: SYSTEM,
+        needs: &["nvme"],
+        pattern: r"(?P<what>nvme nvme\d+: (?:Connect (?:command failed|Invalid|rejected)[^\r\n]{0,80}|failed to connect (?:socket|queue)[^\r\n]{0,60}|rdma connection establishment failed[^\r\n]{0,40}|Failed reconnect attempt \d+[^\r\n]{0,30}|Removing ctrl[^\r\n]{0,30}|qid 0: authentication failed[^\r\n]{0,30}|Connect for subsystem \S+ is not allowed[^\r\n]{0,80}))",
+        at_least: 2,
+        strength: 0.82,
+        kind: "NVMe",
+        subject: "nvme",
+        title: "NVMe over fabrics cannot connect: {what} ({count} times)",
+        statement: "The host cannot keep or make a connection to its NVMe subsystem{span} ({what}): the fabric is interrupted, or the subsystem does not allow this host NQN.",
+        yes: &[
+            "kernel: nvme nvme3: Connect for subsystem nqn.2014-08.org:a is not allowed, hostnqn: nqn.2014-08.org:b",
+            "kernel: nvme nvme3: failed to connect socket: -111",
+            "kernel: nvme nvme3: Failed reconnect attempt 14",
+        ],
+        no: &["kernel: nvme nvme0: 8/0/0 default/read/poll queues"],
+        ..RULE
+    },
+    Rule {
+        id: "fc.link-or-zone",
+        cause: "fibre-channel-link-down",
+        scope: SYSTEM,
+        needs: &[
+            "qla2xxx", "lpfc", "rport-", "bfa ", "fnic", "qedf", "bnx2fc",
+        ],
+        pattern: r"(?P<what>(?:qla2xxx|lpfc|fnic|qedf|bnx2fc)[^\r\n]{0,60}(?:LOOP DOWN|Link Down Event|LINK DOWN|link down)[^\r\n]{0,40}|rport-\S+ blocked FC remote port time out: [^\r\n]{0,60}|qla2xxx[^\r\n]{0,40}Cable is unplugged[^\r\n]{0,20}|lpfc[^\r\n]{0,60}PLOGI[^\r\n]{0,30}fail[^\r\n]{0,30})",
+        unless: r"Asynchronous PORT UPDATE ignored",
+        at_least: 2,
+        strength: 0.78,
+        kind: "Fibre Channel",
+        subject: "fc",
+        title: "Fibre Channel paths are lost: {what} ({count} times)",
+        statement: "The Fibre Channel adapter loses its link or its remote ports{span} ({what}): cable, optic, switch port or zoning. Disks behind it lose paths or vanish.",
+        yes: &[
+            "kernel: qla2xxx [0000:3b:00.0]-500b:7: LOOP DOWN detected (2 7 0 0).",
+            "kernel:  rport-7:0-3: blocked FC remote port time out: removing target and saving binding",
+        ],
+        no: &["kernel: qla2xxx [0000:3b:00.0]-500a:7: LOOP UP detected (16 Gbps)."],
+        ..RULE
+    },
+    Rule {
+        id: "nfs.server-silent",
+        cause: "nfs-server-not-responding",
+        scope: SYSTEM,
+        needs: &["not responding"],
+        pattern: r"nfs: server (?P<server>\S+) not responding, (?P<how>still trying|timed out)",
+        cleared_by: r"nfs: server \S+ OK",
+        strength: 0.82,
+        kind: "NFS server",
+        subject: "{server}",
+        title: "NFS server {server} does not respond ({how}, {count} times)",
+        statement: "The NFS server {server} does not answer{span} ({how}); every process that touches its mounts hangs in the kernel. The server is down or overloaded, or the network to it is interrupted.",
+        yes: &["kernel: nfs: server 192.0.2.5 not responding, still trying"],
+        no: &["kernel: nfs: server 192.0.2.5 OK"],
+        ..RULE
+    },
+    Rule {
+        id: "nfs.mount-refused",
+        cause: "nfs-mount-refused",
+        scope: &[],
+        needs: &[
+            "access denied by server",
+            "No such file or directory",
+            "mount.nfs",
+            "refused mount request",
+            "unmatched host",
+            "Protocol not supported",
+            "illegal port",
+        ],
+        pattern: r"(?P<what>mount\.nfs4?: (?:access denied by server while mounting \S+|mounting \S+ failed, reason given by server: [^\r\n]{0,60}|Connection (?:refused|timed out)[^\r\n]{0,60}|No route to host[^\r\n]{0,40}|Protocol not supported[^\r\n]{0,40}|requested NFS version or transport protocol is not supported[^\r\n]{0,60}|an incorrect mount option was specified[^\r\n]{0,40})|refused mount request from \S+ for \S+ \([^)]*\): [^\r\n]{0,60})",
+        strength: 0.86,
+        kind: "NFS",
+        subject: "nfs",
+        title: "NFS mount is refused: {what} ({count} times)",
+        statement: "An NFS mount does not come up{span}: {what}. The export, its list of clients, the protocol version or the way to the server does not fit.",
+        yes: &[
+            "mount[99]: mount.nfs: access denied by server while mounting 192.0.2.5:/export/a",
+            "rpc.mountd[9]: refused mount request from 192.0.2.9 for /export/a (/export/a): unmatched host",
+            "mount.nfs4: mounting 192.0.2.5:/x failed, reason given by server: No such file or directory",
+        ],
+        no: &[
+            "rpc.mountd[9]: authenticated mount request from 192.0.2.9:777 for /export/a (/export/a)",
+        ],
+        ..RULE
+    },
+    Rule {
+        id: "cifs.client-error",
+        cause: "smb-mount-fails",
+        scope: SYSTEM,
+        needs: &["CIFS", "cifs", "mount error("],
+        pattern: r"(?P<what>CIFS: (?:VFS: )?(?:Status code returned 0x\w+ (?:NT_)?STATUS_\w+|[^\r\n]{0,40}cifs_mount failed w/return code = -?\d+|[^\r\n]{0,30}Send error in SessSetup = -?\d+|[^\r\n]{0,40}has not responded in \d+ seconds[^\r\n]{0,30}|[^\r\n]{0,30}BAD_NETWORK_NAME[^\r\n]{0,40})|mount error\(\d+\): [^\r\n]{0,60})",
+        strength: 0.82,
+        kind: "SMB",
+        subject: "smb",
+        title: "SMB share cannot be used: {what} ({count} times)",
+        statement: "The SMB client cannot log in to or reach its share{span}: {what}. Password or domain of the mount's account, the share's name, the dialect or the server itself does not fit.",
+        yes: &[
+            "kernel: CIFS: Status code returned 0xc000006d STATUS_LOGON_FAILURE",
+            "kernel: CIFS: VFS: \\\\192.0.2.5 Send error in SessSetup = -13",
+            "mount[9]: mount error(13): Permission denied",
+        ],
+        no: &["kernel: CIFS: Attempting to mount \\\\192.0.2.5\\data"],
+        ..RULE
+    },
+];
