@@ -416,7 +416,9 @@ fn a_killed_worker_leaves_nothing_of_the_bundle() {
         nowhere(&place, &when);
         if ended.code != 0 {
             hit += 1;
-            assert!([1, 4, 6].contains(&ended.code), "{when}: {}", ended.code);
+            // A bug, a broken seal, a limit, an interruption: any of the documented ends, with words.
+            let documented = [1, 4, 6, 130].contains(&ended.code);
+            assert!(documented, "{when}: {} {}", ended.code, ended.err);
             assert!(ended.err.contains("error"), "{when}: {}", ended.err);
             assert_eq!(place.run_entries(), Vec::<String>::new(), "{when}");
         }

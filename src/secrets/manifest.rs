@@ -12,6 +12,8 @@ const MAX_NESTED_JSON: usize = 3;
 /// PEM and OpenSSH private keys: the range of the body, from the header to the end mark, line breaks real or `\n`.
 pub(super) fn private_keys(text: &str, mut report: impl FnMut(Range<usize>)) {
     let mut from = 0;
+    // Looked for once, not again behind every header.
+    let mut ends: Option<Vec<usize>> = None;
     while let Some(found) = text[from..].find("PRIVATE KEY") {
         let at = from + found;
         from = at + "PRIVATE KEY".len();
@@ -30,9 +32,16 @@ pub(super) fn private_keys(text: &str, mut report: impl FnMut(Range<usize>)) {
             continue;
         };
         let body = dashes + 5;
-        let end = rest[body..]
-            .find("-----END")
-            .map_or_else(|| body + key_length(&rest[body..]), |end| body + end);
+        let ends = ends.get_or_insert_with(|| {
+            let found = text.match_indices("-----END");
+            found.map(|(at, _)| at).collect()
+        });
+        let next = ends.partition_point(|end| *end < from + body);
+        let end = ends
+            .get(next)
+            .map(|end| end - from)
+            .filter(|end| end + "-----END".len() <= rest.len())
+            .unwrap_or_else(|| body + key_length(&rest[body..]));
         if end > body + 16 {
             report(from + body..from + end);
         }
@@ -117,10 +126,15 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
         lines.push((at, line.trim_end_matches(['\n', '\r'])));
         at += line.len();
     }
+    // Column and end of the last document: further `kind` lines in it make it no other one.
+    let mut done = (0, 0);
     for (number, (_, line)) in lines.iter().enumerate() {
         let Some((column, "kind", "Secret" | "SecretList" | "\"Secret\"")) = yaml_key(line) else {
             continue;
         };
+        if column == done.0 && number < done.1 {
+            continue;
+        }
         let is_item = |line: &str| {
             line.len() >= column
                 && column >= 2
@@ -150,6 +164,7 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
             if index > number && (line.starts_with("---") || is_item(line) || !belongs(line)) {
                 break;
             }
+            done = (column, index + 1);
             if let Some((here, key, value)) = yaml_key(line)
                 && here == column
             {

@@ -3,7 +3,7 @@
 use super::rules::{RULES, Rule};
 use super::{assign, check, dummy, manifest, nested};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -105,6 +105,7 @@ impl Scanner {
         let mut found: Vec<Found> = Vec::new();
         let mut seen: HashSet<(usize, usize, usize)> = HashSet::new();
         let compiled = &*COMPILED;
+        let mut pieces = Pieces::new(text);
         for keyword in compiled.keywords.find_overlapping_iter(text) {
             let mut line = None;
             for probe in &compiled.probes[keyword.pattern().as_usize()] {
@@ -116,10 +117,10 @@ impl Scanner {
                     Probe::Assignment => continue,
                 };
                 let piece = if lines == 1 {
-                    line.get_or_insert_with(|| piece_around(text, keyword.range(), 1))
+                    line.get_or_insert_with(|| pieces.around(keyword.range(), 1))
                         .clone()
                 } else {
-                    piece_around(text, keyword.range(), lines)
+                    pieces.around(keyword.range(), lines)
                 };
                 if !seen.insert((id, piece.start, piece.end)) {
                     continue;
@@ -248,59 +249,85 @@ fn apply(rule: &'static Rule, piece: &str, mut report: impl FnMut(Range<usize>, 
     }
 }
 
-/// The line of `at`, or several around it, or a piece of a very long line; on character boundaries.
-fn piece_around(text: &str, at: Range<usize>, lines: usize) -> Range<usize> {
-    let bytes = text.as_bytes();
-    // In a very long line the keywords of one block share a piece, so that each is searched once.
-    let block = at.start / BLOCK_BYTES * BLOCK_BYTES;
-    let low = at.start.saturating_sub(MAX_LINE_BYTES);
-    let high = (at.end + MAX_LINE_BYTES).min(bytes.len());
-    let mut start = at.start;
-    let mut left = 1;
-    loop {
-        let Some(found) = bytes[low..start].iter().rposition(|byte| *byte == b'\n') else {
-            start = if low == 0 {
-                0
-            } else {
-                block.saturating_sub(PIECE_BEFORE)
-            };
-            break;
-        };
-        start = low + found;
-        if left >= lines.div_ceil(2) {
-            start += 1;
-            break;
+/// The parts of a text that keywords call for.
+struct Pieces<'t> {
+    text: &'t str,
+    /// By the number of lines asked for the last piece out of the middle of a very long line, and its block. All keywords
+    /// of a block have the same one, and looking for the ends of such a line again for each would take long.
+    last: BTreeMap<usize, (usize, Range<usize>)>,
+}
+
+impl<'t> Pieces<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            last: BTreeMap::new(),
         }
-        left += 1;
     }
-    let mut end = at.end;
-    let mut right = 1;
-    loop {
-        let Some(found) = bytes[end.min(high)..high]
-            .iter()
-            .position(|byte| *byte == b'\n')
-        else {
-            end = if high == bytes.len() {
-                high
-            } else {
-                (block + BLOCK_BYTES + PIECE_AFTER).clamp(at.end, high)
-            };
-            break;
-        };
-        end += found;
-        if right >= lines {
-            break;
+
+    /// The line of `at`, or several around it, or a piece of a very long line; on character boundaries.
+    fn around(&mut self, at: Range<usize>, lines: usize) -> Range<usize> {
+        let (text, bytes) = (self.text, self.text.as_bytes());
+        // In a very long line the keywords of one block share a piece, so that each is searched once.
+        let block = at.start / BLOCK_BYTES * BLOCK_BYTES;
+        if let Some((of, piece)) = self.last.get(&lines)
+            && *of == block
+            && piece.end >= at.end
+        {
+            return piece.clone();
         }
-        right += 1;
-        end += 1;
+        let low = at.start.saturating_sub(MAX_LINE_BYTES);
+        let high = (at.end + MAX_LINE_BYTES).min(bytes.len());
+        let (mut start, mut left, mut cut) = (at.start, 1, false);
+        loop {
+            let Some(found) = bytes[low..start].iter().rposition(|byte| *byte == b'\n') else {
+                cut = low > 0;
+                start = if cut {
+                    block.saturating_sub(PIECE_BEFORE)
+                } else {
+                    0
+                };
+                break;
+            };
+            start = low + found;
+            if left >= lines.div_ceil(2) {
+                start += 1;
+                break;
+            }
+            left += 1;
+        }
+        let (mut end, mut right) = (at.end, 1);
+        loop {
+            let Some(found) = bytes[end.min(high)..high]
+                .iter()
+                .position(|byte| *byte == b'\n')
+            else {
+                end = if high == bytes.len() {
+                    high
+                } else {
+                    (block + BLOCK_BYTES + PIECE_AFTER).clamp(at.end, high)
+                };
+                break;
+            };
+            cut = false;
+            end += found;
+            if right >= lines {
+                break;
+            }
+            right += 1;
+            end += 1;
+        }
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        if cut {
+            self.last.insert(lines, (block, start..end));
+        }
+        start..end
     }
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
-    start..end
 }
 
 /// Sorts, drops what lies inside marks and duplicates, counts lines.
@@ -383,6 +410,20 @@ mod tests {
             .map(|at| format!("\"password\":\"hunter{at}value\",{}", "x ".repeat(150)))
             .collect();
         assert_eq!(values(&fields.concat()).len(), 200);
+    }
+
+    #[test]
+    fn keywords_of_one_block_share_their_piece() {
+        let text = format!("a\n{}\nb", "password=".repeat(20_000));
+        let mut pieces = Pieces::new(&text);
+        let mut distinct = HashSet::new();
+        for at in (0..20_000).map(|at| 2 + at * 9) {
+            let piece = pieces.around(at..at + 8, 1);
+            assert!(piece.start <= at && piece.end >= at + 8);
+            assert!(piece.len() < 2 * MAX_LINE_BYTES);
+            distinct.insert((piece.start, piece.end));
+        }
+        assert!(distinct.len() < 5_000, "{}", distinct.len());
     }
 
     #[test]
