@@ -97,7 +97,8 @@ impl Worker {
     /// Sends one frame.
     ///
     /// # Errors
-    /// When the worker is gone; [`Self::next`] then says why.
+    /// When its input fails. A worker that is gone is no failure yet: [`Self::next`] and [`Self::end`]
+    /// say why it went.
     pub async fn send(&mut self, message: &ToWorker) -> Result<()> {
         use tokio::io::AsyncWriteExt;
         let mut bytes = Vec::new();
@@ -106,26 +107,21 @@ impl Worker {
             .stdin
             .as_mut()
             .ok_or_else(|| Error::bug("a worker's input is closed"))?;
-        stdin.write_all(&bytes).await.or_fail(
-            ExitCode::Bug,
-            format!("failed to talk to the {} worker", self.zone.name()),
-        )
+        written(self.zone, stdin.write_all(&bytes).await)
     }
 
     /// Sends bytes as they are, for a task that reads more than frames.
     ///
     /// # Errors
-    /// When the worker is gone; [`Self::next`] then says why.
+    /// When its input fails. A worker that is gone is no failure yet: [`Self::next`] and [`Self::end`]
+    /// say why it went.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         use tokio::io::AsyncWriteExt;
         let stdin = self
             .stdin
             .as_mut()
             .ok_or_else(|| Error::bug("a worker's input is closed"))?;
-        stdin.write_all(bytes).await.or_fail(
-            ExitCode::Bug,
-            format!("failed to talk to the {} worker", self.zone.name()),
-        )
+        written(self.zone, stdin.write_all(bytes).await)
     }
 
     /// Says that nothing more will be sent.
@@ -233,6 +229,17 @@ impl Worker {
             Some(signal) => Error::bug(format!("the {zone} worker was ended by signal {signal}")),
             None => Error::bug(format!("the {zone} worker ended with status {}", status.code().unwrap_or(-1))),
         })
+    }
+}
+
+/// What became of writing to a worker.
+fn written(zone: Zone, result: std::io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.or_fail(
+            ExitCode::Bug,
+            format!("failed to talk to the {} worker", zone.name()),
+        ),
     }
 }
 
