@@ -150,10 +150,12 @@ pub fn read_object(cluster: &mut Cluster, file: u32, kind: &str, val: &Val) {
         let errs = state.is_null()
             && (ctype.text().ends_with("Error") || ctype.text().ends_with("Warning"));
         if is_bad(ctype.text(), &state.scalar()) || errs {
-            let reason = if condition.get("reason").text().is_empty() {
+            // A reason is one word; some operators write a sentence there, and the type tells more.
+            let given = condition.get("reason").text();
+            let reason = if given.is_empty() || given.contains(' ') {
                 ctype.text()
             } else {
-                condition.get("reason").text()
+                given
             };
             push(
                 cluster,

@@ -196,7 +196,7 @@ fn quote(ctx: &Ctx, path: &str, line: u32) -> Option<Evidence> {
 
 /// Looks at interfaces, at answers of pings, and at what the network was set up with.
 pub fn detect(ctx: &Ctx) {
-    let mut found: Vec<(String, String, Vec<Evidence>)> = Vec::new();
+    let mut found: Vec<(String, String, String, Vec<Evidence>)> = Vec::new();
     let (mut refused, mut configured) = (Vec::new(), Vec::new());
     let mut sure = false;
     for entry in ctx.tree.files() {
@@ -248,6 +248,7 @@ pub fn detect(ctx: &Ctx) {
                     .filter_map(|line| quote(ctx, &path, line))
                     .collect();
                 found.push((
+                    over.name.clone(),
                     format!(
                         "{} has MTU {}, {} below it {}",
                         over.name, over.mtu, below.name, below.mtu
@@ -284,7 +285,7 @@ pub fn detect(ctx: &Ctx) {
         }
     }
     let asked = WORDS.iter().any(|word| ctx.ticket.contains(word));
-    if let Some((what, why, lines)) = found.first() {
+    if let Some((name, what, why, lines)) = found.first() {
         let strength = match (sure || !refused.is_empty(), asked) {
             (true, true) => 0.92,
             (true, false) => 0.8,
@@ -300,7 +301,7 @@ pub fn detect(ctx: &Ctx) {
             .filter(|(mtu, _)| !mtu.is_empty())
             .map(|(mtu, _)| format!(" A ping is told that the path carries {mtu} bytes."))
             .unwrap_or_default();
-        let mut draft = Draft::cause("network-mtu", "Cluster", "", "pod network", strength).says(
+        let mut draft = Draft::cause("network-mtu", "Interface", "", name, strength).says(
             format!("MTU mismatch of the pod network: {what}{more}"),
             format!("The MTU of the pod network (overlay) is too large for the network below it: {what}{more}, so {why}. Large packets between nodes are dropped while small ones pass: connections open and then hang.{path_says}"),
         );
@@ -314,7 +315,7 @@ pub fn detect(ctx: &Ctx) {
                     .iter()
                     .skip(1)
                     .take(MAX_SAID)
-                    .filter_map(|(_, _, lines)| lines.first().cloned()),
+                    .filter_map(|(_, _, _, lines)| lines.first().cloned()),
             )
         {
             draft = draft.show(Some(line));
@@ -326,7 +327,7 @@ pub fn detect(ctx: &Ctx) {
         } else {
             format!(" (MTU {mtu})")
         };
-        let mut draft = Draft::cause("network-mtu", "Cluster", "", "network", if asked { 0.6 } else { 0.4 }).says(
+        let mut draft = Draft::cause("network-mtu", "Cluster", "", "", if asked { 0.6 } else { 0.4 }).says(
             format!("a path of the network does not carry large packets{said}"),
             format!("Packets are refused as too large for the path{said}; what sends larger ones without being told so hangs. The MTU of the pod network must leave room for its tunnel below this."),
         );
@@ -349,6 +350,30 @@ mod tests {
             "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536\n2: ens3: <BROADCAST,UP,LOWER_UP> mtu 1500\n3: ens4: <BROADCAST,UP,LOWER_UP> mtu {nic}\n9: flannel.1: <BROADCAST,UP,LOWER_UP> mtu {tunnel}\n{detail}11: veth1@if3: <BROADCAST,UP,LOWER_UP> mtu 9000\n"
         );
         mismatch(&links_in(&text)).is_some()
+    }
+
+    #[test]
+    fn the_patterns_read_what_tools_print() {
+        let links = links_in(
+            "3: enp7s0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450 qdisc fq_codel state UP mode DEFAULT group default qlen 1000\n    alias private\n9: vxlan.calico: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue\n    vxlan id 4096 local 172.30.8.12 dev enp7s0 srcport 0 0 dstport 4789\n",
+        );
+        assert_eq!(links.len(), 2);
+        assert_eq!(links[1].below, "enp7s0");
+        assert!(mismatch(&links).is_some());
+        for line in [
+            "ping: local error: message too long, mtu=1450",
+            "From 10.0.0.1 icmp_seq=1 Frag needed and DF set (mtu = 1400)",
+        ] {
+            assert!(
+                REFUSED.as_ref().is_some_and(|regex| regex.is_match(line)),
+                "{line}"
+            );
+        }
+        assert!(
+            CONFIGURED
+                .as_ref()
+                .is_some_and(|regex| regex.is_match("  veth_mtu: \"1440\""))
+        );
     }
 
     #[test]

@@ -167,6 +167,8 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
         include_str!("lag.rs"),
         include_str!("mesh.rs"),
         include_str!("environment.rs"),
+        include_str!("signing.rs"),
+        include_str!("mtu.rs"),
     ];
     for slug in &slugs {
         assert!(
@@ -544,12 +546,6 @@ fn nodes_in_trouble() {
             "False",
             "container runtime is down",
             "node-runtime-down",
-        ),
-        (
-            "Ready",
-            "Unknown",
-            "Kubelet stopped posting node status.",
-            "node-unreachable",
         ),
         ("Ready", "False", "kubelet is unwell", "node-not-ready"),
         (
@@ -1568,4 +1564,100 @@ fn a_message_that_cannot_be_decoded_is_above_the_lag_it_makes() {
 fn a_query_above_its_json_is_read() {
     let text = "# query: rate(container_cpu_cfs_throttled_periods_total[5m]) / rate(container_cpu_cfs_periods_total[5m])\n{\"status\": \"success\", \"data\": {\"resultType\": \"vector\", \"result\": [\n  {\"metric\": {\"container\": \"web\", \"namespace\": \"shop\", \"pod\": \"web-0\"}, \"value\": [1717063800.0, \"0.93\"]}]}}\n";
     finds(&[("prometheus/ratio.json", text)], "cpu-throttled", "web-0");
+}
+
+#[test]
+fn a_silent_node_without_its_own_logs_is_a_symptom_that_names_them() {
+    let nodes = node(&condition(
+        "Ready",
+        "Unknown",
+        "Kubelet stopped posting node status.",
+    ));
+    let bare = run(&[("cluster-resources/nodes.json", &nodes)]);
+    assert!(
+        bare.signals
+            .iter()
+            .any(|signal| { signal.cause == "node-unreachable" && signal.role == Role::Symptom })
+    );
+    assert!(
+        bare.missing
+            .iter()
+            .any(|item| item.what.contains("kubelet"))
+    );
+    assert!(
+        bare.missing
+            .iter()
+            .any(|item| item.what.contains("kernel log"))
+    );
+    let told = run(&[
+        ("cluster-resources/nodes.json", &nodes),
+        (
+            "nodes/n1/logs/kubelet.log",
+            "I0101 10:00:00.1 1 kubelet.go:1] bye\n",
+        ),
+    ]);
+    assert!(
+        told.signals
+            .iter()
+            .any(|signal| { signal.cause == "node-unreachable" && signal.role == Role::Cause })
+    );
+}
+
+#[test]
+fn requests_for_certificates_that_nobody_approves() {
+    let table = "NAME        AGE   SIGNERNAME                      REQUESTOR              REQUESTEDDURATION   CONDITION\ncsr-ds2jk   26h   kubernetes.io/kubelet-serving   system:node:n4         <none>              Pending\ncsr-ok2jk   26h   kubernetes.io/kubelet-serving   system:node:n5         <none>              Approved,Issued\n";
+    finds(
+        &[("get_csr.txt", table)],
+        "kubelet-certificate-pending",
+        "n4",
+    );
+    quiet(&[("get_csr.txt", &table.replace("Pending", "Approved,Issued"))]);
+    quiet(&[("get_csr.txt", &table.replace("26h", "20s"))]);
+}
+
+#[test]
+fn a_login_that_fails_asks_for_what_would_tell() {
+    let files = [
+        (
+            "namespaces/openshift-console/core/events.yaml",
+            "kind: EventList\n",
+        ),
+        (
+            "namespaces/openshift-authentication/core/events.yaml",
+            "kind: EventList\n",
+        ),
+        ("version", "4.14\n"),
+    ];
+    let asked = run_with(&files, Some("Nobody can log in: the login fails."));
+    assert!(
+        asked
+            .missing
+            .iter()
+            .any(|item| item.what.contains("oauth-openshift"))
+    );
+    let calm = run_with(&files, Some("Is the console up to date?"));
+    assert!(calm.missing.is_empty());
+}
+
+#[test]
+fn an_address_pool_that_is_exhausted_is_why_a_service_waits() {
+    let events = "NAMESPACE   LAST SEEN   TYPE      REASON             OBJECT         MESSAGE\nshop        10m         Warning   AllocationFailed   service/edge   Failed to allocate IP for \"shop/edge\": no available IPs\n";
+    finds(
+        &[("events.txt", events)],
+        "loadbalancer-provisioning-failed",
+        "no available IPs",
+    );
+}
+
+#[test]
+fn a_pool_of_machines_says_which_file_differs() {
+    let pool = "apiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfigPool\nmetadata:\n  name: infra\nstatus:\n  conditions:\n  - type: NodeDegraded\n    status: \"True\"\n    reason: 1 nodes are reporting degraded status on sync\n    message: 'Node n7 is reporting: \"mode mismatch for file: /etc/a.conf\"'\n";
+    finds(
+        &[(
+            "cluster-scoped-resources/machineconfiguration.openshift.io/machineconfigpools/infra.yaml",
+            pool,
+        )],
+        "machine-config-degraded",
+        "/etc/a.conf",
+    );
 }

@@ -40,7 +40,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "machine-config-degraded",
         &[],
-        r#"(?P<why>(?:unexpected on-disk state validating against|(?:content|mode) mismatch for (?:file|systemd unit)|expected target osImageURL|failed to drain node|can't reconcile config|(?:parsing|rendering|merging) (?:Ignition|MachineConfigs?)|failed to render (?:machine )?config|missing MachineConfig|machineconfig\.machineconfiguration\.openshift\.io "[^"]+" not found).*)"#,
+        r#"(?P<why>(?:unexpected on-disk state validating against|(?:content|mode) mismatch for (?:file|systemd unit):?|expected target osImageURL|failed to drain node|can't reconcile config|(?:parsing|rendering|merging) (?:Ignition|MachineConfigs?)|failed to render (?:machine )?config|missing MachineConfig|machineconfig\.machineconfiguration\.openshift\.io "[^"]+" not found).*)"#,
         "its machine configuration cannot be applied: {why}",
         0.92,
     ),
