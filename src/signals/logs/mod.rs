@@ -43,6 +43,11 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
     partial
 }
 
+/// From here a cause explains what else its program logs.
+const DECISIVE: f64 = 0.75;
+/// Most that an error beside it is worth.
+const BESIDE: f64 = 0.45;
+
 /// Removes from `general` what `specific` signals already cite: the same line needs no second finding.
 pub fn drop_explained(general: &mut Vec<Signal>, specific: &[Signal]) {
     general.retain(|signal| {
@@ -59,6 +64,24 @@ pub fn drop_explained(general: &mut Vec<Signal>, specific: &[Signal]) {
                     })
                 })
     });
+    // What a program says beside a decisive fault in its own log is mostly a consequence of that.
+    for signal in general
+        .iter_mut()
+        .filter(|signal| signal.detector == DETECTOR)
+    {
+        let beside = specific.iter().any(|other| {
+            other.detector != DETECTOR
+                && other.role == super::Role::Cause
+                && other.strength >= DECISIVE
+                && other.evidence.iter().any(|theirs| {
+                    daemon_of(&theirs.path, "*") != "*"
+                        && signal.evidence.iter().any(|ours| ours.path == theirs.path)
+                })
+        });
+        if beside {
+            signal.strength = signal.strength.min(BESIDE);
+        }
+    }
 }
 
 /// A time as text, `2024-01-02 10:00:00`; without the year where the log had none.

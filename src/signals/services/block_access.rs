@@ -26,6 +26,7 @@ pub const RULES: &[Rule] = &[
         scope: SYSTEM,
         needs: &[
             "failed authorization",
+            "not authorized",
             "authorization failure",
             "login rejected",
             "iSCSI login failed",

@@ -14,6 +14,7 @@ mod ceph;
 mod ceph_osd;
 mod clusters;
 mod databases;
+mod edge;
 mod enterprise;
 mod infra;
 mod juju;
@@ -64,6 +65,7 @@ const TABLES: &[&[rule::Rule]] = &[
     databases::RULES,
     clusters::RULES,
     enterprise::RULES,
+    edge::RULES,
     block_access::RULES,
     stores::RULES,
     juju::RULES,
@@ -129,14 +131,7 @@ const LOGS_OF: &[(&[&str], &str, &[&str])] = &[
         &["postgres", "pgsql", "pg_log"],
     ),
     (
-        &[
-            "nova",
-            "resize",
-            "migration",
-            "instance",
-            "instances",
-            "hypervisor",
-        ],
+        &["nova", "resize", "migration", "instances", "hypervisor"],
         "the logs of nova on the compute host, nova-compute.log",
         &["nova-compute"],
     ),
@@ -198,7 +193,7 @@ const LOGS_OF: &[(&[&str], &str, &[&str])] = &[
         &["juju"],
     ),
     (
-        &["libvirt", "qemu", "vm", "guest"],
+        &["libvirt", "qemu", "kvm"],
         "the logs of libvirt and its guests, var/log/libvirt/",
         &["libvirt", "qemu"],
     ),
@@ -319,6 +314,25 @@ const LOGS_OF: &[(&[&str], &str, &[&str])] = &[
     ),
 ];
 
+/// Words that mean OpenStack's services only where there are any.
+const ONLY_IN_A_CLOUD: &[&str] = &[
+    "resize",
+    "migration",
+    "instance",
+    "instances",
+    "hypervisor",
+    "router",
+    "routers",
+    "volume",
+    "volumes",
+    "attach",
+    "attached",
+    "attaching",
+    "attachment",
+    "heat",
+    "glance",
+];
+
 /// A host's bundle whose ticket speaks of a service that left no log in it.
 fn asked_about(tree: &Tree, ticket: Option<&str>) -> Vec<Missing> {
     let Some(ticket) = ticket else {
@@ -326,12 +340,18 @@ fn asked_about(tree: &Tree, ticket: Option<&str>) -> Vec<Missing> {
     };
     if tree.under("sos_commands/").next().is_none()
         && tree.under("var/log/").next().is_none()
+        && tree.under("basic-environment.txt").next().is_none()
         && !super::host::is_host(tree)
     {
         return Vec::new();
     }
     let told = ticket.to_ascii_lowercase();
     let words: Vec<&str> = told.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let cloud = tree.files().any(|entry| {
+        ["/nova", "/cinder", "/neutron", "openstack"]
+            .iter()
+            .any(|part| entry.path.as_str().contains(part))
+    });
     let logs: Vec<String> = tree
         .files()
         .filter(|entry| {
@@ -343,7 +363,9 @@ fn asked_about(tree: &Tree, ticket: Option<&str>) -> Vec<Missing> {
     LOGS_OF
         .iter()
         .filter_map(|(names, what, parts)| {
-            let word = names.iter().find(|name| words.contains(name))?;
+            let word = names.iter().find(|name| {
+                words.contains(name) && (cloud || !ONLY_IN_A_CLOUD.contains(name))
+            })?;
             let there = logs.iter().any(|log| parts.iter().any(|part| log.contains(part)));
             (!there).then(|| Missing {
                 what: (*what).to_owned(),

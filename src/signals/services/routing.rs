@@ -17,6 +17,7 @@ pub const RULES: &[Rule] = &[
         needs: &[
             "MAXPFXEXCEED",
             "Maximum Number of Prefixes",
+            "Route limit exceeded",
             "maximum-prefix",
             "receive limit",
             "prefix limit",

@@ -349,7 +349,7 @@ fn report(host: &Host, service: &Service, group: &Group, out: &mut Partial) {
     } else {
         ""
     };
-let label = group
+    let label = group
         .get("label")
         .trim_matches(|c: char| !c.is_alphanumeric())
         .rsplit(['[', ']', ':'])

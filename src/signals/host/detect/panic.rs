@@ -197,7 +197,8 @@ fn report(place: &Place, begin: Evidence, out: &mut Partial) {
     };
     let what = begin
         .quote
-        .rsplit_once("] ")
+        .split_once("] ")
+        .or_else(|| begin.quote.split_once("kernel: "))
         .map_or(begin.quote.as_str(), |(_, tail)| tail)
         .chars()
         .take(120)
