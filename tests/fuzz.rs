@@ -10,7 +10,6 @@
 )]
 
 #[path = "support/archives.rs"]
-#[allow(dead_code, reason = "each test binary uses a part of it")]
 mod archives;
 
 #[path = "../fuzz/targets.rs"]

@@ -229,13 +229,11 @@ fn a_container_without_user_namespaces_fails_closed_unless_each_layer_is_allowed
     };
     let triage: Vec<&str> = triage.iter().chain(alone).copied().collect();
     let flags = NAMESPACES.map(|layer| format!("--allow-weaker-seal={layer}"));
-    for left_out in 0..flags.len() {
+    for (layer, left_out) in NAMESPACES.iter().zip(&flags) {
         let mut args = triage.to_vec();
-        let some = flags.iter().enumerate().filter(|(at, _)| *at != left_out);
-        args.extend(some.map(|(_, flag)| flag.as_str()));
-        in_a_container(&place, &args)
-            .ends(4)
-            .says(NAMESPACES[left_out]);
+        let some = flags.iter().filter(|flag| *flag != left_out);
+        args.extend(some.map(String::as_str));
+        in_a_container(&place, &args).ends(4).says(layer);
     }
     let mut args = triage.to_vec();
     args.extend(flags.iter().map(String::as_str));

@@ -1,4 +1,9 @@
 //! `narrowroom model …` through the command line, with tiny models of the tests' own.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test handles the files it made itself and serves them on loopback"
+)]
 
 mod support;
 

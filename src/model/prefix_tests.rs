@@ -38,7 +38,10 @@ fn kept() -> (Model, Vec<u32>, tempfile::TempDir) {
 #[test]
 fn a_kept_beginning_saves_its_tokens_and_changes_no_answer() {
     let (mut with, fixed, dir) = kept();
-    assert_eq!(with.read_prefixes(dir.path(), &[fixed.clone()]), 0);
+    assert_eq!(
+        with.read_prefixes(dir.path(), std::slice::from_ref(&fixed)),
+        0
+    );
     let mut without = open("qwen2", 1);
     for rest in [" and the disk", " while the network was denied", " twice"] {
         let prompt: Vec<u32> = fixed.iter().copied().chain(with.tokens(rest)).collect();
@@ -72,10 +75,16 @@ fn a_file_that_does_not_fit_is_not_used() {
     }
     for bytes in bad {
         std::fs::write(&path, bytes).unwrap();
-        assert_eq!(model.read_prefixes(dir.path(), &[fixed.clone()]), 1);
+        assert_eq!(
+            model.read_prefixes(dir.path(), std::slice::from_ref(&fixed)),
+            1
+        );
     }
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(model.read_prefixes(dir.path(), &[fixed.clone()]), 1);
+    assert_eq!(
+        model.read_prefixes(dir.path(), std::slice::from_ref(&fixed)),
+        1
+    );
     std::fs::write(&path, whole).unwrap();
     assert_eq!(model.read_prefixes(dir.path(), &[fixed]), 0);
 }

@@ -57,7 +57,7 @@ pub enum Name {
 
 impl Name {
     /// Every layout.
-    pub const ALL: [Name; 8] = [
+    pub const ALL: [Name; 12] = [
         Self::Troubleshoot,
         Self::ClusterInfoDump,
         Self::MustGather,
@@ -65,6 +65,10 @@ impl Name {
         Self::Sosreport,
         Self::Supportconfig,
         Self::Rke2,
+        Self::Insights,
+        Self::Harvester,
+        Self::Elastic,
+        Self::Hcdiag,
         Self::Plain,
     ];
 
@@ -163,6 +167,16 @@ pub fn recognise(tree: &Tree) -> Profile {
 mod tests {
     use super::*;
     use crate::bundle::Tree;
+
+    #[test]
+    fn every_layout_stands_in_the_list() {
+        let schema = serde_json::to_string(&schemars::schema_for!(Name)).unwrap();
+        assert_eq!(
+            schema.matches("\"const\":").count(),
+            Name::ALL.len(),
+            "{schema}"
+        );
+    }
 
     fn of(files: &[(&str, &str)]) -> Profile {
         let dir = tempfile::tempdir().unwrap();

@@ -118,7 +118,7 @@ fn fold_siblings(signals: Vec<Signal>) -> Vec<Signal> {
 /// siblings only as replicas of one workload: two workloads that fail alike are two faults.
 fn are_siblings(a: &Signal, b: &Signal) -> bool {
     let pods_apart = a.detector.starts_with("k8s.")
-        && (a.entities.get("workload").is_none()
+        && (!a.entities.contains_key("workload")
             || a.entities.get("workload") != b.entities.get("workload"));
     a.detector == b.detector
         && a.cause == b.cause

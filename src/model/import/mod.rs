@@ -4,11 +4,6 @@
 //! bundle. A model appears in the store whole or not at all: everything is written under a temporary
 //! name, synced and renamed.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "reads the model file that the person named"
-)]
-
 pub(super) mod arch;
 mod graph;
 mod quant;

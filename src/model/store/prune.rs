@@ -40,10 +40,10 @@ pub fn leftovers(store: &Store, layout: &str, used: &[PathBuf], downloads: bool)
         let path = models.join(&name);
         if name.starts_with('.') {
             abandoned(path, &mut found);
-        } else if let Ok(id) = ModelId::parse(&name) {
-            if !used.contains(&path) {
-                of_model(store, &id, layout, &mut found);
-            }
+        } else if let Ok(id) = ModelId::parse(&name)
+            && !used.contains(&path)
+        {
+            of_model(store, &id, layout, &mut found);
         }
     }
     if downloads {

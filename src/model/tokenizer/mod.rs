@@ -38,7 +38,7 @@ enum Method {
         composes: bool,
     },
     Pieces {
-        pieces: Pieces,
+        pieces: Box<Pieces>,
         /// Whether a text begins with a space.
         leading_space: bool,
     },
@@ -273,7 +273,7 @@ fn scored_pieces(vocabulary: &Vocabulary) -> Result<Method> {
         }
     }
     Ok(Method::Pieces {
-        pieces: Pieces::new(normal.into_iter(), &bytes, runs)?,
+        pieces: Box::new(Pieces::new(normal.into_iter(), &bytes, runs)?),
         leading_space: vocabulary.leading_space,
     })
 }

@@ -209,7 +209,7 @@ fn row(
                 ns: ns.clone(),
                 name: name.to_owned(),
                 src,
-                allowed: allowed.into(),
+                allowed,
                 demand,
             });
         }

@@ -118,7 +118,7 @@ fn place(host: &Host, begin: &Evidence) -> Option<Place> {
         }) || product(module).is_some()
     };
     let at = window().find_map(|(n, line)| Some((n, line, instruction(line)?)));
-    let frames: Vec<(usize, &str, (String, Option<String>))> = window()
+    let frames: Vec<_> = window()
         .filter_map(|(n, line)| Some((n, line, frame(line)?)))
         .collect();
     let blamed = at
