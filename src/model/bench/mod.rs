@@ -40,7 +40,8 @@ impl BenchPlan {
     /// Context that the longest test takes.
     pub fn context(&self) -> usize {
         let longest = self.prompts.iter().chain(&self.replies).max();
-        longest.copied().unwrap_or(0).max(WINDOW) + 2
+        let window = self.text.as_ref().map_or(0, |_| WINDOW);
+        longest.copied().unwrap_or(0).max(window) + 2
     }
 }
 
