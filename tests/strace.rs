@@ -38,19 +38,35 @@ fn trace(place: &Place, args: &[&str]) -> Vec<Call> {
         .status()
         .expect("strace is installed: scripts/install-deps.sh");
     assert!(status.success(), "{status}");
-    std::fs::read_to_string(&log)
-        .unwrap()
-        .lines()
-        .filter_map(|line| {
-            let (pid, rest) = line.split_once(' ')?;
-            let (name, _) = rest.trim_start().split_once('(')?;
-            Some(Call {
-                pid: pid.parse().ok()?,
-                name: name.to_owned(),
-                text: rest.trim_start().to_owned(),
-            })
-        })
-        .collect()
+    let mut calls: Vec<Call> = Vec::new();
+    // A call that another process interrupts is shown in two lines: both are one call.
+    let mut begun: BTreeMap<u32, usize> = BTreeMap::new();
+    for line in std::fs::read_to_string(&log).unwrap().lines() {
+        let Some((pid, rest)) = line.split_once(' ') else {
+            continue;
+        };
+        let (Ok(pid), rest) = (pid.parse(), rest.trim_start()) else {
+            continue;
+        };
+        if rest.starts_with("<... ") {
+            if let Some(at) = begun.remove(&pid) {
+                calls[at].text.push_str(rest);
+            }
+            continue;
+        }
+        let Some((name, _)) = rest.split_once('(') else {
+            continue;
+        };
+        if rest.ends_with("<unfinished ...>") {
+            begun.insert(pid, calls.len());
+        }
+        calls.push(Call {
+            pid,
+            name: name.to_owned(),
+            text: rest.to_owned(),
+        });
+    }
+    calls
 }
 
 /// The calls of each process after it sent its last proof, which is the large first frame.
