@@ -18,6 +18,8 @@ use std::time::Instant;
 
 /// Tokens of a window of text whose perplexity is taken; the second half is scored.
 const WINDOW: usize = 512;
+/// Context of short tests, in tokens.
+const LEAST: usize = 256;
 /// Positions whose logits are taken at a time.
 const SCORED_AT_ONCE: usize = 64;
 
@@ -40,8 +42,8 @@ impl BenchPlan {
     /// Context that the longest test takes.
     pub fn context(&self) -> usize {
         let longest = self.prompts.iter().chain(&self.replies).max();
-        let window = self.text.as_ref().map_or(0, |_| WINDOW);
-        longest.copied().unwrap_or(0).max(window) + 2
+        let least = self.text.as_ref().map_or(LEAST, |_| WINDOW);
+        (longest.copied().unwrap_or(0) + 2).max(least)
     }
 }
 
