@@ -84,8 +84,12 @@ pub fn text(model: Option<&ModelUse>, laps: &[(String, u64)], workers: &[WorkerR
     row(
         "answer",
         format!(
-            "{} tokens at {:.1} tokens/s, {} forced by a grammar; {} texts scored",
-            model.decode_tokens, model.decode_rate, model.forced_tokens, model.scored
+            "{} tokens at {:.1} tokens/s, {} forced by a grammar, {} guessed and confirmed; {} texts scored",
+            model.decode_tokens,
+            model.decode_rate,
+            model.forced_tokens,
+            model.guessed_tokens,
+            model.scored
         ),
     );
     if let Some(first) = model.first_token_seconds {

@@ -235,6 +235,7 @@ pub(crate) fn room_main(boot: &Boot, out: &mut Out) -> Result<()> {
             context_tokens: boot.limits.context,
             threads: job.threads,
             seed: job.seed,
+            grammars: true,
         };
         let model = Model::open(&runtime, &model_dir, &options)?;
         out.send(&FromWorker::Narrowed(Box::new(sealed.narrow()?)))?;

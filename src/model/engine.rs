@@ -40,6 +40,8 @@ pub struct RunOptions {
     pub threads: u32,
     /// Seed of sampling; unused when the temperature is 0.
     pub seed: u64,
+    /// Whether grammars will be compiled: the vocabulary is indexed for them while the weights load.
+    pub grammars: bool,
 }
 
 /// What is known about a running model; part of the record.
@@ -90,6 +92,9 @@ pub struct Stats {
     pub decode_tokens: u64,
     /// Of those, tokens that a grammar left no choice about.
     pub forced_tokens: u64,
+    /// Of those, tokens that were guessed and confirmed in a step with others.
+    #[serde(default)]
+    pub guessed_tokens: u64,
     /// Seconds spent on producing tokens.
     pub decode_seconds: f64,
     /// Replies that had a token.
@@ -116,6 +121,7 @@ impl Stats {
             prefill_seconds: self.prefill_seconds - before.prefill_seconds,
             decode_tokens: self.decode_tokens - before.decode_tokens,
             forced_tokens: self.forced_tokens - before.forced_tokens,
+            guessed_tokens: self.guessed_tokens - before.guessed_tokens,
             decode_seconds: self.decode_seconds - before.decode_seconds,
             replies: self.replies - before.replies,
             first_token_seconds: self.first_token_seconds - before.first_token_seconds,
@@ -172,26 +178,42 @@ impl Model {
             ))
             .hint("ask for a shorter context"));
         }
-        let tokenizer = open_tokenizer(dir)?;
-        if tokenizer.vocab_size() != manifest.vocab as usize {
-            return Err(Error::refused("the vocabulary doesn't fit the model")
-                .hint("import the model again"));
-        }
         let prepared = prepare::graph(runtime, dir);
         let is_prepared = prepared.is_some();
         let (graph, level) = match prepared {
             Some(graph) => (graph, GraphOptimizationLevel::Disable),
             None => (dir.join(manifest::GRAPH), GraphOptimizationLevel::All),
         };
-        let opened = || -> ort::Result<(Session, IoBinding, Vec<Tensor<f32>>)> {
-            let session = prepare::options(runtime, options.threads as usize, level)?
+        let open_session = || -> ort::Result<(Session, IoBinding, Vec<Tensor<f32>>)> {
+            let mut session = prepare::options(runtime, options.threads as usize, level)?
                 .commit_from_file(&graph)?;
             let mut buffers = Vec::new();
-            let binding = bind_buffers(&session, &manifest, context, &mut buffers)?;
+            let mut binding = bind_buffers(&session, &manifest, context, &mut buffers)?;
+            // Both kinds of step once, so that whatever is made lazily is there.
+            run(&mut session, &mut binding, vec![0; 8], vec![7], 8)?;
+            run(&mut session, &mut binding, vec![0], vec![0], 9)?;
             Ok((session, binding, buffers))
         };
+        // The vocabulary takes about as long as the weights, and nothing of them.
+        let (tokenizer, opened) = std::thread::scope(|scope| {
+            let reading = scope.spawn(|| -> Result<_> {
+                let tokenizer = open_tokenizer(dir)?;
+                let compiler = options.grammars.then(|| Compiler::new(&tokenizer));
+                Ok((tokenizer, compiler.transpose()?))
+            });
+            let opened = open_session();
+            let tokenizer = reading
+                .join()
+                .unwrap_or_else(|_| Err(Error::bug("reading the vocabulary failed")));
+            (tokenizer, opened)
+        });
+        let (tokenizer, compiler) = tokenizer?;
+        if tokenizer.vocab_size() != manifest.vocab as usize {
+            return Err(Error::refused("the vocabulary doesn't fit the model")
+                .hint("import the model again"));
+        }
         let (session, binding, buffers) =
-            opened().map_err(|cause| engine_error("open the model", &cause))?;
+            opened.map_err(|cause| engine_error("open the model", &cause))?;
         let engine = format!("{} {is_prepared}", runtime.layout);
         let values = KeyValues::new(buffers, &manifest, context, options.threads, &engine);
         let facts = ModelFacts {
@@ -215,7 +237,7 @@ impl Model {
             session,
             binding,
             tokenizer,
-            compiler: OnceLock::new(),
+            compiler: compiler.map_or_else(OnceLock::new, OnceLock::from),
             facts,
             cached: Vec::new(),
             reusable: 0,
@@ -223,18 +245,9 @@ impl Model {
             values,
             prefixes: Vec::new(),
         };
-        model.warm_up()?;
+        model.tokenizer.encode("warm up");
         model.facts.load_seconds = started.elapsed().as_secs_f64();
         Ok(model)
-    }
-    /// Runs both kinds of step and the tokenizer once, so that whatever is made lazily is there.
-    fn warm_up(&mut self) -> Result<()> {
-        self.tokenizer.encode("warm up");
-        let token = self.tokenizer.ends().first().copied().unwrap_or_default();
-        self.step(&[token; 8], &[7])?;
-        self.step(&[token], &[0])?;
-        self.roll_back(0);
-        Ok(())
     }
     /// What is known about the model.
     pub fn facts(&self) -> &ModelFacts {

@@ -2,6 +2,7 @@
 
 use super::constrain::Grammar;
 use super::engine::{CHUNK, Model};
+use super::lookup::{Ahead, Lookup};
 use super::sample::{self, Random, Sampling};
 use crate::error::{Error, Result};
 use llguidance::Matcher;
@@ -93,6 +94,9 @@ pub struct Timings {
     pub decode_tokens: usize,
     /// Of those, tokens that the grammar forced.
     pub forced_tokens: usize,
+    /// Of those, tokens that were guessed from the prompt or the reply and confirmed by the model.
+    #[serde(default)]
+    pub guessed_tokens: usize,
     /// Seconds for the reply.
     pub decode_seconds: f64,
     /// Seconds from the request to the first token of the reply; 0: there was none.
@@ -149,8 +153,10 @@ impl Model {
         }
         timings.decode_tokens = reply.tokens.len();
         timings.forced_tokens = reply.forced;
+        timings.guessed_tokens = reply.guessed;
         self.stats.decode_tokens += timings.decode_tokens as u64;
         self.stats.forced_tokens += timings.forced_tokens as u64;
+        self.stats.guessed_tokens += timings.guessed_tokens as u64;
         self.stats.decode_seconds += timings.decode_seconds;
         let complete = reply.is_complete(stop);
         Ok(Generated {
@@ -287,21 +293,24 @@ impl Model {
     fn decode(
         &mut self,
         request: &GenerateRequest<'_>,
-        mut logits: Vec<f32>,
+        logits: Vec<f32>,
         reply: &mut Reply,
         on_progress: OnProgress<'_>,
     ) -> Result<StopReason> {
         let seed = request.sampling.seed.unwrap_or(self.facts().seed);
         let mut random = Random::new(seed, request.stream);
+        let mut ahead = Ahead::new(logits);
+        let mut lookup = Lookup::new(request.prompt);
         loop {
             if reply.tokens.len() >= request.max_tokens {
                 return Ok(StopReason::Length);
             }
             let forced = reply.forced_tokens()?;
             let next = if forced.is_empty() {
-                request.sampling.penalise(&mut logits, &reply.tokens);
-                self.forbid(&mut logits, reply)?;
-                let Some(token) = sample::pick(&logits, &request.sampling, &mut random) else {
+                let logits = ahead.logits(self.tokenizer.vocab_size());
+                request.sampling.penalise(logits, &reply.tokens);
+                self.forbid(logits, reply)?;
+                let Some(token) = sample::pick(logits, &request.sampling, &mut random) else {
                     return Ok(StopReason::Grammar);
                 };
                 vec![token]
@@ -339,9 +348,38 @@ impl Model {
                 return Ok(stop);
             }
             if reply.tokens.len() < request.max_tokens {
-                logits = self.step(&fresh, &[fresh.len() - 1])?;
+                lookup.extend(&fresh);
+                self.advance(&fresh, &mut ahead, &mut lookup, reply, request.max_tokens)?;
             }
         }
+    }
+
+    /// Computes what follows `fresh`, the reply's last tokens, with a guess of what comes after them in
+    /// the same step; or takes it from the last step, whose guess `fresh` has fulfilled.
+    fn advance(
+        &mut self,
+        fresh: &[u32],
+        ahead: &mut Ahead,
+        lookup: &mut Lookup,
+        reply: &mut Reply,
+        max_tokens: usize,
+    ) -> Result<()> {
+        let guessed = ahead.fulfil(fresh);
+        reply.guessed += guessed;
+        if guessed == fresh.len() {
+            return Ok(());
+        }
+        lookup.learn(ahead);
+        let left = &fresh[guessed..];
+        self.roll_back(self.cached.len() - ahead.unfulfilled());
+        let room = (self.context() - self.cached.len()).saturating_sub(left.len());
+        let room = room.min(max_tokens - reply.tokens.len());
+        let guess = reply.allowed(lookup.guess(room))?.to_vec();
+        let tokens = [left, &guess].concat();
+        let wanted: Vec<usize> = (left.len() - 1..tokens.len()).collect();
+        let logits = self.step(&tokens, &wanted)?;
+        *ahead = Ahead::after(guess, logits);
+        Ok(())
     }
 
     /// Removes what may not come next from the logits.
@@ -396,6 +434,7 @@ struct Reply {
     whole: usize,
     matcher: Option<Matcher>,
     forced: usize,
+    guessed: usize,
     /// When the first token was there.
     first: Option<Instant>,
 }
@@ -408,6 +447,7 @@ impl Reply {
             whole: 0,
             matcher: grammar.map(|grammar| grammar.0.deep_clone()),
             forced: 0,
+            guessed: 0,
             first: None,
         }
     }
@@ -438,6 +478,16 @@ impl Reply {
             .as_mut()
             .map(Matcher::compute_ff_tokens)
             .unwrap_or_default())
+    }
+    /// As much of a guess as the grammar allows.
+    fn allowed<'a>(&mut self, guess: &'a [u32]) -> Result<&'a [u32]> {
+        let allowed = match &mut self.matcher {
+            Some(matcher) => matcher
+                .validate_tokens(guess)
+                .map_err(|cause| grammar_error(&cause.to_string()))?,
+            None => guess.len(),
+        };
+        Ok(&guess[..allowed])
     }
     fn ended_by_grammar(&self) -> Option<StopReason> {
         self.matcher

@@ -16,6 +16,7 @@ mod generate;
 pub mod gguf;
 mod import;
 mod inspect;
+mod lookup;
 mod manifest;
 mod memory;
 mod onnx;

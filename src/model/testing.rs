@@ -7,7 +7,7 @@ pub(super) mod tiny;
 
 use super::*;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tiny::Tiny;
 
 /// The file of a tiny model of the given architecture and pre-tokenizer.
@@ -26,6 +26,7 @@ pub(super) fn open_file(runtime: &Runtime, dir: &Path, name: &str, tiny: &Tiny) 
         context_tokens: 256,
         threads: 2,
         seed: 1,
+        grammars: false,
     };
     Model::open(runtime, &store.model_dir(&id), &options)
         .unwrap_or_else(|error| panic!("{tiny:?}: {}", error.chain()))
@@ -39,32 +40,44 @@ pub(super) fn runtime() -> Runtime {
     Runtime::load(&library).unwrap_or_else(|error| panic!("{}", error.chain()))
 }
 
-/// The folder of the tiny model of an architecture, imported once a test process.
-pub(super) fn tiny_model(architecture: &str) -> PathBuf {
-    static IMPORTED: OnceLock<Mutex<Option<tempfile::TempDir>>> = OnceLock::new();
-    let mut dir = IMPORTED
-        .get_or_init(Mutex::default)
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let dir = dir.get_or_insert_with(|| tempfile::tempdir().unwrap());
-    let store = Store::at(dir.path());
-    let file = dir.path().join(format!("{architecture}.gguf"));
+/// The folder of the tiny model of an architecture, in a store that all tests that run at a time share.
+/// It is gone with the last of them: what a static holds is never dropped.
+pub(super) struct TinyModel {
+    pub(super) dir: PathBuf,
+    _store: Arc<tempfile::TempDir>,
+}
+
+/// Imports the tiny model of an architecture.
+pub(super) fn tiny_model(architecture: &str) -> TinyModel {
+    static SHARED: Mutex<Weak<tempfile::TempDir>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = shared.upgrade().unwrap_or_else(|| {
+        let made = Arc::new(tempfile::tempdir().unwrap());
+        *shared = Arc::downgrade(&made);
+        made
+    });
+    let store = Store::at(folder.path());
+    let file = folder.path().join(format!("{architecture}.gguf"));
     std::fs::write(&file, tiny_gguf(architecture, "qwen2")).unwrap();
     let id = import(&file, "test", None, &store, &runtime(), &mut |_| {})
         .unwrap_or_else(|error| panic!("{}", error.chain()));
-    store.model_dir(&id)
+    TinyModel {
+        dir: store.model_dir(&id),
+        _store: folder,
+    }
 }
 
 /// The tiny model, running.
 pub(super) fn open(architecture: &str, seed: u64) -> Model {
-    let dir = tiny_model(architecture);
+    let imported = tiny_model(architecture);
     Model::open(
         &runtime(),
-        &dir,
+        &imported.dir,
         &RunOptions {
             context_tokens: 256,
             threads: 2,
             seed,
+            grammars: false,
         },
     )
     .unwrap_or_else(|error| panic!("{}", error.chain()))

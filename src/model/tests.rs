@@ -51,7 +51,8 @@ fn both_architectures_are_imported_and_answer_the_same_every_time() {
 
 #[test]
 fn plain_and_prepared_form_agree_and_damage_is_noticed() {
-    let dir = tiny_model("qwen2");
+    let imported = tiny_model("qwen2");
+    let dir = &imported.dir;
     let copy = tempfile::tempdir().unwrap();
     for file in [
         manifest::GRAPH,
@@ -65,6 +66,7 @@ fn plain_and_prepared_form_agree_and_damage_is_noticed() {
         context_tokens: 256,
         threads: 2,
         seed: 1,
+        grammars: false,
     };
     let mut plain = Model::open(&runtime(), copy.path(), &options).unwrap();
     assert!(!plain.facts().prepared);
@@ -431,6 +433,7 @@ fn a_damaged_prepared_form_is_not_used_and_made_again() {
         context_tokens: 64,
         threads: 1,
         seed: 0,
+        grammars: false,
     };
     let prepared = || {
         let model = Model::open(&runtime(), &store.model_dir(&id), &options).unwrap();
@@ -522,6 +525,7 @@ fn a_real_model_answers_a_plain_question() {
             context_tokens: 512,
             threads: 2,
             seed: 1,
+            grammars: false,
         },
     )
     .unwrap();
@@ -543,4 +547,32 @@ fn a_real_model_answers_a_plain_question() {
         scores[0].log_prob > scores[1].log_prob && scores[1].log_prob > scores[2].log_prob,
         "{scores:?}"
     );
+}
+
+#[test]
+fn guessed_tokens_save_steps_and_change_no_reply() {
+    let mut model = open("qwen2", 1);
+    let prompt = model.tokens("the error in the room, the error in the room");
+    let asked = GenerateRequest {
+        max_tokens: 64,
+        ..request(&prompt)
+    };
+    let reply = model.generate(&asked, &mut silent).unwrap();
+    assert!(reply.timings.guessed_tokens > 0, "{reply:?}");
+    // Each token again, in a step of its own.
+    let mut plain = open("qwen2", 1);
+    let mut logits = plain.step(&prompt, &[prompt.len() - 1]).unwrap();
+    let mut tokens = Vec::new();
+    for _ in &reply.tokens {
+        for banned in plain.tokenizer().banned().to_vec() {
+            logits[banned as usize] = f32::NEG_INFINITY;
+        }
+        let best = (0..logits.len())
+            .rev()
+            .max_by(|a, b| logits[*a].total_cmp(&logits[*b]))
+            .unwrap() as u32;
+        tokens.push(best);
+        logits = plain.step(&[best], &[0]).unwrap();
+    }
+    assert_eq!(reply.tokens, tokens);
 }

@@ -65,6 +65,7 @@ pub fn run(
         context_tokens: CONTEXT.min(limits.context),
         threads: job.threads,
         seed: 0,
+        grammars: false,
     };
     let mut model = Model::open(runtime, dir, &options)?;
     out.send(&FromWorker::Narrowed(Box::new(sealed.narrow()?)))?;

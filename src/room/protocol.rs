@@ -207,6 +207,9 @@ pub struct ModelUse {
     /// Of the tokens written, those that a grammar left no choice about.
     #[serde(default)]
     pub forced_tokens: u64,
+    /// Of the tokens written, those that were guessed from earlier text and confirmed by the model.
+    #[serde(default)]
+    pub guessed_tokens: u64,
     /// Seconds from asking to the first token of an answer, the mean of the answers; absent: none.
     #[serde(default)]
     pub first_token_seconds: Option<f64>,
@@ -242,6 +245,9 @@ pub struct StepTimes {
     pub decode_tokens: u64,
     /// Of those, tokens that a grammar left no choice about.
     pub forced_tokens: u64,
+    /// Of those, tokens that were guessed from earlier text and confirmed by the model.
+    #[serde(default)]
+    pub guessed_tokens: u64,
     /// Seconds for writing.
     pub decode_seconds: f64,
     /// Seconds from asking to the first token, the mean of the answers; absent: none.
@@ -263,6 +269,7 @@ impl StepTimes {
             prefill_seconds: round(did.prefill_seconds),
             decode_tokens: did.decode_tokens,
             forced_tokens: did.forced_tokens,
+            guessed_tokens: did.guessed_tokens,
             decode_seconds: round(did.decode_seconds),
             first_token_seconds: first_token(did),
             scored: did.scored,

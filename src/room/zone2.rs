@@ -132,6 +132,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             context_tokens: boot.limits.context,
             threads: job.threads,
             seed: job.seed,
+            grammars: true,
         };
         let mut model = Model::open(runtime, model_dir, &options)?;
         let fixed = super::prefix::beginnings(&model, &playbook)?;
@@ -470,6 +471,7 @@ pub fn model_use(model: &Model) -> ModelUse {
         decode_tokens: stats.decode_tokens,
         decode_rate: rate(stats.decode_tokens, stats.decode_seconds),
         forced_tokens: stats.forced_tokens,
+        guessed_tokens: stats.guessed_tokens,
         first_token_seconds: first_token(&stats),
         scored: stats.scored,
         prepared: facts.prepared,

@@ -151,6 +151,7 @@ pub fn bench(
         context_tokens: plan.context() as u32,
         threads: plan.threads,
         seed: 0,
+        grammars: false,
     };
     let before = Usage::own();
     said("loading");
@@ -360,9 +361,9 @@ mod tests {
             threads: 2,
             text: None,
         };
-        let dir = tiny_model("qwen2");
+        let imported = tiny_model("qwen2");
         // The tiny model knows 512 tokens.
-        let made = bench(&runtime(), &dir, &plan, None, &mut |_| {}).unwrap();
+        let made = bench(&runtime(), &imported.dir, &plan, None, &mut |_| {}).unwrap();
         let names: Vec<&str> = made.tests.iter().map(|test| test.name.as_str()).collect();
         assert_eq!(names, ["pp16", "pp300", "tg4"]);
         assert!(made.tests.iter().all(|test| test.ours.rates.len() == 2
