@@ -3,6 +3,7 @@
 use super::decode::Decoded;
 use super::index::{Entry, FileKind, Index, kind_of};
 use super::path::BundlePath;
+use crate::secrets::find_mark;
 use cap_std::fs::Dir;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -204,6 +205,33 @@ impl Tree {
             .get(path)
             .and_then(|entry| self.resolve(entry))
             .or_else(|| self.get(path))
+            .or_else(|| self.like(path))
+    }
+    /// The one entry that a path with marks in it can mean.
+    fn like(&self, path: &str) -> Option<&Entry> {
+        let (mut parts, mut rest) = (Vec::new(), path);
+        while let Some(mark) = find_mark(rest) {
+            parts.push(&rest[..mark.start]);
+            rest = &rest[mark.end..];
+        }
+        let (first, middle) = parts.split_first()?;
+        let fits = |entry: &&Entry| {
+            let name = entry.path.as_str();
+            let inner = name
+                .strip_prefix(first)
+                .and_then(|name| name.strip_suffix(rest));
+            let after = middle
+                .iter()
+                .try_fold(inner.unwrap_or_default(), |left, part| {
+                    left.find(part).map(|at| &left[at + part.len()..])
+                });
+            inner.is_some() && after.is_some()
+        };
+        let mut found = self.files().filter(fits);
+        match (found.next(), found.next()) {
+            (Some(one), None) => Some(one),
+            _ => None,
+        }
     }
     /// Entries that are files (no links), sorted by path.
     pub fn files(&self) -> impl Iterator<Item = &Entry> {
@@ -386,6 +414,23 @@ mod tests {
         assert_eq!(text("concealed-names/1").as_deref(), Some("a-hidden-2"));
         assert_eq!(text("b").as_deref(), Some("b"));
         assert_eq!(text("a-hidden-1"), None);
+    }
+
+    #[test]
+    fn a_path_with_marks_leads_to_the_one_file_that_fits() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["on-web-1.log", "on-web-2.log", "of-db-1.txt"] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+        }
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        let index = Tree::index_dir(&dir).unwrap();
+        let tree = Tree::new(dir, index);
+        let found = |path: &str| tree.find(path).map(|entry| entry.path.to_string());
+        assert_eq!(found("of-‹host:1›.txt").as_deref(), Some("of-db-1.txt"));
+        assert_eq!(found("on-‹host:1›-2.log").as_deref(), Some("on-web-2.log"));
+        assert_eq!(found("on-‹host:1›.log"), None, "two fit");
+        assert_eq!(found("on-‹host:1›.txt"), None);
+        assert_eq!(found("on-‹host:x›-2.log"), None, "no mark");
     }
 
     #[test]

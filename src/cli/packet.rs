@@ -14,6 +14,9 @@ pub struct Packet {
     /// Write it here instead of printing it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write pseudonyms for addresses, e-mails and names of hosts, as `show --pseudonyms` does
+    #[arg(long)]
+    pseudonyms: bool,
     #[command(flatten)]
     runs: RunsDir,
 }
@@ -21,7 +24,10 @@ pub struct Packet {
 impl Packet {
     /// Runs it.
     pub fn run(self) -> Result<ExitCode> {
-        let run = record::load(&record::find(&self.runs.path(), &self.run)?)?;
+        let mut run = record::load(&record::find(&self.runs.path(), &self.run)?)?;
+        if self.pseudonyms {
+            run = run.with(&mut run.pseudonyms()?)?;
+        }
         let text = crate::escalate::packet(&crate::triage::view(&run), &run);
         match &self.out {
             Some(path) => files::write_whole(path, text.as_bytes())?,

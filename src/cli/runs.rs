@@ -123,6 +123,10 @@ pub struct Show {
     /// The report in this form; HTML and Markdown as the person left it, when one has signed
     #[arg(long, value_name = "FORMAT", group = "part", conflicts_with = "json")]
     format: Option<Format>,
+    /// Print pseudonyms for addresses, e-mails and names of hosts, the same one for the same value
+    /// throughout the run; names of files in the bundle included
+    #[arg(long)]
+    pseudonyms: bool,
     #[command(flatten)]
     runs: RunsDir,
 }
@@ -146,7 +150,15 @@ impl Show {
     /// Runs it.
     pub fn run(self) -> Result<ExitCode> {
         let dir = record::find(&self.runs.path(), &self.run)?;
-        let run = record::load(&dir)?;
+        let mut run = record::load(&dir)?;
+        let mut view = crate::triage::view(&run);
+        // The signature is over the report as it was made.
+        let warning = crate::review::apply(&dir, &run, &mut view);
+        if self.pseudonyms {
+            let mut pseudonyms = run.pseudonyms()?;
+            run = run.with(&mut pseudonyms)?;
+            view = pseudonyms.over(&view)?;
+        }
         if self.format == Some(Format::Sarif) {
             print_json(&crate::report::sarif::of_report(&run.report))?;
         } else if self.json || self.record {
@@ -198,8 +210,6 @@ impl Show {
         } else if let Some(Format::Json) = self.format {
             print_json(&run.report)?;
         } else {
-            let mut view = crate::triage::view(&run);
-            let warning = crate::review::apply(&dir, &run, &mut view);
             if let Some(warning) = warning {
                 eprintln!("warning: {}", escape::terminal(&warning));
             }

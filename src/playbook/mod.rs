@@ -115,6 +115,9 @@ pub enum Step {
         weight: f64,
         /// Only candidates whose strength is within this of the first are ranked; none: the step is left out.
         within: f64,
+        /// Fewest weights of a model that is asked: smaller ones may order worse than the detectors do.
+        #[serde(default, skip_serializing_if = "is_none")]
+        min_parameters: u64,
         /// Wall-clock limit in seconds.
         max_seconds: u64,
         /// What happens when the step fails.
@@ -179,6 +182,14 @@ pub enum Step {
         /// What happens when the step fails.
         on_failure: OnFailure,
     },
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 fn is_greedy(sampling: &Sampling) -> bool {

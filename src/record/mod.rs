@@ -20,6 +20,7 @@ use crate::limits::Limits;
 use crate::report::{BundleFacts, Outcome, Report};
 use crate::room::protocol::{Ablation, EvidenceLines, Exchange, ModelUse, Origin, RoomSummary};
 use crate::seal::SealProof;
+use crate::secrets::Pseudonyms;
 use crate::tenant::Tenant;
 use crate::verify::Verdict;
 use serde::{Deserialize, Serialize};
@@ -183,6 +184,29 @@ pub struct Run {
     pub verdict: Verdict,
     /// `transcript.jsonl`.
     pub transcript: Vec<Exchange>,
+}
+
+impl Run {
+    /// Pseudonyms for what stands in any part of the run, numbered in the order of the parts.
+    ///
+    /// # Errors
+    /// A bug when a part can't be written as JSON.
+    pub fn pseudonyms(&self) -> Result<Pseudonyms> {
+        Pseudonyms::of(&(&self.report, &self.record, &self.verdict, &self.transcript))
+    }
+
+    /// Every part with these pseudonyms.
+    ///
+    /// # Errors
+    /// A bug when a part can't be written as JSON or read back.
+    pub fn with(&self, pseudonyms: &mut Pseudonyms) -> Result<Self> {
+        Ok(Self {
+            report: pseudonyms.over(&self.report)?,
+            record: pseudonyms.over(&self.record)?,
+            verdict: pseudonyms.over(&self.verdict)?,
+            transcript: pseudonyms.over(&self.transcript)?,
+        })
+    }
 }
 
 /// A new id: ten characters of a base without look-alikes, from time, process and random bytes.

@@ -24,7 +24,11 @@ const CONTEXT: u32 = 512;
 /// When the model's template does not take a prompt.
 pub fn beginnings(model: &Model, playbook: &Playbook) -> Result<Vec<Vec<u32>>> {
     let mut all: Vec<Vec<u32>> = Vec::new();
+    let parameters = model.facts().parameters;
     for step in &playbook.steps {
+        if matches!(step, Step::Rank { min_parameters, .. } if parameters < *min_parameters) {
+            continue;
+        }
         let (Step::Rank { system, prompt, .. }
         | Step::Draft { system, prompt, .. }
         | Step::Write { system, prompt, .. }) = step

@@ -20,11 +20,21 @@ impl Chain<'_> {
             permutations,
             weight,
             within,
+            min_parameters,
             ..
         } = step
         else {
             return Ok(());
         };
+        let parameters = self.model.facts().parameters;
+        if parameters < *min_parameters && !self.alone {
+            self.notes.push(format!(
+                "rank: not asked of a model of {} million weights, the playbook wants {} million; the signals' order stands",
+                parameters / 1_000_000,
+                min_parameters / 1_000_000
+            ));
+            return Ok(());
+        }
         // Only what is close enough to the first could end above it.
         let top = candidates
             .first()
