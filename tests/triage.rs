@@ -268,6 +268,36 @@ fn the_same_bundle_twice_gives_the_same_bytes() {
 }
 
 #[test]
+fn evidence_in_an_archive_inside_the_bundle_is_cited_and_a_rotated_log_is_named_as_unread() {
+    let place = Place::new();
+    let inner = std::fs::read(fixture(&place, "host-oom").0).unwrap();
+    let files: [(&str, &[u8]); 3] = [
+        ("case-77/nodes/app-07.tar.gz", &inner),
+        ("case-77/app.log.1.gz", &inner),
+        ("case-77/notes.txt", b"collected by hand\n"),
+    ];
+    let bundle = place.write("outer.tar.gz", support::pack(&files));
+    let (ended, report) = place.triage(&bundle, &["--no-model"]);
+    ended.ends(0);
+    let first = &report["findings"][0];
+    assert_eq!(first["cause"], "host-out-of-memory", "{first}");
+    let path = first["evidence"][0]["path"].as_str().unwrap();
+    assert!(path.starts_with("case-77/nodes/app-07.tar.gz!/"), "{path}");
+    let unread = report["not_examined"].to_string();
+    assert!(unread.contains("case-77/app.log.1.gz"), "{unread}");
+    assert!(!unread.contains("app-07.tar.gz"), "{unread}");
+    let file = place.write("report.json", report.to_string());
+    place
+        .run(&[
+            "verify",
+            file.to_str().unwrap(),
+            "--bundle",
+            bundle.to_str().unwrap(),
+        ])
+        .ends(0);
+}
+
+#[test]
 fn the_run_directory_is_whole_and_can_be_shown_by_a_prefix() {
     let place = Place::new();
     let (bundle, _) = fixture(&place, "oom-kill");

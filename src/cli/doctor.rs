@@ -104,7 +104,7 @@ async fn trial(zone: Zone, runs: &RunsDir) -> Result<Vec<SealProof>> {
         limits: Limits::default(),
         allow_weaker: vec![],
         name: String::new(),
-        open_inner: false,
+        open_streams: false,
     };
     let mut worker = Worker::trial(zone, &boot)?;
     worker.finish_input();

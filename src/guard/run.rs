@@ -114,7 +114,7 @@ async fn guard(request: &Request, watch: &mut dyn Watch) -> Result<GuardReport> 
         limits: request.limits.clone(),
         allow_weaker: request.allow_weaker.clone(),
         name: String::new(),
-        open_inner: false,
+        open_streams: false,
     };
     let mut report = GuardReport {
         schema: SCHEMA.into(),

@@ -117,7 +117,7 @@ mod tests {
             limits: crate::limits::Limits::default(),
             allow_weaker: vec![Layer::Landlock],
             name: String::new(),
-            open_inner: false,
+            open_streams: false,
         }
     }
 

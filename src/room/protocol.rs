@@ -26,9 +26,9 @@ pub struct Boot {
     /// In zone 1: the bundle's file name, which names the file in a lone `.log.gz`; may be empty.
     #[serde(default)]
     pub name: String,
-    /// In zone 1: whether archives inside the bundle are opened too.
+    /// In zone 1: whether single compressed files inside the bundle are opened too; archives always are.
     #[serde(default)]
-    pub open_inner: bool,
+    pub open_streams: bool,
 }
 
 /// From the coordinator, after the seal was proved.

@@ -15,11 +15,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         total_bytes: boot.limits.max_bytes,
         files: boot.limits.max_files,
         file_bytes: boot.limits.max_file_bytes,
-        inner_archives: if boot.open_inner {
-            UnpackLimits::default().inner_archives
-        } else {
-            0
-        },
+        inner_streams: boot.open_streams,
         ..UnpackLimits::default()
     };
     let unpacker = Unpacker::new(limits)?.called(&boot.name);

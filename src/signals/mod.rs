@@ -78,17 +78,24 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
             why: "their causes are in no catalogue of this playbook".into(),
         });
     }
+    // What was opened has a folder beside it.
+    let opened: std::collections::HashSet<&str> = tree
+        .files()
+        .filter_map(|entry| entry.path.as_str().rsplit_once("!/"))
+        .map(|(archive, _)| archive)
+        .collect();
     for (kind, why) in [
         (FileKind::Binary, "binary content is not read"),
         (
             FileKind::Archive,
-            "compressed files inside the bundle are not opened",
+            "single compressed files inside the bundle are not opened",
         ),
     ] {
         let paths: Vec<_> = tree
             .files()
             .filter(|entry| entry.kind == kind)
             .map(|entry| entry.path.as_str())
+            .filter(|path| !opened.contains(path))
             .collect();
         if let Some(first) = paths.first() {
             let what = if paths.len() == 1 {

@@ -306,7 +306,7 @@ pub async fn unpack(request: &Request, out: &Path, watch: &mut dyn Watch) -> Res
         let parent = out.parent().unwrap_or(Path::new("/"));
         let scratch = Scratch::create(parent, &record::new_id())?;
         let mut session = Session::new(request, &scratch)?;
-        session.open_inner = true;
+        session.open_streams = true;
         let unpacked = session.unpack(watch).await?;
         files::adopt(&session.tree)?;
         files::place(&session.tree, out)?;
@@ -611,8 +611,8 @@ pub(crate) struct Session<'a> {
     /// The playbook whose fixed words are in no file.
     unprepared: Option<Bound>,
     name: String,
-    /// Whether archives inside the bundle are opened: citations name files of the bundle itself.
-    open_inner: bool,
+    /// Whether single compressed files inside the bundle are opened as well.
+    open_streams: bool,
 }
 
 impl<'a> Session<'a> {
@@ -641,7 +641,7 @@ impl<'a> Session<'a> {
             larger: None,
             unprepared: None,
             name: String::new(),
-            open_inner: false,
+            open_streams: false,
         })
     }
 
@@ -662,7 +662,7 @@ impl<'a> Session<'a> {
             limits: self.request.limits.clone(),
             allow_weaker: self.request.allow_weaker.clone(),
             name: self.name.clone(),
-            open_inner: self.open_inner,
+            open_streams: self.open_streams,
         }
     }
 

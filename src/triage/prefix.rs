@@ -39,7 +39,7 @@ pub async fn keep(request: &Request, playbook: Bound, watch: &mut dyn Watch) -> 
         limits: request.limits.clone(),
         allow_weaker: request.allow_weaker.clone(),
         name: String::new(),
-        open_inner: false,
+        open_streams: false,
     };
     let mut worker = Worker::spawn(Zone::Room, &boot, None)?;
     match worker.next().await? {

@@ -27,6 +27,8 @@ pub struct UnpackLimits {
     pub depth: usize,
     /// Archives inside the bundle that are opened in all.
     pub inner_archives: usize,
+    /// Whether single compressed files inside the bundle (rotated logs) are opened as well.
+    pub inner_streams: bool,
     /// Work the guest may do before the first byte, in Wasm instructions: enough for
     /// `ratio_free_bytes`. Reading takes 18 (zeros) to 100 (headers of empty files) for each
     /// unpacked byte, measured; a processor does some 8 billion a second.
@@ -49,6 +51,7 @@ impl Default for UnpackLimits {
             skipped_listed: 10_000,
             depth: 3,
             inner_archives: 20_000,
+            inner_streams: true,
             fuel: 40_000_000_000,
             fuel_per_byte: 100_000,
         }

@@ -188,14 +188,15 @@ impl Unpacker {
         for depth in 0.. {
             let mut made = Vec::new();
             for path in std::mem::take(&mut level) {
+                if !self.limits.inner_streams && names::single(&path).is_some() {
+                    let why = "single compressed files are opened by narrowroom unpack";
+                    self.guest.sink()?.stays_closed(&path, why);
+                    continue;
+                }
                 if depth == self.limits.depth {
                     stop.get_or_insert("it lies too deep, an archive in archives");
                 } else if opened == self.limits.inner_archives {
-                    stop = Some(if opened == 0 {
-                        "archives inside a bundle are opened by narrowroom unpack"
-                    } else {
-                        "too many archives were opened before it"
-                    });
+                    stop = Some("too many archives were opened before it");
                 }
                 if let Some(why) = stop {
                     self.guest.sink()?.stays_closed(&path, why);
