@@ -425,7 +425,9 @@ fn ablations_leave_out_what_they_say() {
     };
     let (all, written) = notes("all", &[]);
     assert!(
-        all.contains("rank:") && all.contains("write:") && written > 0,
+        all.contains("rank: not asked of a model of 134 million weights")
+            && all.contains("write:")
+            && written > 0,
         "{all}"
     );
     let (without, written) = notes("without", &["--without", "draft,write"]);
