@@ -4,7 +4,7 @@ use super::check::entropy;
 use super::dummy::is_dummy;
 use super::keys::{FOREIGN, Key, judge_key};
 use super::values::{
-    is_argument, is_chosen, is_hex_key, is_reference, looks_like_a_key, looks_like_prose,
+    is_argument, is_chosen, is_code, is_hex_key, is_reference, looks_like_a_key, looks_like_prose,
     looks_random, reads_on,
 };
 use regex::Regex;
@@ -14,16 +14,16 @@ use std::sync::LazyLock;
 /// A key with one of the words in it, a separator, and a value: quoted, or up to a blank or a delimiter.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r#"(?ix)
-        (?P<key>[a-z0-9_.$/-]{0,64}(?:password|passwd|passwort|passphrase|passcode|passkey|pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key
+        (?P<key>[a-z0-9_.$/-]*(?:password|passwd|passwort|passphrase|passcode|passkey|pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key
             |encryption[_-]?key|signing[_-]?key|credentials?|auth[_-]?key|account[_-]?key|master[_-]?key|shared[_-]?key
-            |app(?:lication)?[_-]?key|erlang_cookie|key|psk|authtok|community|salt|FOREIGN)[a-z0-9_.-]{0,32}
-            |(?:\b|[a-z0-9.-]{0,32}[_.-])(?:bind|root)?pw)
-        \\{0,3}["'`\]]{0,2}\s{0,24}(?::=|=>|->|==?|:|：|＝)\s{0,24}
+            |app(?:lication)?[_-]?key|erlang_cookie|key|psk|authtok|community|salt|FOREIGN)[a-z0-9_.-]*
+            |(?:\b|[a-z0-9.-]*[_.-])(?:bind|root)?pw)
+        \\{0,3}["'`\]]{0,2}\s*(?::=|=>|==?|:|：|＝|\x20->\x20)\s*
         (?:\{\s{0,8}\\?["']value\\?["']\s{0,4}:\s{0,4})?
         (?:Some\(|string\(\d{1,4}\)\s|ConvertTo-SecureString\s+|Secret(?:String|Str)?(?:::new|::from)?\(|(?:ptr|aws)\.(?:String|To)\()?
-        (?:[a-z]{0,2}"""\s?(?P<t>[^"\n]{1,512})"""|\\{1,3}"(?P<e>[^"\\\n]{1,512})\\{1,3}"|[a-z@$]{0,2}"(?P<d>(?:[^"\\\n]|\\.){1,512})"
-            |[a-z]{0,2}\\?'(?P<q>[^'\n]{1,512})'|`(?P<g>[^`\n]{1,512})`
-            |(?P<b>[^\s"'`,;&<>\[\]{}()\\|‹›]{1,512}(?:[&][^\s"',;&<>\[\]{}()=\\|‹›]{1,64}(?:\s|$))?))"#
+        (?:[a-z]{0,2}"""\s?(?P<t>[^"\n]+)"""|\\{1,3}"(?P<e>[^"\\\n]+)\\{1,3}"|[a-z@$]{0,2}"(?P<d>(?:[^"\\\n]|\\.)+)"
+            |[a-z]{0,2}\\?'(?P<q>[^'\n]+)'|`(?P<g>[^`\n]+)`
+            |(?P<b>[^\s"'`,;&<>\[\]{}()\\|‹›]+(?:[&][^\s"',;&<>\[\]{}()=\\|‹›]+(?:\s|$))?))"#
         .replace("FOREIGN", &FOREIGN.replace(' ', r"\x20"));
     Regex::new(&pattern).unwrap_or_else(|why| panic!("the assignment pattern: {why}"))
 });
@@ -31,7 +31,7 @@ static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
 /// The same as arguments of a call, both quoted: `define('DB_PASSWORD', 'x')`.
 static CALL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?i)["'](?P<key>[a-z0-9_.$/-]{0,64}(?:pass|pwd|secret|token|key|credential|salt)[a-z0-9_.-]{0,32})["']\s{0,8},\s{0,8}(?:"(?P<d>[^"\\\n]{3,512})"|'(?P<q>[^'\\\n]{3,512})')"#,
+        r#"(?i)["'](?P<key>[a-z0-9_.$/-]*(?:pass|pwd|secret|token|key|credential|salt)[a-z0-9_.-]*)["']\s{0,8},\s{0,8}(?:"(?P<d>[^"\\\n]{3,512})"|'(?P<q>[^'\\\n]{3,512})')"#,
     )
     .unwrap_or_else(|why| panic!("the pattern of calls: {why}"))
 });
@@ -39,7 +39,7 @@ static CALL: LazyLock<Regex> = LazyLock::new(|| {
 /// The same as an element: `<client_secret>x</client_secret>`.
 static ELEMENT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?i)<(?P<key>[a-z0-9_.:-]{0,64}(?:pass|pwd|secret|token|key|credential)[a-z0-9_.-]{0,32})>\s*(?P<d>[^<>\s][^<>\n]{0,511}?)\s*</"#,
+        r#"(?i)<(?P<key>[a-z0-9_.:-]*(?:pass|pwd|secret|token|key|credential)[a-z0-9_.-]*)>\s*(?P<d>[^<>\s][^<>\n]*?)\s*</"#,
     )
     .unwrap_or_else(|why| panic!("the pattern of elements: {why}"))
 });
@@ -133,7 +133,7 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
         let shown = &text[range.clone()];
         let rest = &text[range.end..];
         // A function call or a member of source code: password = getpass(…), token := r.Header.Get("…").
-        if rest.starts_with(['(', '[', '{']) || is_reference(shown) {
+        if rest.starts_with(['(', '[', '{']) || is_reference(shown) || is_code(shown, rest) {
             continue;
         }
         if let Some(name) = keeps(key.as_str(), shown, Some(rest)) {
@@ -162,7 +162,7 @@ fn whole_word(text: &str, key: usize, value: Range<usize>) -> Range<usize> {
     let is_name = text[value.clone()]
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':'));
-    let call = is_name && rest.starts_with(['(', '[', '{']);
+    let call = is_name && rest.starts_with(['(', '[', '{', '<']);
     let closing = rest.bytes().all(|b| b",;)}]>|".contains(&b));
     if !begins || call || closing || rest.contains([' ', '\t', '"', '\'', '`', '‹', '$']) {
         return value;
@@ -362,6 +362,12 @@ mod tests {
             "password = cipher.decrypt(blob)",
             "client_token: hmac-sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f0",
             "monkey: abc",
+            "pub fn login(password: SecretText, user: &str)",
+            "token: Option<i32>,",
+            "pwd: *mut passwd,",
+            "SigningKey::to_scalar_bytes",
+            "pub const LAST_PW: u32 = 1109422304;",
+            "x://h/p?key=value&key2=value2#fragid1",
             "  public key: x7Fq2mKc9vLw4RtYz8BnPq3xJ5sD1gH0kE6uA2iO4wQ=",
             "PWD=/home/bo1",
             "PWD = C:\\Users\\bo1",

@@ -17,7 +17,7 @@ const WORDS: &str = " \
  size skip skipped sss static string success successful successfully sudo supplied system systemd template test text that the this throw \
  timeout to token tokens too true try type undefined unauthorized unchanged unknown unset unused updated usage use used user \
  username using uuid valid validated validation value variable vault verified verify via was when will winbind with without wrong \
- debug info warn trace str bytes varchar nvarchar text blob dict list self on_create on-create n/a nvarchar2 optional \
+ debug info warn trace new old await return super function lambda passphrase str bytes varchar nvarchar text blob dict list self on_create on-create n/a nvarchar2 optional \
  x509 yaml yes you your kubernetes.io/service-account-token kubernetes.io/dockerconfigjson bootstrap.kubernetes.io/token ";
 
 /// Values too common to replace wherever they occur; they are hidden only where the context says that they are secret.
@@ -84,6 +84,14 @@ pub(super) fn is_dummy(value: &str) -> bool {
         || lower.starts_with("pk_test_")
         || is_sealed(value)
         || is_example(&lower)
+    {
+        return true;
+    }
+    // A line that is still to be filled in: SP%d_ERR=0x%08x.
+    if ["%s", "%d", "%0", "%x", "%u", "%v"]
+        .iter()
+        .any(|format| value.contains(format))
+        && (first == '%' || value.contains(['=', '_', '[']))
     {
         return true;
     }

@@ -305,6 +305,7 @@ pub(super) fn judge_key(key: &str) -> Key {
             "checksum",
             "fingerprint",
             "publickey",
+            "pubkey",
             "publishable",
             "maxtoken",
             "keyid",
@@ -359,9 +360,24 @@ pub(super) fn judge_key(key: &str) -> Key {
         return Key::Strong;
     }
     if flat.contains("password") || flat.contains("passphrase") || flat.contains("passwort") {
-        Key::Strong
-    } else {
-        Key::Weak
+        return Key::Strong;
+    }
+    // Keyboards, keywords and key spaces have no such word; nor have maps.
+    let secret = [
+        "secret",
+        "token",
+        "credential",
+        "pass",
+        "pwd",
+        "psk",
+        "cookie",
+        "apikey",
+        "accesskey",
+        "privatekey",
+    ];
+    match secret.iter().any(|word| flat.contains(word)) {
+        true => Key::Weak,
+        false => Key::Faint,
     }
 }
 
@@ -382,6 +398,9 @@ mod tests {
             ("routingKey", Key::Bytes),
             ("cache_key", Key::Faint),
             ("NONCE_SALT", Key::Faint),
+            ("keyspace", Key::Faint),
+            ("key2", Key::Faint),
+            ("token_2", Key::Weak),
             ("bypass", Key::Other),
             ("passwordFile", Key::Other),
             ("next_page_token", Key::Other),

@@ -64,7 +64,6 @@ const TOKENS: &[&str] = &[
     "api token",
     "api_token",
     "auth token",
-    "key",
     "private key",
 ];
 

@@ -61,6 +61,56 @@ pub(super) fn is_reference(value: &str) -> bool {
             .any(|word| lower.contains(word))
 }
 
+/// Whether an unquoted value is source code: a type, a path of a module, a pointer, a number with its type.
+pub(super) fn is_code(value: &str, rest: &str) -> bool {
+    let word = value.trim_end_matches([',', ';']);
+    let camel = word.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
+        && word.bytes().skip(1).any(|b| b.is_ascii_uppercase())
+        && word.bytes().any(|b| b.is_ascii_lowercase())
+        && word.bytes().all(|b| b.is_ascii_alphabetic());
+    let numbered = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    word.starts_with(':')
+        || word.contains("::")
+        || word
+            .strip_prefix('*')
+            .is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_'))
+        || matches!(
+            numbered,
+            "i8" | "i16"
+                | "i32"
+                | "i64"
+                | "i128"
+                | "isize"
+                | "u8"
+                | "u16"
+                | "u32"
+                | "u64"
+                | "u128"
+                | "usize"
+                | "f32"
+                | "f64"
+                | "int8"
+                | "int16"
+                | "int32"
+                | "int64"
+                | "uint8"
+                | "uint16"
+                | "uint32"
+                | "uint64"
+                | "size_t"
+                | "DWORD"
+                | "UInt32"
+                | "Int32"
+                | "uintptr"
+        )
+        || rest.starts_with('<') && !rest.starts_with("</")
+        || camel
+            && (value.len() > word.len()
+                || rest.starts_with([',', ')', ';', '='])
+                || rest.starts_with(" =")
+                || rest.starts_with(" {"))
+}
+
 /// What tests and documentation pass for a password: `old_password`, `your-token`.
 pub(super) fn is_argument(value: &str) -> bool {
     value.split_once(['_', '-']).is_some_and(|(first, rest)| {
@@ -90,11 +140,11 @@ pub(super) fn reads_on(rest: &str, value: &str) -> bool {
         .bytes()
         .all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b',' | b':'))
         && rest.strip_prefix(' ').is_some_and(|rest| {
-            rest.starts_with(|c: char| c.is_ascii_lowercase())
+            rest.starts_with(|c: char| c.is_ascii_alphabetic())
                 && rest
                     .split(' ')
                     .next()
-                    .is_some_and(|word| !word.contains('='))
+                    .is_some_and(|word| !word.contains(['=', ':']))
         })
 }
 
@@ -118,6 +168,12 @@ const NUMBERED: &str = " a aes arm base blake bus c cp cpu crc d db des disk ec 
 pub(super) fn is_chosen(value: &str) -> bool {
     let value = value.trim_end_matches(['.', ',', ';', ':', ')', ']', '"', '\'', '`', '>']);
     if !(5..=128).contains(&value.len()) || value.contains(char::is_whitespace) {
+        return false;
+    }
+    if ["&quot", "&lt", "&gt", "&#"]
+        .iter()
+        .any(|entity| value.contains(entity))
+    {
         return false;
     }
     let letters = value.chars().any(char::is_alphabetic);
