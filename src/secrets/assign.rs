@@ -17,10 +17,10 @@ static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
         (?P<key>[a-z0-9_.$/-]*(?:password|passwd|passwort|passphrase|passcode|passkey|pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key
             |encryption[_-]?key|signing[_-]?key|credentials?|auth[_-]?key|account[_-]?key|master[_-]?key|shared[_-]?key
             |app(?:lication)?[_-]?key|erlang_cookie|key|psk|authtok|community|salt|FOREIGN)[a-z0-9_.-]*
-            |(?:\b|[a-z0-9.-]*[_.-])(?:bind|root)?pw)
-        \\{0,3}["'`\]]{0,2}\s*(?::=|=>|==?|:|：|＝|\x20->\x20)\s*
-        (?:\{\s{0,8}\\?["']value\\?["']\s{0,4}:\s{0,4})?
-        (?:Some\(|string\(\d{1,4}\)\s|ConvertTo-SecureString\s+|Secret(?:String|Str)?(?:::new|::from)?\(|(?:ptr|aws)\.(?:String|To)\()?
+            |(?:\b|[a-z0-9.-]*[_.-])pw|[a-z0-9_.-]*(?:bind|root)pw)
+        \\{0,3}["'`\]]{0,2}\s*(?::=|=>|\?=|==?|::\x20|:|：|＝|\x20->\x20)\s*
+        (?:\{\s{0,8}\\?["'](?:value|s)\\?["']\s{0,4}:\s{0,4})?
+        (?:!(?:unsafe|!str)\s+)?(?:Some\(|String::from\(|string\(\d{1,4}\)\s|ConvertTo-SecureString\s+|Secret(?:String|Str)?(?:::new|::from)?\(|(?:ptr|aws)\.(?:String|To)\()?
         (?:[a-z]{0,2}"""\s?(?P<t>[^"\n]+)"""|\\{1,3}"(?P<e>[^"\\\n]+)\\{1,3}"|[a-z@$]{0,2}"(?P<d>(?:[^"\\\n]|\\.)+)"
             |[a-z]{0,2}\\?'(?P<q>[^'\n]+)'|`(?P<g>[^`\n]+)`
             |(?P<b>[^\s"'`,;&<>\[\]{}()\\|‹›]+(?:[&][^\s"',;&<>\[\]{}()=\\|‹›]+(?:\s|$))?))"#
@@ -133,7 +133,10 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
         let shown = &text[range.clone()];
         let rest = &text[range.end..];
         // A function call or a member of source code: password = getpass(…), token := r.Header.Get("…").
-        if rest.starts_with(['(', '[', '{']) || is_reference(shown) || is_code(shown, rest) {
+        if rest.starts_with(['(', '[', '{'])
+            || is_reference(shown)
+            || is_code(shown, rest, text[..range.start].ends_with(' '))
+        {
             continue;
         }
         if let Some(name) = keeps(key.as_str(), shown, Some(rest)) {

@@ -95,6 +95,7 @@ pub(super) fn may_follow(text: &str, at: std::ops::Range<usize>) -> bool {
     let blanks = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
     match rest.get(blanks) {
         Some(b':' | b'=') => true,
+        Some(b'?' | b'-') => matches!(rest.get(blanks + 1), Some(b'=' | b'>')),
         Some(b',') => quotes > 0,
         Some(b'>') => blanks == 0,
         _ => false,

@@ -155,6 +155,11 @@ impl Masker {
             }
             let value = &text[hit.range];
             self.mark(hit.rule, value);
+            // A sentence may end behind it.
+            let alone = value.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']);
+            if alone.len() >= 6 && alone.len() < value.len() && !dummy::is_dummy(alone) {
+                self.mark(hit.rule, alone);
+            }
             if let Some(plain) = unescaped(value).filter(|plain| !dummy::is_dummy(plain)) {
                 self.mark(hit.rule, &plain);
             }

@@ -9,6 +9,8 @@
 
 mod above;
 mod assign;
+#[cfg(test)]
+mod cases;
 mod check;
 mod dummy;
 mod headed;

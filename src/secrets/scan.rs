@@ -336,7 +336,11 @@ fn apply(rule: &'static Rule, piece: &str, mut report: impl FnMut(Range<usize>, 
             .iter()
             .filter_map(|group| captures.get(*group))
         {
-            let value = secret.as_str();
+            let mut value = secret.as_str();
+            if rule.text.chosen {
+                // The sentence goes on behind it.
+                value = value.trim_end_matches(['.', ',', ';', ':', ')', ']', '>']);
+            }
             if rule.text.value && dummy::is_dummy(value)
                 || rule.text.chosen && !values::is_chosen(value)
                 || rule.text.entropy > 0.0 && check::entropy(value) < rule.text.entropy
@@ -349,7 +353,7 @@ fn apply(rule: &'static Rule, piece: &str, mut report: impl FnMut(Range<usize>, 
                 Some("github") => Some(check::github(value)),
                 _ => None,
             };
-            report(secret.range(), verified);
+            report(secret.start()..secret.start() + value.len(), verified);
         }
     }
 }

@@ -61,10 +61,12 @@ pub(super) fn is_reference(value: &str) -> bool {
             .any(|word| lower.contains(word))
 }
 
-/// Whether an unquoted value is source code: a type, a path of a module, a pointer, a number with its type.
-pub(super) fn is_code(value: &str, rest: &str) -> bool {
+/// Whether an unquoted value is source code: a type, a path of a module, a pointer, a number with its type. `spaced`:
+/// whether a blank stands before it.
+pub(super) fn is_code(value: &str, rest: &str, spaced: bool) -> bool {
     let word = value.trim_end_matches([',', ';']);
-    let camel = word.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
+    let camel = spaced
+        && word.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
         && word.bytes().skip(1).any(|b| b.is_ascii_uppercase())
         && word.bytes().any(|b| b.is_ascii_lowercase())
         && word.bytes().all(|b| b.is_ascii_alphabetic());
