@@ -104,6 +104,8 @@ pub struct FileText {
     kind: Kind,
     seen: u64,
     nuls: [u64; 2],
+    /// Bytes that text has none of, other than those.
+    controls: u64,
     next_line: u64,
     from_start: bool,
     added_end: Option<usize>,
@@ -125,6 +127,7 @@ impl FileText {
             kind: Kind::Text,
             seen: 0,
             nuls: [0; 2],
+            controls: 0,
             next_line: 1,
             from_start: false,
             added_end: None,
@@ -214,6 +217,8 @@ impl FileText {
                 self.nuls[(self.seen as usize + at) & 1] += 1;
             }
         }
+        let control = |byte: &&u8| matches!(byte, 1..=8 | 14..=26 | 28..=31 | 127);
+        self.controls += bytes.iter().filter(control).count() as u64;
         if self.nuls == [0, 0] {
             return;
         }
@@ -223,6 +228,12 @@ impl FileText {
         self.kind = match self.nuls {
             [0, odd] if self.from_start && mostly(odd) => Kind::Utf16 { little: true },
             [even, 0] if self.from_start && mostly(even) => Kind::Utf16 { little: false },
+            // Words that NULs end, as in the environment of a process.
+            [even, odd]
+                if self.controls == 0 && (even + odd) * 4 <= self.seen + bytes.len() as u64 =>
+            {
+                Kind::Text
+            }
             _ => Kind::Binary,
         };
     }

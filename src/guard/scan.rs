@@ -185,7 +185,7 @@ impl Scan {
 
     /// Searches one segment of a file.
     pub fn segment(&mut self, file: &mut FileText, segment: &Segment, text: &str) {
-        let hits = merged(self.scanner.scan(text));
+        let hits = merged(self.scanner.scan_file(&file.path, text));
         let marks: Vec<(Range<usize>, String)> = hits
             .iter()
             .map(|hit| {

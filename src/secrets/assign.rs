@@ -2,97 +2,36 @@
 
 use super::check::entropy;
 use super::dummy::is_dummy;
+use super::keys::{FOREIGN, Key, judge_key};
+use super::values::{
+    is_argument, is_chosen, is_code, is_hex_key, is_reference, looks_like_a_key, looks_like_prose,
+    looks_random, reads_on,
+};
 use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// Literals, any case, one of which stands in a secret's key.
-pub(super) const KEYWORDS: &[&str] = &[
-    "password",
-    "passwd",
-    "passwort",
-    "passphrase",
-    "_pass",
-    "pass=",
-    "pass:",
-    "pwd",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-    "api-key",
-    "accesskey",
-    "access_key",
-    "private_key",
-    "privatekey",
-    "encryption_key",
-    "encryptionkey",
-    "signing_key",
-    "credential",
-    "auth_key",
-    "authkey",
-    "account_key",
-    "master_key",
-    "shared_key",
-    "app_key",
-    "appkey",
-    "application_key",
-    "erlang_cookie",
-    "_key",
-    "-key",
-    "psk",
-];
-
-/// Longest rest of a key after its word, in bytes.
-const MAX_TAIL: usize = 32;
-/// Most blanks before a separator.
-const MAX_BLANKS: usize = 24;
-
-/// Whether the keyword at `at` can be part of a key with a value: what decides is a few bytes behind it, which spares
-/// the expression most lines of a log.
-pub(super) fn may_follow(text: &str, at: Range<usize>) -> bool {
-    let bytes = text.as_bytes();
-    if matches!(bytes[at.end - 1], b'=' | b':') {
-        return true;
-    }
-    let rest = &bytes[at.end..bytes.len().min(at.end + MAX_TAIL + MAX_BLANKS + 8)];
-    let tail = rest
-        .iter()
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
-        .count();
-    let rest = &rest[tail..];
-    let quotes = rest
-        .iter()
-        .take(4)
-        .take_while(|b| matches!(b, b'\\' | b'"' | b'\'' | b']'))
-        .count();
-    let rest = &rest[quotes..];
-    let blanks = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
-    match rest.get(blanks) {
-        Some(b':' | b'=') => true,
-        Some(b',') => quotes > 0,
-        Some(b'>') => blanks == 0,
-        _ => false,
-    }
-}
-
 /// A key with one of the words in it, a separator, and a value: quoted, or up to a blank or a delimiter.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?ix)
-        (?P<key>[a-z0-9_.$/-]{0,64}(?:password|passwd|passwort|passphrase|pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key
+    let pattern = r#"(?ix)
+        (?P<key>[a-z0-9_.$/-]*(?:password|passwd|passwort|passphrase|passcode|passkey|pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key
             |encryption[_-]?key|signing[_-]?key|credentials?|auth[_-]?key|account[_-]?key|master[_-]?key|shared[_-]?key
-            |app(?:lication)?[_-]?key|erlang_cookie|[_-]key|psk)[a-z0-9_.-]{0,32})
-        \\?["'\]]{0,2}\s{0,24}(?::=|=>|==?|:)\s{0,24}
-        (?:[a-z]{0,2}\\?"(?P<d>[^"\\\n]{1,512})\\?"|[a-z]{0,2}\\?'(?P<q>[^'\n]{1,512})'|(?P<b>[^\s"',;&<>\[\]{}()\\|‹›]{1,512}(?:[&][^\s"',;&<>\[\]{}()=\\|‹›]{1,64}(?:\s|$))?))"#,
-    )
-    .unwrap_or_else(|why| panic!("the assignment pattern: {why}"))
+            |app(?:lication)?[_-]?key|erlang_cookie|key|psk|authtok|community|salt|FOREIGN)[a-z0-9_.-]*
+            |(?:\b|[a-z0-9.-]*[_.-])pw|[a-z0-9_.-]*(?:bind|root)pw)
+        \\{0,3}["'`\]]{0,2}\s*(?::=|=>|\?=|==?|::\x20|:|：|＝|\x20->\x20)\s*
+        (?:\{\s{0,8}\\?["'](?:value|s)\\?["']\s{0,4}:\s{0,4})?
+        (?:!(?:unsafe|!str)\s+)?(?:Some\(|String::from\(|string\(\d{1,4}\)\s|ConvertTo-SecureString\s+|Secret(?:String|Str)?(?:::new|::from)?\(|(?:ptr|aws)\.(?:String|To)\()?
+        (?:[a-z]{0,2}"""\s?(?P<t>[^"\n]+)"""|\\{1,3}"(?P<e>[^"\\\n]+)\\{1,3}"|[a-z@$]{0,2}"(?P<d>(?:[^"\\\n]|\\.)+)"
+            |[a-z]{0,2}\\?'(?P<q>[^'\n]+)'|`(?P<g>[^`\n]+)`
+            |(?P<b>[^\s"'`,;&<>\[\]{}()\\|‹›]+(?:[&][^\s"',;&<>\[\]{}()=\\|‹›]+(?:\s|$))?))"#
+        .replace("FOREIGN", &FOREIGN.replace(' ', r"\x20"));
+    Regex::new(&pattern).unwrap_or_else(|why| panic!("the assignment pattern: {why}"))
 });
 
 /// The same as arguments of a call, both quoted: `define('DB_PASSWORD', 'x')`.
 static CALL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?i)["'](?P<key>[a-z0-9_.$/-]{0,64}(?:pass|pwd|secret|token|key|credential)[a-z0-9_.-]{0,32})["']\s{0,8},\s{0,8}(?:"(?P<d>[^"\\\n]{3,512})"|'(?P<q>[^'\\\n]{3,512})')"#,
+        r#"(?i)["'](?P<key>[a-z0-9_.$/-]*(?:pass|pwd|secret|token|key|credential|salt)[a-z0-9_.-]*)["']\s{0,8},\s{0,8}(?:"(?P<d>[^"\\\n]{3,512})"|'(?P<q>[^'\\\n]{3,512})')"#,
     )
     .unwrap_or_else(|why| panic!("the pattern of calls: {why}"))
 });
@@ -100,259 +39,52 @@ static CALL: LazyLock<Regex> = LazyLock::new(|| {
 /// The same as an element: `<client_secret>x</client_secret>`.
 static ELEMENT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?i)<(?P<key>[a-z0-9_.:-]{0,64}(?:pass|pwd|secret|token|key|credential)[a-z0-9_.-]{0,32})>\s*(?P<d>[^<>\s][^<>\n]{0,511}?)\s*</"#,
+        r#"(?i)<(?P<key>[a-z0-9_.:-]*(?:pass|pwd|secret|token|key|credential)[a-z0-9_.-]*)>\s*(?P<d>[^<>\s][^<>\n]*?)\s*</"#,
     )
     .unwrap_or_else(|why| panic!("the pattern of elements: {why}"))
 });
 
-/// How much a key's name says about its value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Key {
-    /// A password or a named key: whatever it holds is secret.
-    Strong,
-    /// Tokens and things called secret or credential, which are often names or counters.
-    Weak,
-    /// Something's key: licence keys and signing keys, and keys of maps and tables too.
-    Faint,
-    /// The word is in the key and the value is something else: a count, a name, a file.
-    Other,
-}
-
-fn judge_key(key: &str) -> Key {
-    let flat: String = key
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric())
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    let last_part = key.rsplit(['.', '/', '$']).next().unwrap_or(key);
-    if matches!(last_part, "PWD" | "OLDPWD" | "pwd" | "cwd") {
-        return Key::Other;
+/// What the key `key` makes of `value`: the kind of secret, or none. `rest` is the text behind an unquoted value.
+pub(super) fn keeps(key: &str, value: &str, rest: Option<&str>) -> Option<&'static str> {
+    let kind = judge_key(key);
+    if kind == Key::Other
+        || is_argument(value)
+        || is_dummy(value)
+        || is_dummy(value.trim_end_matches(['.', ',', ':', '!', '?', ';']))
+        || is_the_key(key, value)
+    {
+        return None;
     }
-    const TAILS: &[&str] = &[
-        "name",
-        "names",
-        "file",
-        "files",
-        "path",
-        "paths",
-        "dir",
-        "directory",
-        "url",
-        "uri",
-        "endpoint",
-        "ref",
-        "keyref",
-        "refs",
-        "type",
-        "types",
-        "count",
-        "counts",
-        "ttl",
-        "lifetime",
-        "expiry",
-        "expires",
-        "expiration",
-        "expiresin",
-        "expirationseconds",
-        "length",
-        "len",
-        "minlength",
-        "maxlength",
-        "size",
-        "limit",
-        "enabled",
-        "disabled",
-        "required",
-        "policy",
-        "id",
-        "ids",
-        "version",
-        "format",
-        "algorithm",
-        "alg",
-        "encryption",
-        "hashing",
-        "namespace",
-        "issuer",
-        "audience",
-        "audiences",
-        "review",
-        "reviews",
-        "authentication",
-        "auth",
-        "mode",
-        "age",
-        "days",
-        "rotation",
-        "interval",
-        "created",
-        "updated",
-        "at",
-        "prompt",
-        "hint",
-        "field",
-        "column",
-        "label",
-        "title",
-        "text",
-        "message",
-        "error",
-        "class",
-        "provider",
-        "resolver",
-        "store",
-        "manager",
-        "engine",
-        "backend",
-        "mount",
-        "mounts",
-        "volume",
-        "key",
-        "sources",
-        "source",
-        "controller",
-        "cleaner",
-        "status",
-        "state",
-        "usage",
-        "rate",
-        "bucket",
-        "range",
-        "ranges",
-        "index",
-        "strategy",
-        "attempts",
-        "retries",
-        "timeout",
-        "change",
-        "changed",
-        "quality",
-        "history",
-        "warn",
-        "lock",
-        "locked",
-        "last",
-        "set",
-        "reset",
-        "list",
-        "owners",
-        "hosts",
-        "hashmethod",
-    ];
-    const STRONG: &[&str] = &[
-        "password",
-        "passwd",
-        "passwort",
-        "passphrase",
-        "pass",
-        "pwd",
-        "clientsecret",
-        "secretkey",
-        "apikey",
-        "accesskey",
-        "encryptionkey",
-        "signingkey",
-        "authkey",
-        "accountkey",
-        "appkey",
-        "applicationkey",
-        "erlangcookie",
-        "masterkey",
-        "sharedkey",
-        "psk",
-        "apisecret",
-        "appsecret",
-        "sharedsecret",
-        "userpassword",
-        "secretaccesskey",
-        "presharedkey",
-    ];
-    if STRONG.iter().any(|tail| flat.ends_with(tail)) {
-        // Compass, bypass, tokens per pass and the like end in "pass" without being a key for a password.
-        if flat.ends_with("pass")
-            && !(flat == "pass"
-                || key.to_ascii_lowercase().ends_with("_pass")
-                || key.to_ascii_lowercase().ends_with("-pass")
-                || key.to_ascii_lowercase().ends_with(".pass")
-                || key.ends_with("Pass"))
-        {
-            return Key::Other;
+    let keep = match (kind, rest) {
+        // The folder that a shell is in.
+        _ if key.eq_ignore_ascii_case("pwd") && value.contains(['/', '\\']) => false,
+        (Key::Strong, None) => value.len() >= 3 && !looks_like_prose(value),
+        (Key::Strong, Some(rest)) => {
+            value.len() >= 3
+                && !(value.bytes().all(|b| b.is_ascii_digit()) && value.len() < 4)
+                && !names_a_key(key, value)
+                && !reads_on(rest, value)
         }
-        return Key::Strong;
-    }
-    if flat.ends_with("privatekey") {
-        return Key::Weak;
-    }
-    if flat.ends_with("key") && !flat.ends_with("publickey") && !flat.contains("secret") {
-        return Key::Faint;
-    }
-    if TAILS.iter().any(|tail| flat.ends_with(tail))
-        || flat.contains("maxtoken")
-        || flat.contains("publickey")
-        || flat.ends_with("tokens")
-    {
-        return Key::Other;
-    }
-    // Digits after the word: password1, DB_PASSWORD_2.
-    let bare = flat.trim_end_matches(|c: char| c.is_ascii_digit());
-    if STRONG.iter().any(|tail| bare.ends_with(tail))
-        && bare.len() < flat.len()
-        && !flat.ends_with("256")
-    {
-        return Key::Strong;
-    }
-    if flat.contains("password") || flat.contains("passphrase") {
-        Key::Strong
+        (Key::Chosen, _) => looks_random(value) || is_chosen(value),
+        (Key::Weak, _) => {
+            looks_random(value)
+                || value.len() >= 8
+                    && is_chosen(value)
+                    && value.bytes().any(|b| b.is_ascii_digit())
+                    && value
+                        .bytes()
+                        .any(|b| b.is_ascii_punctuation() && !b"-_./:,".contains(&b))
+        }
+        (Key::Bytes, _) => looks_like_a_key(value) || is_hex_key(value),
+        (Key::Faint, None) => looks_like_a_key(value) || is_noise(value),
+        (Key::Faint, _) => looks_like_a_key(value),
+        (Key::Other, _) => false,
+    };
+    keep.then_some(if kind == Key::Strong {
+        "password"
     } else {
-        Key::Weak
-    }
-}
-
-/// Whether a token-like value looks random rather than like a name, a version or a sentence.
-fn looks_random(value: &str) -> bool {
-    if value.len() < 8 || value.contains(' ') {
-        return false;
-    }
-    let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    let lower = value.bytes().any(|b| b.is_ascii_lowercase());
-    let upper = value.bytes().any(|b| b.is_ascii_uppercase());
-    let kebab = value
-        .split(['-', '_', '.', '/', ':'])
-        .all(|part| part.len() < 16)
-        && value.contains(['-', '_', '.', '/']);
-    if is_uuid(value) {
-        return true;
-    }
-    // Names of Kubernetes secrets end in five random characters; times, versions and addresses are mostly digits.
-    let only_digits = value.bytes().all(|b| !b.is_ascii_alphabetic());
-    !only_digits
-        && entropy(value) >= 3.0
-        && ((digits >= 2 && !kebab)
-            || (lower && upper && digits >= 1)
-            || (value.len() >= 32 && !kebab))
-}
-
-/// Splunk, Consul, Snyk and others issue UUIDs as tokens.
-fn is_uuid(value: &str) -> bool {
-    value.len() == 36
-        && value.bytes().enumerate().all(|(at, b)| match at {
-            8 | 13 | 18 | 23 => b == b'-',
-            _ => b.is_ascii_hexdigit(),
-        })
-}
-
-/// Whether the value can only be a key: one long word of mixed letters and digits.
-fn looks_like_a_key(value: &str) -> bool {
-    value.len() >= 20
-        && entropy(value) >= 3.8
-        && value.bytes().any(|b| b.is_ascii_lowercase())
-        && value.bytes().any(|b| b.is_ascii_uppercase())
-        && value.bytes().filter(u8::is_ascii_digit).count() >= 2
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-'))
-        && !(value.contains(['/', '-', '_'])
-            && value.split(['/', '-', '_']).all(|part| part.len() < 12))
+        "token"
+    })
 }
 
 /// Values of secret keys in `text`; `report` is called with the byte range of each.
@@ -360,48 +92,55 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
     for found in ASSIGNMENT.captures_iter(text) {
         let (Some(key), Some(value), quoted) = (
             found.name("key"),
-            found
-                .name("d")
-                .or_else(|| found.name("q"))
-                .or_else(|| found.name("b")),
+            ["t", "e", "d", "q", "g", "b"]
+                .iter()
+                .find_map(|name| found.name(name)),
             found.name("b").is_none(),
         ) else {
             continue;
         };
-        let kind = judge_key(key.as_str());
-        let shown = value.as_str();
-        if kind == Key::Other
-            || is_argument(shown)
-            || is_dummy(shown)
-            || is_dummy(shown.trim_end_matches(['.', ',', ':']))
+        // ${DB_PASS:?missing}, {{ token | default("x") }}
+        // `public key: …` and the keys of tables and hosts.
+        let before = text[..key.start()].trim_end_matches(['-', ' ']);
+        let word = before
+            .rsplit(|c: char| !c.is_alphanumeric())
+            .next()
+            .unwrap_or("");
+        if text[..key.start()].ends_with("${")
+            || key.as_str().eq_ignore_ascii_case("key")
+                && [
+                    "public",
+                    "host",
+                    "peer",
+                    "primary",
+                    "foreign",
+                    "partition",
+                    "cache",
+                    "sort",
+                ]
+                .iter()
+                .any(|other| word.eq_ignore_ascii_case(other))
         {
             continue;
         }
-        let follows = text[value.end()..].chars().next();
-        // A function call or a member of source code: password = getpass(…), token := r.Header.Get("…").
-        if !quoted && matches!(follows, Some('(' | '[' | '{')) {
-            continue;
-        }
-        if !quoted && is_reference(shown) {
-            continue;
-        }
-        let keep = match kind {
-            Key::Strong if quoted => shown.len() >= 3 && !looks_like_prose(shown),
-            Key::Strong => {
-                shown.len() >= 3
-                    && !(shown.bytes().all(|b| b.is_ascii_digit()) && shown.len() < 4)
-                    && !reads_on(&text[value.end()..], shown)
+        if quoted {
+            if let Some(name) = keeps(key.as_str(), value.as_str(), None) {
+                report(name, value.range());
             }
-            Key::Weak => looks_random(shown),
-            Key::Faint => looks_like_a_key(shown),
-            Key::Other => false,
-        };
-        if keep {
-            let name = match kind {
-                Key::Strong => "password",
-                _ => "token",
-            };
-            report(name, value.range());
+            continue;
+        }
+        let range = whole_word(text, key.start(), value.range());
+        let shown = &text[range.clone()];
+        let rest = &text[range.end..];
+        // A function call or a member of source code: password = getpass(…), token := r.Header.Get("…").
+        if rest.starts_with(['(', '[', '{'])
+            || is_reference(shown)
+            || is_code(shown, rest, text[..range.start].ends_with(' '))
+        {
+            continue;
+        }
+        if let Some(name) = keeps(key.as_str(), shown, Some(rest)) {
+            report(name, range);
         }
     }
     for (wanted, pattern) in [(text.contains(','), &CALL), (text.contains("</"), &ELEMENT)] {
@@ -409,6 +148,53 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
             pairs(pattern, text, &mut report);
         }
     }
+}
+
+/// The whole word when it is the last one of a line that begins with the key: there a bracket, a semicolon or an
+/// ampersand is part of a password, as in an environment file or in YAML.
+fn whole_word(text: &str, key: usize, value: Range<usize>) -> Range<usize> {
+    let line = text[..key].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[value.end..]
+        .find('\n')
+        .map_or(text.len(), |at| value.end + at);
+    let rest = text[value.end..end].trim_end();
+    let begins = matches!(
+        text[line..key].trim(),
+        "" | "-" | "export" | "ENV" | "set" | "setenv" | "Environment="
+    );
+    let is_name = text[value.clone()]
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':'));
+    let call = is_name && rest.starts_with(['(', '[', '{', '<']);
+    let closing = rest.bytes().all(|b| b",;)}]>|".contains(&b));
+    if !begins || call || closing || rest.contains([' ', '\t', '"', '\'', '`', '‹', '$']) {
+        return value;
+    }
+    value.start..value.end + rest.trim_end_matches([',', ';']).len()
+}
+
+/// Whether the value is the key once more: the name of an attribute, of a column, of a field.
+fn is_the_key(key: &str, value: &str) -> bool {
+    let last = key.rsplit(['.', '/', '$']).next().unwrap_or(key);
+    value.eq_ignore_ascii_case(last) || value.eq_ignore_ascii_case(key)
+}
+
+/// `secretKey: api-token` of a reference to a Secret: plain words with hyphens.
+fn names_a_key(key: &str, value: &str) -> bool {
+    key.ends_with("Key")
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// Whether the value is what a generator of salts writes: long, of all sorts of characters.
+fn is_noise(value: &str) -> bool {
+    value.len() >= 20
+        && entropy(value) >= 4.0
+        && value.matches(' ').count() <= 3
+        && value.bytes().any(|b| b.is_ascii_digit())
+        && value.bytes().any(|b| b.is_ascii_alphabetic())
+        && value.bytes().filter(|b| b.is_ascii_punctuation()).count() * 8 >= value.len()
 }
 
 /// Values whose key stands beside them without a separator of assignments. A word alone is rather the name of
@@ -422,70 +208,19 @@ fn pairs(pattern: &Regex, text: &str, report: &mut impl FnMut(&'static str, Rang
             continue;
         };
         let shown = value.as_str();
-        if is_dummy(shown) || is_reference(shown) || looks_like_prose(shown) {
+        if is_reference(shown) || looks_like_prose(shown) {
             continue;
         }
         let word = shown
             .bytes()
             .all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.' | b'-' | b':' | b'/'));
-        match judge_key(key.as_str()) {
-            Key::Strong if !word && !shown.contains(' ') && shown.len() >= 6 => {
-                report("password", value.range());
-            }
-            Key::Weak if looks_random(shown) => report("token", value.range()),
-            Key::Faint if looks_like_a_key(shown) => report("token", value.range()),
-            _ => {}
+        let Some(name) = keeps(key.as_str(), shown, None) else {
+            continue;
+        };
+        if name != "password" || (!word && !shown.contains(' ') && shown.len() >= 6) {
+            report(name, value.range());
         }
     }
-}
-
-/// A name in source code or configuration that speaks of a secret instead of being one: `settings.db_password`.
-fn is_reference(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    value.contains(['.', '_'])
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b'_'))
-        && ["pass", "secret", "token", "key", "pwd", "credential"]
-            .iter()
-            .any(|word| lower.contains(word))
-}
-
-/// What tests and documentation pass for a password: `old_password`, `your-token`.
-fn is_argument(value: &str) -> bool {
-    value.split_once(['_', '-']).is_some_and(|(first, rest)| {
-        matches!(
-            first,
-            "old" | "new" | "current" | "your" | "my" | "the" | "user" | "some" | "test"
-        ) && matches!(
-            rest,
-            "password" | "passwd" | "secret" | "token" | "key" | "pass"
-        )
-    })
-}
-
-/// Three or more words of letters: a sentence, not a pass phrase someone would put into a configuration.
-fn looks_like_prose(value: &str) -> bool {
-    let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
-    words.len() >= 3
-        && words.iter().all(|word| {
-            word.chars()
-                .all(|c| c.is_alphabetic() || matches!(c, '.' | ',' | '\'' | ':' | '%'))
-        })
-}
-
-/// Whether an unquoted word of letters is followed by further words: prose after a colon.
-fn reads_on(rest: &str, value: &str) -> bool {
-    value
-        .bytes()
-        .all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b',' | b':'))
-        && rest.strip_prefix(' ').is_some_and(|rest| {
-            rest.starts_with(|c: char| c.is_ascii_lowercase())
-                && rest
-                    .split(' ')
-                    .next()
-                    .is_some_and(|word| !word.contains('='))
-        })
 }
 
 #[cfg(test)]
@@ -574,6 +309,71 @@ mod tests {
             "change(\"password\", \"old_password\")",
             "when(\"layer.secret\", \"layer.vaultlocker.ready\")",
             "password: admin::{}",
+        ] {
+            assert!(values(text).is_empty(), "{text}: {:?}", values(text));
+        }
+    }
+
+    #[test]
+    fn finds_values_in_other_dress() {
+        for (text, value) in [
+            ("APP_SECRET_KEY=ab2#c(d=e)f&g7;h", "ab2#c(d=e)f&g7;h"),
+            ("  db_password: x9)y&z{4", "x9)y&z{4"),
+            (
+                "Account { password: Some(\"kl4vier-tisch\"), id: 4 }",
+                "kl4vier-tisch",
+            ),
+            ("[\"passwd\"]=> string(9) \"tisch-442\"", "tisch-442"),
+            (
+                "\"admin_password\": {\"value\": \"tisch-442\", \"type\": \"string\"}",
+                "tisch-442",
+            ),
+            ("password = \"\"\"tisch;442\"\"\"", "tisch;442"),
+            ("Map(user -> x, password -> tisch442)", "tisch442"),
+            ("{\\\\\"password\\\\\":\\\\\"tisch442\\\\\"}", "tisch442"),
+            ("{\"password\":\"ti\\u0073ch442\"}", "ti\\u0073ch442"),
+            ("uid=sa;pwd=tisch#442;", "tisch#442"),
+            ("Mot de passe : tisch442", "tisch442"),
+            ("Пароль: tisch442", "tisch442"),
+            ("密码：tisch442", "tisch442"),
+            ("hasło=tisch442", "tisch442"),
+            (
+                "signingKey = 0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+                "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            ),
+            (
+                "define('AUTH_SALT', '5k(=Zr|&vT9:pQ#x2{Lm;8wB');",
+                "5k(=Zr|&vT9:pQ#x2{Lm;8wB",
+            ),
+            ("snmp_community: wolke77x", "wolke77x"),
+            ("user: x, pw: tisch442", "tisch442"),
+        ] {
+            assert_eq!(values(text), [value], "{text}");
+        }
+    }
+
+    #[test]
+    fn leaves_what_only_names_a_secret() {
+        for text in [
+            "${DB_PASS:?missing}",
+            "userPassword=\"userPassword\"",
+            "  secretKey: api-token",
+            "next_page_token=fHYBa7VSOpDbaDOwMXuRujOVjUx",
+            "checksum/secret: 0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "com.example.PasswordEncoder: debug",
+            "def check(password: str) -> bool:",
+            "password = cipher.decrypt(blob)",
+            "client_token: hmac-sha256:0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            "monkey: abc",
+            "pub fn login(password: SecretText, user: &str)",
+            "token: Option<i32>,",
+            "pwd: *mut passwd,",
+            "SigningKey::to_scalar_bytes",
+            "pub const LAST_PW: u32 = 1109422304;",
+            "x://h/p?key=value&key2=value2#fragid1",
+            "  public key: x7Fq2mKc9vLw4RtYz8BnPq3xJ5sD1gH0kE6uA2iO4wQ=",
+            "PWD=/home/bo1",
+            "PWD = C:\\Users\\bo1",
         ] {
             assert!(values(text).is_empty(), "{text}: {:?}", values(text));
         }

@@ -17,6 +17,7 @@ const WORDS: &str = " \
  size skip skipped sss static string success successful successfully sudo supplied system systemd template test text that the this throw \
  timeout to token tokens too true try type undefined unauthorized unchanged unknown unset unused updated usage use used user \
  username using uuid valid validated validation value variable vault verified verify via was when will winbind with without wrong \
+ debug info warn trace new old await return super function lambda passphrase str bytes varchar nvarchar text blob dict list self on_create on-create n/a nvarchar2 optional \
  x509 yaml yes you your kubernetes.io/service-account-token kubernetes.io/dockerconfigjson bootstrap.kubernetes.io/token ";
 
 /// Values too common to replace wherever they occur; they are hidden only where the context says that they are secret.
@@ -72,9 +73,34 @@ pub(super) fn is_dummy(value: &str) -> bool {
     }) {
         return true;
     }
+    // What elides, encrypts or digests: sk-..., ENC[AES256_GCM,…], hmac-sha256:….
+    if value.ends_with("...")
+        || value.ends_with('…')
+        || lower.starts_with("enc[")
+        || lower.starts_with("hmac-sha")
+        || lower.starts_with("sha256:")
+        || lower.starts_with("-----begin")
+        || lower.starts_with("pk_live_")
+        || lower.starts_with("pk_test_")
+        || is_sealed(value)
+        || is_example(&lower)
+    {
+        return true;
+    }
+    // A line that is still to be filled in: SP%d_ERR=0x%08x.
+    if ["%s", "%d", "%0", "%x", "%u", "%v"]
+        .iter()
+        .any(|format| value.contains(format))
+        && (first == '%' || value.contains(['=', '_', '[']))
+    {
+        return true;
+    }
     // References: $VAR, ${VAR}, $(VAR), {{ value }}, %VAR%, <value>, @file, &anchor, !vault.
     if matches!(first, '<' | '{' | '[' | '(' | '&' | '!' | '|' | '‹' | '@')
         || value.starts_with("%(")
+        || value.starts_with("#{")
+        || value.starts_with("$_")
+        || lower.starts_with("$env:")
         || value.contains("${")
         || value.contains("{{")
         || value.contains("$(")
@@ -115,6 +141,33 @@ pub(super) fn is_dummy(value: &str) -> bool {
     value.contains('_')
         && value.len() > 5
         && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+}
+
+/// Words that only a template's value has, beside others: `insert-client-secret-here`, `xoxb-your-token`.
+const TEMPLATE: &str =
+    " your insert here replace replaceme placeholder please todo fixme goes example sample enter ";
+
+/// Whether the value, in lower case, is what a template or a vendor's documentation has in its place.
+pub(super) fn is_example(lower: &str) -> bool {
+    if lower.ends_with("example") || lower.ends_with("examplekey") || lower.contains("xxxxxx") {
+        return lower.len() > 8;
+    }
+    let parts = || {
+        lower
+            .split(['-', '_', ' ', '.'])
+            .filter(|part| !part.is_empty())
+    };
+    parts().count() >= 2
+        && parts().any(|part| listed(TEMPLATE, part))
+        && !lower.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// Sealed by a controller's public key: long base64 that begins with the length of its wrapped key.
+fn is_sealed(value: &str) -> bool {
+    value.len() > 400
+        && ["AgA", "AgB", "AgC", "AgD"]
+            .iter()
+            .any(|head| value.starts_with(head))
 }
 
 /// Whether `value` is too short or too common to be replaced wherever it stands.

@@ -1,7 +1,7 @@
 //! Learning the secret values of a whole bundle: texts, what is compressed or binary, and names of files.
 
 use super::mask::Masker;
-use super::scan::Scanner;
+use super::scan::{Hit, Scanner};
 use super::{check, dummy};
 use crate::bundle::{FileKind, Tree};
 use std::io::{self, Read};
@@ -63,21 +63,22 @@ impl Masker {
             let text_left = limits.max_bytes - learned.bytes;
             let hidden_left = limits.max_hidden_bytes - learned.hidden_bytes;
             let file = tree.open(entry)?;
+            let path = entry.path.as_str();
             match entry.kind {
                 FileKind::Archive => {
                     let unzipped = flate2::read::MultiGzDecoder::new(file).take(hidden_left);
                     // Other compressions end here at once, a damaged one where it is damaged.
-                    learned.hidden_bytes += self.learn_stream(unzipped, limits.max_values).0;
+                    learned.hidden_bytes += self.learn_stream(path, unzipped, limits.max_values).0;
                 }
                 FileKind::Binary => {
                     let (bytes, failed) =
-                        self.learn_stream(file.take(hidden_left), limits.max_values);
+                        self.learn_stream(path, file.take(hidden_left), limits.max_values);
                     learned.hidden_bytes += bytes;
                     failed?;
                 }
                 _ => {
                     let (bytes, failed) =
-                        self.learn_stream(file.take(text_left), limits.max_values);
+                        self.learn_stream(path, file.take(text_left), limits.max_values);
                     learned.bytes += bytes;
                     failed?;
                 }
@@ -93,9 +94,16 @@ impl Masker {
     }
 
     /// Learns from all that can be read: how many bytes that was, and what ended it before the end.
-    fn learn_stream(&mut self, mut from: impl Read, max_values: usize) -> (u64, io::Result<()>) {
+    fn learn_stream(
+        &mut self,
+        path: &str,
+        mut from: impl Read,
+        max_values: usize,
+    ) -> (u64, io::Result<()>) {
         let mut buffer: Vec<u8> = Vec::new();
         let mut total = 0;
+        // The path says what the beginning of a file holds.
+        let mut path = Some(path);
         loop {
             let before = buffer.len();
             let read = from
@@ -106,7 +114,12 @@ impl Masker {
             let count = buffer.len() - before;
             total += count as u64;
             if count > 0 {
-                self.note(&readable(&buffer), max_values);
+                let text = readable(&buffer);
+                let hits = match path.take() {
+                    Some(path) => Scanner::new().scan_file(path, &text),
+                    None => Scanner::new().scan(&text),
+                };
+                self.note_hits(&text, hits, max_values);
             }
             if let Err(error) = read {
                 return (total, Err(error));
@@ -132,12 +145,24 @@ impl Masker {
     }
 
     fn note(&mut self, text: &str, max_values: usize) {
-        for hit in Scanner::new().scan(text) {
+        self.note_hits(text, Scanner::new().scan(text), max_values);
+    }
+
+    fn note_hits(&mut self, text: &str, hits: Vec<Hit>, max_values: usize) {
+        for hit in hits {
             if self.len() >= max_values {
                 return;
             }
             let value = &text[hit.range];
             self.mark(hit.rule, value);
+            // A sentence may end behind it.
+            let alone = value.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']);
+            if alone.len() >= 6 && alone.len() < value.len() && !dummy::is_dummy(alone) {
+                self.mark(hit.rule, alone);
+            }
+            if let Some(plain) = unescaped(value).filter(|plain| !dummy::is_dummy(plain)) {
+                self.mark(hit.rule, &plain);
+            }
             for inside in hit.plain.iter().filter(|value| !dummy::is_dummy(value)) {
                 self.mark(hit.rule, inside);
             }
@@ -150,6 +175,14 @@ impl Masker {
                         .filter(|line| line.len() >= 16)
                     {
                         self.mark(hit.rule, line);
+                    }
+                }
+                "recovery-code" | "static-key" => {
+                    for part in value
+                        .split([' ', ',', ';', '\n', '\r'])
+                        .filter(|part| part.len() >= 6)
+                    {
+                        self.mark(hit.rule, part);
                     }
                 }
                 "kubernetes-secret" | "docker-auth" | "authorization-header" => {
@@ -173,6 +206,60 @@ impl Masker {
             }
         }
     }
+}
+
+/// The value as a program reads it, when JSON, XML or a URL has escaped some of it.
+fn unescaped(value: &str) -> Option<String> {
+    let json = || {
+        let quoted = format!("\"{value}\"");
+        serde_json::from_str::<String>(&quoted).ok()
+    };
+    let xml = || {
+        let pairs = [
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+            ("&quot;", "\""),
+            ("&apos;", "'"),
+            ("&#39;", "'"),
+            ("&amp;", "&"),
+        ];
+        pairs
+            .iter()
+            .fold(value.to_owned(), |text, (from, to)| text.replace(from, to))
+    };
+    let plain = if value.contains('\\') {
+        json()?
+    } else if value.contains('&') && value.contains(';') {
+        xml()
+    } else if value.contains('%') {
+        unescaped_url(value)?
+    } else {
+        return None;
+    };
+    (plain != value && plain.len() >= 4 && !plain.contains('\n')).then_some(plain)
+}
+
+/// `%40` as the byte it stands for, up to twice.
+fn unescaped_url(value: &str) -> Option<String> {
+    let mut text = value.to_owned();
+    for _ in 0..2 {
+        let mut out = Vec::with_capacity(text.len());
+        let mut bytes = text.bytes();
+        while let Some(byte) = bytes.next() {
+            if byte != b'%' {
+                out.push(byte);
+                continue;
+            }
+            let digits = [bytes.next()?, bytes.next()?];
+            let digits = std::str::from_utf8(&digits).ok()?;
+            out.push(u8::from_str_radix(digits, 16).ok()?);
+        }
+        text = String::from_utf8(out).ok()?;
+        if !text.contains('%') {
+            break;
+        }
+    }
+    Some(text)
 }
 
 /// Bytes of any file as text to be searched. A NUL ends a word, as in the environment of a process; where every

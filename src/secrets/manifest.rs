@@ -88,9 +88,12 @@ fn ceil(text: &str, mut at: usize) -> usize {
     at
 }
 
+/// What a certificate in PEM begins with in base64.
+const CERTIFICATE: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS";
+
 /// What a Secret of a service account holds beside its token: names and certificates that everybody may know.
 fn is_public(key: &str) -> bool {
-    matches!(key, "namespace" | "ca.crt" | "service-ca.crt")
+    matches!(key, "namespace" | "ca.crt" | "service-ca.crt" | "tls.crt")
 }
 
 /// The column of the key on a YAML line, its key and its value; a leading `- ` counts as indentation.
@@ -179,6 +182,7 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
                 };
                 let value = value.trim_matches(['"', '\'']);
                 if !value.is_empty()
+                    && !value.starts_with(CERTIFICATE)
                     && !matches!(value, "|" | ">" | "|-" | ">-" | "|+")
                     && !super::dummy::is_dummy(value)
                 {
@@ -243,7 +247,7 @@ fn secret_values(map: &serde_json::Map<String, serde_json::Value>, report: &mut 
             .filter(|(key, _)| !is_public(key))
             .filter_map(|(_, value)| value.as_str())
         {
-            if !super::dummy::is_dummy(value) {
+            if !super::dummy::is_dummy(value) && !value.starts_with(CERTIFICATE) {
                 report(value);
             }
         }

@@ -1,15 +1,21 @@
 //! Secrets: finding them and hiding them before text leaves the room.
 //!
-//! Owns: the rules ([`rules.toml`](rules.toml), [`commands.toml`](commands.toml), [`providers.toml`](providers.toml)), [`Scanner`] that finds secrets in text, and [`Masker`] that learns the
+//! Owns: the rules (the `.toml` files beside this one), [`Scanner`] that finds secrets in text, and [`Masker`] that learns the
 //! secret values of a whole bundle and replaces every occurrence, by value, anywhere, with a mark like
 //! `‹secret:github-token:1›`. The same value has the same mark. Touches: the unpacked tree, read-only, through
 //! [`crate::bundle::Tree`]. No network, no processes, no terminal. Zone: 2 and 3, and zone 0 for `guard`.
 //!
 //! Nothing here prints a value: the types that hold one have their own `Debug`.
 
+mod above;
 mod assign;
+#[cfg(test)]
+mod cases;
 mod check;
 mod dummy;
+mod headed;
+mod join;
+mod keys;
 mod learn;
 mod manifest;
 mod mask;
@@ -17,6 +23,8 @@ mod nested;
 mod personal;
 mod rules;
 mod scan;
+mod table;
+mod values;
 
 pub use learn::{LearnLimits, Learned};
 pub use mask::Masker;

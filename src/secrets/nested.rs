@@ -145,7 +145,8 @@ fn wrapped(bytes: &[u8], start: usize, mut end: usize) -> (Vec<u8>, usize) {
         line = next - end - blank;
         // A last line may be short; a word of the next sentence is none.
         let whole = matches!(bytes.get(next), None | Some(b'\n' | b'\r' | b'=' | b'"'));
-        if line == 0 || !whole {
+        // A rule of hyphens between documents is none.
+        if line == 0 || !whole || bytes[end + blank..next].iter().all(|byte| *byte == b'-') {
             break;
         }
         coded.extend(standard(&bytes[end + blank..next]));

@@ -1,8 +1,9 @@
 //! Finding secrets in a text.
 
 use super::rules::{RULES, Rule};
-use super::{assign, check, dummy, manifest, nested};
+use super::{above, assign, check, dummy, headed, join, keys, manifest, nested, table, values};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
@@ -48,7 +49,18 @@ impl fmt::Debug for Hit {
 enum Probe {
     Rule(usize),
     Assignment,
+    SecretFile,
+    Joint,
 }
+
+/// What stands for the searches that are no rules where it is noted what was searched.
+const ASSIGNMENT: usize = usize::MAX;
+const ABOVE: usize = usize::MAX - 1;
+const TABLE: usize = usize::MAX - 2;
+const SECRET_FILE: usize = usize::MAX - 3;
+
+/// Bytes of joined lines searched in one scan.
+const MAX_JOINED_BYTES: usize = 1 << 20;
 
 struct Compiled {
     keywords: AhoCorasick,
@@ -73,8 +85,14 @@ static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
             add(word, Probe::Rule(index));
         }
     }
-    for word in assign::KEYWORDS {
+    for word in keys::KEYWORDS {
         add(word, Probe::Assignment);
+    }
+    for word in headed::keywords() {
+        add(word, Probe::SecretFile);
+    }
+    for word in ["\\\n", "\\\r\n"] {
+        add(word, Probe::Joint);
     }
     let keywords = AhoCorasick::builder()
         .ascii_case_insensitive(true)
@@ -97,43 +115,91 @@ impl Scanner {
 
     /// All secrets in `text`, by their first byte; ranges may overlap.
     pub fn scan(&self, text: &str) -> Vec<Hit> {
-        self.scan_at(text, 0, &mut { nested::MAX_DECODED_BYTES })
+        self.scan_at(&words(text), 0, &mut { nested::MAX_DECODED_BYTES })
+    }
+
+    /// The same for the text of a file, whose path may say that all of it is secret.
+    pub fn scan_file(&self, path: &str, text: &str) -> Vec<Hit> {
+        let text = &*words(text);
+        let mut found = self.search(text, 0, &mut { nested::MAX_DECODED_BYTES });
+        headed::file(path, text, |range| {
+            found.push(Found::at(range, "secret-file"))
+        });
+        finish(text, found)
     }
 
     /// The same for a text that stands `depth` encodings deep, of which `left` bytes may still be decoded.
     pub(super) fn scan_at(&self, text: &str, depth: usize, left: &mut usize) -> Vec<Hit> {
+        finish(text, self.search(text, depth, left))
+    }
+
+    fn search(&self, text: &str, depth: usize, left: &mut usize) -> Vec<Found> {
         let mut found: Vec<Found> = Vec::new();
         let mut seen: HashSet<(usize, usize, usize)> = HashSet::new();
         let compiled = &*COMPILED;
         let mut pieces = Pieces::new(text);
+        let (mut joined_upto, mut joined_left) = (0, MAX_JOINED_BYTES);
         for keyword in compiled.keywords.find_overlapping_iter(text) {
             let mut line = None;
+            let mut own_line = |pieces: &mut Pieces| -> Range<usize> {
+                line.get_or_insert_with(|| pieces.around(keyword.range(), 1))
+                    .clone()
+            };
             for probe in &compiled.probes[keyword.pattern().as_usize()] {
-                let (id, lines) = match probe {
-                    Probe::Rule(index) => (*index, RULES[*index].text.lines),
-                    Probe::Assignment if assign::may_follow(text, keyword.range()) => {
-                        (usize::MAX, 1)
-                    }
-                    Probe::Assignment => continue,
-                };
-                let piece = if lines == 1 {
-                    line.get_or_insert_with(|| pieces.around(keyword.range(), 1))
-                        .clone()
-                } else {
-                    pieces.around(keyword.range(), lines)
-                };
-                if !seen.insert((id, piece.start, piece.end)) {
-                    continue;
-                }
-                let start = piece.start;
                 match probe {
-                    Probe::Rule(index) => apply(&RULES[*index], &text[piece], |range, verified| {
-                        let range = start + range.start..start + range.end;
-                        found.push(Found::at(range, &RULES[*index].text.id).verified(verified));
-                    }),
-                    Probe::Assignment => assign::find(&text[piece], |rule, range| {
-                        found.push(Found::at(start + range.start..start + range.end, rule))
-                    }),
+                    Probe::Rule(index) => {
+                        let rule = &RULES[*index];
+                        let piece = match rule.text.lines {
+                            1 => own_line(&mut pieces),
+                            lines => pieces.around(keyword.range(), lines),
+                        };
+                        if seen.insert((*index, piece.start, piece.end)) {
+                            let start = piece.start;
+                            apply(rule, &text[piece], |range, verified| {
+                                let range = start + range.start..start + range.end;
+                                found.push(Found::at(range, &rule.text.id).verified(verified));
+                            });
+                        }
+                    }
+                    Probe::Assignment => {
+                        let at = keyword.range();
+                        let mut report = |rule, range| found.push(Found::at(range, rule));
+                        if keys::may_follow(text, at.clone()) {
+                            let piece = own_line(&mut pieces);
+                            let start = piece.start;
+                            if seen.insert((ASSIGNMENT, start, piece.end)) {
+                                assign::find(&text[piece], |rule, range| {
+                                    report(rule, start + range.start..start + range.end)
+                                });
+                            }
+                            if above::may_follow(text, &at) && seen.insert((ABOVE, at.end, 0)) {
+                                above::find(text, &at, &mut report);
+                            }
+                        }
+                        if table::may_head(text, &at) {
+                            let piece = own_line(&mut pieces);
+                            if seen.insert((TABLE, piece.start, piece.end)) {
+                                table::find(text, &at, report);
+                            }
+                        }
+                    }
+                    Probe::SecretFile => {
+                        let piece = own_line(&mut pieces);
+                        if seen.insert((SECRET_FILE, piece.start, piece.end)) {
+                            headed::below(text, &keyword.range(), |range| {
+                                found.push(Found::at(range, "secret-file"));
+                            });
+                        }
+                    }
+                    Probe::Joint if keyword.start() >= joined_upto && joined_left > 0 => {
+                        let (joined, end) = join::at(text, keyword.start());
+                        joined_upto = end;
+                        if let Some(joined) = joined {
+                            joined_left = joined_left.saturating_sub(joined.text.len());
+                            self.search_joined(&joined, depth, left, &mut found);
+                        }
+                    }
+                    Probe::Joint => {}
                 }
             }
         }
@@ -150,7 +216,38 @@ impl Scanner {
             inside.plain = opened.values;
             found.push(inside);
         });
-        finish(text, found)
+        found
+    }
+
+    /// What only the joined line shows, at its places in the text.
+    fn search_joined(
+        &self,
+        joined: &join::Joined,
+        depth: usize,
+        left: &mut usize,
+        found: &mut Vec<Found>,
+    ) {
+        for one in self.search(&joined.text, depth, left) {
+            let (range, spans) = joined.place(&one.range);
+            let mut plain = one.plain;
+            if spans {
+                plain.push(joined.text[one.range].to_owned());
+            }
+            found.push(Found {
+                range,
+                plain,
+                rule: one.rule,
+                verified: one.verified,
+            });
+        }
+    }
+}
+
+/// The text with a line end for each NUL, which ends a word as in the environment of a process.
+fn words(text: &str) -> Cow<'_, str> {
+    match text.as_bytes().contains(&0) {
+        true => Cow::Owned(text.replace('\0', "\n")),
+        false => Cow::Borrowed(text),
     }
 }
 
@@ -225,27 +322,39 @@ fn apply(rule: &'static Rule, piece: &str, mut report: impl FnMut(Range<usize>, 
     if !rule.text.needs.is_empty() && !piece.contains(&rule.text.needs) {
         return;
     }
-    for captures in rule.regex.captures_iter(piece) {
-        let Some(secret) = captures
-            .name("s")
-            .or_else(|| captures.name("s2"))
-            .or_else(|| captures.name("s3"))
-            .or_else(|| captures.get(0))
-        else {
-            continue;
-        };
-        let value = secret.as_str();
-        if rule.text.value && dummy::is_dummy(value) {
+    let compiled = rule.compiled();
+    for captures in compiled.regex.captures_iter(piece) {
+        if compiled
+            .no
+            .is_some_and(|group| captures.get(group).is_some())
+        {
             continue;
         }
-        if rule.text.entropy > 0.0 && check::entropy(value) < rule.text.entropy {
-            continue;
+        let key = compiled.key.and_then(|group| captures.get(group));
+        for secret in compiled
+            .secrets
+            .iter()
+            .filter_map(|group| captures.get(*group))
+        {
+            let mut value = secret.as_str();
+            if rule.text.chosen {
+                // The sentence goes on behind it.
+                value = value.trim_end_matches(['.', ',', ';', ':', ')', ']', '>']);
+            }
+            if rule.text.value && dummy::is_dummy(value)
+                || rule.text.chosen && !values::is_chosen(value)
+                || rule.text.entropy > 0.0 && check::entropy(value) < rule.text.entropy
+                || dummy::is_example(&value.to_ascii_lowercase())
+                || key.is_some_and(|key| assign::keeps(key.as_str(), value, None).is_none())
+            {
+                continue;
+            }
+            let verified = match rule.text.check.as_deref() {
+                Some("github") => Some(check::github(value)),
+                _ => None,
+            };
+            report(secret.start()..secret.start() + value.len(), verified);
         }
-        let verified = match rule.text.check.as_deref() {
-            Some("github") => Some(check::github(value)),
-            _ => None,
-        };
-        report(secret.range(), verified);
     }
 }
 
@@ -339,7 +448,11 @@ fn finish(text: &str, mut found: Vec<Found>) -> Vec<Hit> {
             && !text[one.range.clone()].contains(super::MARK_OPEN)
     });
     // Of two names for one range, the one that says more.
-    let general = |rule: &str| matches!(rule, "password" | "token" | "command-line-password");
+    let general = |rule: &str| match rule {
+        "password" | "token" | "secret-file" => 2,
+        "command-line-password" => 1,
+        _ => 0,
+    };
     found.sort_by_key(|one| {
         (
             one.range.start,

@@ -1,0 +1,301 @@
+//! What a value itself says: whether it is random, made up by a person, a key, a name or a sentence.
+
+use super::check::entropy;
+
+/// Whether a token-like value looks random rather than like a name, a version or a sentence.
+pub(super) fn looks_random(value: &str) -> bool {
+    if value.len() < 8 || value.contains(' ') {
+        return false;
+    }
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let lower = value.bytes().any(|b| b.is_ascii_lowercase());
+    let upper = value.bytes().any(|b| b.is_ascii_uppercase());
+    let kebab = value
+        .split(['-', '_', '.', '/', ':'])
+        .all(|part| part.len() < 16)
+        && value.contains(['-', '_', '.', '/']);
+    if is_uuid(value) {
+        return true;
+    }
+    // Names of Kubernetes secrets end in five random characters; times, versions and addresses are mostly digits.
+    let only_digits = value.bytes().all(|b| !b.is_ascii_alphabetic());
+    !only_digits
+        && entropy(value) >= 3.0
+        && ((digits >= 2 && !kebab)
+            || (lower && upper && digits >= 1)
+            || (value.len() >= 32 && !kebab))
+}
+
+/// Splunk, Consul, Snyk and others issue UUIDs as tokens.
+pub(super) fn is_uuid(value: &str) -> bool {
+    value.len() == 36
+        && value.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether the value can only be a key: one long word of mixed letters and digits.
+pub(super) fn looks_like_a_key(value: &str) -> bool {
+    value.len() >= 20
+        && entropy(value) >= 3.8
+        && value.bytes().any(|b| b.is_ascii_lowercase())
+        && value.bytes().any(|b| b.is_ascii_uppercase())
+        && value.bytes().filter(u8::is_ascii_digit).count() >= 2
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-'))
+        && !(value.contains(['/', '-', '_'])
+            && value.split(['/', '-', '_']).all(|part| part.len() < 12))
+}
+
+/// A name in source code or configuration that speaks of a secret instead of being one: `settings.db_password`.
+pub(super) fn is_reference(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    value.contains(['.', '_'])
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b'_'))
+        && ["pass", "secret", "token", "key", "pwd", "credential"]
+            .iter()
+            .any(|word| lower.contains(word))
+}
+
+/// Whether an unquoted value is source code: a type, a path of a module, a pointer, a number with its type. `spaced`:
+/// whether a blank stands before it.
+pub(super) fn is_code(value: &str, rest: &str, spaced: bool) -> bool {
+    let word = value.trim_end_matches([',', ';']);
+    let camel = spaced
+        && word.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
+        && word.bytes().skip(1).any(|b| b.is_ascii_uppercase())
+        && word.bytes().any(|b| b.is_ascii_lowercase())
+        && word.bytes().all(|b| b.is_ascii_alphabetic());
+    let numbered = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    word.starts_with(':')
+        || word.contains("::")
+        || word
+            .strip_prefix('*')
+            .is_some_and(|name| name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_'))
+        || matches!(
+            numbered,
+            "i8" | "i16"
+                | "i32"
+                | "i64"
+                | "i128"
+                | "isize"
+                | "u8"
+                | "u16"
+                | "u32"
+                | "u64"
+                | "u128"
+                | "usize"
+                | "f32"
+                | "f64"
+                | "int8"
+                | "int16"
+                | "int32"
+                | "int64"
+                | "uint8"
+                | "uint16"
+                | "uint32"
+                | "uint64"
+                | "size_t"
+                | "DWORD"
+                | "UInt32"
+                | "Int32"
+                | "uintptr"
+        )
+        || rest.starts_with('<') && !rest.starts_with("</")
+        || camel
+            && (value.len() > word.len()
+                || rest.starts_with([',', ')', ';', '='])
+                || rest.starts_with(" =")
+                || rest.starts_with(" {"))
+}
+
+/// What tests and documentation pass for a password: `old_password`, `your-token`.
+pub(super) fn is_argument(value: &str) -> bool {
+    value.split_once(['_', '-']).is_some_and(|(first, rest)| {
+        matches!(
+            first,
+            "old" | "new" | "current" | "your" | "my" | "the" | "user" | "some" | "test"
+        ) && matches!(
+            rest,
+            "password" | "passwd" | "secret" | "token" | "key" | "pass"
+        )
+    })
+}
+
+/// Three or more words of letters: a sentence, not a pass phrase someone would put into a configuration.
+pub(super) fn looks_like_prose(value: &str) -> bool {
+    let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
+    words.len() >= 3
+        && words.iter().all(|word| {
+            word.chars()
+                .all(|c| c.is_alphabetic() || matches!(c, '.' | ',' | '\'' | ':' | '%'))
+        })
+}
+
+/// Whether an unquoted word of letters is followed by further words: prose after a colon.
+pub(super) fn reads_on(rest: &str, value: &str) -> bool {
+    value
+        .bytes()
+        .all(|b| b.is_ascii_alphabetic() || matches!(b, b'.' | b',' | b':'))
+        && rest.strip_prefix(' ').is_some_and(|rest| {
+            rest.starts_with(|c: char| c.is_ascii_alphabetic())
+                && rest
+                    .split(' ')
+                    .next()
+                    .is_some_and(|word| !word.contains(['=', ':']))
+        })
+}
+
+/// Whether the value is made of hexadecimal digits, as many as a key has.
+pub(super) fn is_hex_key(value: &str) -> bool {
+    let digits = value.strip_prefix("0x").unwrap_or(value);
+    digits.len() >= 32
+        && digits.len() % 2 == 0
+        && digits.bytes().all(|b| b.is_ascii_hexdigit())
+        && entropy(digits) >= 2.8
+}
+
+/// Names with a number that are no passwords: algorithms, protocols, machines.
+const NUMBERED: &str = " a aes arm base blake bus c cp cpu crc d db des disk ec ed edge eth fe ge gen gpu h host http https \
+    i id int ip ipv iso k key krb level line log lvl md mq n no node ns ntlm ntlmv nvme oauth p page part pg phase pid \
+    pkcs pod port q r rack rc release rev rsa s scram server sha shard slot smb snmp ssh step stage tcp tls te tenant \
+    tier u uid user utf v ver vlan vm vol web worker x xe zone ";
+
+/// Whether a word looks like a password that a person or a generator made up: letters with digits or signs, and
+/// neither a version, a size, a time, an address nor the name of an algorithm or a machine.
+pub(super) fn is_chosen(value: &str) -> bool {
+    let value = value.trim_end_matches(['.', ',', ';', ':', ')', ']', '"', '\'', '`', '>']);
+    if !(5..=128).contains(&value.len()) || value.contains(char::is_whitespace) {
+        return false;
+    }
+    if ["&quot", "&lt", "&gt", "&#"]
+        .iter()
+        .any(|entity| value.contains(entity))
+    {
+        return false;
+    }
+    let letters = value.chars().any(char::is_alphabetic);
+    let digits = value.bytes().any(|b| b.is_ascii_digit());
+    let signs = value.bytes().any(|b| {
+        matches!(
+            b,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'*' | b'+' | b'?' | b'@' | b'^' | b'~'
+        )
+    });
+    if !(letters && (digits || signs)) || value.starts_with(['%', '/', '<', '[', '(', '{', '-']) {
+        return false;
+    }
+    // 14-character, 30s, 10MB, 2nd, v1.2.3, 1.28.4-rc1.
+    let unnumbered = value
+        .trim_start_matches('v')
+        .trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '_'));
+    if unnumbered.len() < value.len()
+        && (unnumbered.len() <= 3 || unnumbered.chars().all(|c| c.is_alphabetic() || c == '-'))
+        && !signs
+    {
+        return false;
+    }
+    // sha256, utf-8, node12, db01.prod.
+    let stem = value
+        .trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.'))
+        .to_ascii_lowercase();
+    if stem.len() < value.len() && NUMBERED.contains(&format!(" {stem} ")) {
+        return false;
+    }
+    if let Some((_, domain)) = value.rsplit_once('.')
+        && value.contains('.')
+        && matches!(
+            domain,
+            "com"
+                | "net"
+                | "org"
+                | "local"
+                | "internal"
+                | "io"
+                | "lan"
+                | "corp"
+                | "example"
+                | "svc"
+                | "cluster"
+                | "log"
+                | "txt"
+                | "json"
+                | "yaml"
+                | "yml"
+                | "conf"
+                | "sh"
+                | "py"
+                | "go"
+                | "java"
+                | "rs"
+                | "js"
+                | "md"
+        )
+    {
+        return false;
+    }
+    // A name at a host.
+    if value.contains('@')
+        && !digits
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"@._-+".contains(&b))
+    {
+        return false;
+    }
+    // A call, an option, an assignment, a path.
+    !value.contains(['(', '=', '|'])
+        && !(value.matches('/').count() >= 2 && !signs)
+        && !value.contains("::")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_makes_up() {
+        for value in [
+            "Winter2031!",
+            "kl4vier-tisch",
+            "Zebra#Wolke",
+            "q7R.t2_mP",
+            "P@ssw0rd9",
+            "monkey7582",
+        ] {
+            assert!(is_chosen(value), "{value}");
+        }
+        for value in [
+            "required",
+            "14-character",
+            "sha256",
+            "utf-8",
+            "v1.28.3",
+            "1.2.3-rc1",
+            "10.0.0.1:5432",
+            "node12",
+            "30s",
+            "db01.corp.local",
+            "rotate(2)",
+            "a=b2c4d",
+            "/run/secrets/x1",
+            "%s-4abc",
+            "<new1pass>",
+            "patience.",
+            "web03",
+        ] {
+            assert!(!is_chosen(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn keys_in_hexadecimal() {
+        assert!(is_hex_key("0f1e2d3c4b5a69788796a5b4c3d2e1f0"));
+        assert!(!is_hex_key("00000000000000000000000000000000"));
+        assert!(!is_hex_key("0f1e2d3c"));
+    }
+}
