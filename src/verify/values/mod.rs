@@ -3,9 +3,11 @@
 
 mod amount;
 mod moment;
+mod near;
 
 pub(super) use amount::Amount;
 pub(super) use moment::{MONTH_NAMES, Moment};
+pub(super) use near::{Nearness, begins_with_one, has_offset};
 
 use super::lookup::{Edge, Needle};
 

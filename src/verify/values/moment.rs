@@ -175,6 +175,26 @@ impl Moment {
             .collect()
     }
 
+    /// Hour, minute, second and the digits behind the second, if it has a time of day.
+    pub(super) fn clock(&self) -> Option<(u8, u8, Option<u8>, &str)> {
+        let clock = self.clock.as_ref()?;
+        Some((clock.hour, clock.minute, clock.second, &clock.fraction))
+    }
+
+    /// This time of day on the day of `other`, if the one has no day and the other a day and a year.
+    pub fn on_the_day_of(&self, other: &Self) -> Option<Self> {
+        let day = other.day.filter(|day| day.year.is_some())?;
+        (self.day.is_none() && self.clock.is_some()).then(|| Self {
+            day: Some(day),
+            clock: self.clock.clone(),
+        })
+    }
+
+    /// Whether it says at which time of day.
+    pub fn has_clock(&self) -> bool {
+        self.clock.is_some()
+    }
+
     /// Whether it says on which day.
     pub fn has_day(&self) -> bool {
         self.day.is_some()
