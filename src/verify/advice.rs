@@ -33,7 +33,7 @@ static TELLS: LazyLock<Regex> = LazyLock::new(|| {
         (?: ^ | [.:;,(] \s* | \b(?:then|and|or|please|to|can|could|should|must|may|might|you|we|will|just|simply|also|first|finally|next|now|afterwards|instead|manually|\d+[.)])\s+ | ^\s*[-*+]\s+ )
         (?: re-?run | run | execute | use | try | issue | apply | type | enter | invoke | perform | do | call | start\ with | proceed\ with | follow\ with )
         (?: \s+(?:the|this|a|following|command|commands|again|with|once|e\.g\.|for\ example)\b[:,]? )* \s* :? \s* $
-        | (?: ^ | [-*+.:;,(] \s* | \b(?:please|you|we|can|could|should|must|may|might|then|and|simply|just|first|next|finally|also|now|either|or|safely|\d+[.)]|(?:need|have|want|like|best|easiest|enough|how|way|able|ought|possible)\s+to)\s+ | ^ to \s+ )
+        | (?: ^ | [-*+.:;,(] \s* | \b(?:please|you|we|can|could|should|must|may|might|then|and|simply|just|first|next|finally|also|now|either|or|safely|\d+[.)]|(?:need|have|want|like|best|easiest|enough|how|way|able|ought|possible)\s+to | (?:way|fix|solution|step|thing|option|remedy|approach|answer|workaround|plan|choice|move)\b[^.;:!?]{0,40}\s(?:is|was|be)\s+to)\s+ | ^ to \s+ )
           (?: remove | delete | clean | clear | free | reset | restart | recreate | re-create | redeploy | drain | fix | repair | resolve | solve | restore | scale | roll | reboot | stop | start | force | drop | purge | wipe | kill | evict | cordon | apply | patch | change | correct | mend | get\ rid | rid | unblock | unlock | release | reclaim | shrink | truncate | empty | rotate | renew | replace | undo | revert | recover | work\ around | mitigate | address | tidy | throw | take | do | go\ on | proceed | continue | start\ over | begin | get | bring | make | force-delete | terminate | disable | enable | rebuild | format | initialise | initialize | set )
           \b [^.;:!?]{0,120} \b(?: with | using | via | through | by\ means\ of | by\ running | by\ executing | by\ issuing | by\ a | running | issuing ) (?:\s+(?:the|a|this|following|command|simple|plain))* \s* :? \s* $
         | \b(?: by | try | consider | recommend(?:ed|s)? | suggest(?:ed|s)? | advise | worth )\s+ (?:running|executing|using|issuing|trying)? (?:\s*(?:the|this|following|command))* \s* :? \s* $
@@ -377,6 +377,10 @@ mod tests {
             (
                 "A plain `kubectl delete node n1` will fix it.",
                 "kubectl delete node n1",
+            ),
+            (
+                "The quickest way would be to get rid of it with kubectl delete deploy old.",
+                "kubectl delete deploy old",
             ),
             (
                 "You could get rid of the lock via `etcdctl del /lock`.",

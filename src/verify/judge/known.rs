@@ -5,7 +5,7 @@ use super::{DEFAULT_NAMESPACE, Judge};
 use crate::bundle::Tree;
 use crate::report::{Report, SubjectField};
 use crate::verify::look::{Look, Sight, look_closer};
-use crate::verify::lookup::{Instruction, Needle, find_names};
+use crate::verify::lookup::{Edge, Instruction, Needle, find_names};
 use crate::verify::names::{Name, What, counts_restarts, extract};
 use crate::verify::quote::normalise;
 use crate::verify::values::{Nearness, Value, begins_with_one, has_offset};
@@ -62,6 +62,14 @@ impl Wanted {
     /// A name that is to be looked for as it stands.
     pub fn plain(&mut self, text: &str) {
         self.needles.insert(Needle::name(text));
+    }
+
+    /// A whole label.
+    pub fn label(&mut self, text: &str) {
+        self.needles.insert(Needle {
+            text: text.to_owned(),
+            edge: Edge::Label,
+        });
     }
 
     /// A name in all its spellings, its parts, and the days around a time.
@@ -202,7 +210,16 @@ fn looks_of(name: &Name) -> Vec<(Nearness, Look<'_>)> {
     }
     match &name.value {
         Some(Value::Amount(amount)) => {
-            one(amount.hints(), Box::new(|line| amount.stands_in_line(line)))
+            // What is copied is not rounded.
+            let amount = if name.computed || name.manner.about {
+                amount.clone()
+            } else {
+                amount.exactly()
+            };
+            one(
+                amount.hints(),
+                Box::new(move |line| amount.stands_in_line(line)),
+            )
         }
         Some(Value::Moment(moment)) => Nearness::ALL
             .into_iter()
@@ -296,6 +313,15 @@ impl Known {
                 .any(|near| self.seen.get(&(name.key(), *near)) == Some(&Sight::Unclear))
     }
 
+    /// Whether a label stands anywhere, or the search was cut short.
+    pub fn has_label(&self, text: &str) -> bool {
+        let needle = Needle {
+            text: text.to_owned(),
+            edge: Edge::Label,
+        };
+        self.limited || self.places.contains_key(&needle)
+    }
+
     /// Whether a name stands anywhere.
     pub fn stands(&self, name: &Name) -> bool {
         self.place(name).is_some()
@@ -320,7 +346,13 @@ impl Known {
             return None;
         }
         let parts: Vec<&str> = parts(text).collect();
-        if parts.is_empty() || parts.len() > 4 {
+        // Numbers apart are no date and no share.
+        if parts
+            .iter()
+            .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+            || parts.is_empty()
+            || parts.len() > 4
+        {
             return None;
         }
         let places: Option<Vec<&Matched>> = parts

@@ -57,8 +57,10 @@ impl Wanted {
     /// What a command is aimed at.
     pub fn command(&mut self, command: &str) {
         for target in targets(command) {
-            let (Target::Namespace(name) | Target::Made(name, _)) = target;
-            self.plain(name);
+            match target {
+                Target::Namespace(name) => self.label(name),
+                Target::Made(name, _) => self.plain(name),
+            }
             for word in NAMESPACE_WORDS {
                 self.plain(word);
             }
@@ -84,7 +86,11 @@ impl Judge<'_> {
                 Target::Made(text, object) => (text, clustered && object, ""),
             };
             let name = Name::new(text);
-            if name.stands_in(shown) || known.has(&name) {
+            let there = match target {
+                Target::Namespace(_) => known.has_label(text),
+                Target::Made(..) => name.stands_in(shown) || known.has(&name),
+            };
+            if there {
                 continue;
             }
             let status = if sure {

@@ -25,7 +25,7 @@ static QUOTED: LazyLock<[Regex; 2]> = LazyLock::new(|| {
 /// `a pod called web`.
 static CALLED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r"(?i)\b(?:{NOUNS})\s+(?:that is\s+|which is\s+)?(?:called|named|by the name of)\s+([a-z][a-z0-9_.-]{{2,60}})\b"
+        r"(?i)\b(?:{NOUNS})\s+(?:that is\s+|which is\s+)?(?:called|named|by the name of)\s+([a-z][a-z0-9_.-]{{2,60}})(?:[,.;:)]|\s+(?:is|was|in|on|of|with|at|and|has|had|does|from|to|that|which|could|can)\b|$)"
     ))
 });
 /// `the user bob logged in`, `as user bob`.
@@ -61,6 +61,14 @@ pub(super) fn announced(text: &str) -> Vec<&str> {
     for (form, user) in forms.chain(USER.iter().map(|form| (form, true))) {
         for found in form.captures_iter(text).filter_map(|found| found.get(1)) {
             let name = found.as_str().trim_end_matches(['.', '-', '_']);
+            // The name server of BIND is called so: `the server named is down`.
+            if form.as_str() == CALLED.as_str()
+                && text[..found.start()]
+                    .to_ascii_lowercase()
+                    .ends_with("server named ")
+            {
+                continue;
+            }
             let lower = format!(" {} ", name.to_ascii_lowercase());
             let known = [VOCABULARY, DEFINED, TERMS]
                 .iter()
@@ -86,7 +94,7 @@ pub(super) fn announced(text: &str) -> Vec<&str> {
 }
 
 /// Words in quotation marks or behind `called` that are no names.
-const COMMON: &str = " the this that a an it its one two each after before and or not no none null true false yes default root any all some other same null unknown empty healthy running only new old up down ready pending active failed stuck good bad hot cold critical primary replica leader follower standby master slave main test prod production staging dev local remote public private internal external shared system kernel host guest client server database cache queue worker control plane so because for from by with in on at to of ";
+const COMMON: &str = " the this that a an it its one two each after before and or not no none null true false yes default root any all some other same null unknown empty healthy running only new old up down ready pending active failed stuck good bad hot cold critical primary replica was has had does did will would could cannot leader follower standby master slave main test prod production staging dev local remote public private internal external shared system kernel host guest client server database cache queue worker control plane so because for from by with in on at to of ";
 
 #[cfg(test)]
 mod tests {
@@ -119,6 +127,8 @@ mod tests {
             "a container named in the log",
             "the `nginx` service",
             "the user can run it as a user with rights",
+            "DNS server named refuses or is refused",
+            "the DNS server named is down",
         ] {
             let found: Vec<&str> = announced(text)
                 .into_iter()

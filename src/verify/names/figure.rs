@@ -89,7 +89,7 @@ static FORMS: LazyLock<Vec<(What, Regex)>> = LazyLock::new(|| {
         ),
         form!(
             Restarts,
-            r"(?i)\b(\d{1,6})\s+(?:\w+\s+){0,2}?(?:restarts|re-starts)\b"
+            r"(?i)\b(\d{1,6})\s+(?:[a-z]+\s+){0,2}?(?:restarts|re-starts)\b"
         ),
         form!(
             Restarts,
@@ -159,8 +159,11 @@ pub(super) fn figures(text: &str) -> Vec<Said> {
                             "%" | "seconds" | "minutes" | "s" | "min" | "ms"
                         )
                     });
-            let part_of_more = matches!(beyond, Some('.' | ',' | ':' | '/' | '-'))
-                && text[digits.end() + 1..].starts_with(|c: char| c.is_ascii_digit());
+            let earlier = text[..digits.start()].chars().next_back();
+            let part_of_more = matches!(earlier, Some('/' | '.' | ':')) && *what == What::Restarts
+                || *what == What::Restarts && digits.as_str() == "0"
+                || matches!(beyond, Some('.' | ',' | ':' | '/' | '-'))
+                    && text[digits.end() + 1..].starts_with(|c: char| c.is_ascii_digit());
             if counts_time
                 || part_of_more
                 || out
@@ -358,6 +361,7 @@ mod tests {
             "the process 3.2 of the list",
             "exits after 20 seconds",
             "restarts the pod",
+            "it is in Init:0/2 with 0 restarts",
             "the code is on line 12 of it",
         ] {
             assert!(said(text).is_empty(), "{text}: {:?}", said(text));

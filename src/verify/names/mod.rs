@@ -48,6 +48,8 @@ pub(super) struct Name {
     pub figure: Option<Figure>,
     /// How the sentence gives it.
     pub manner: Manner,
+    /// Whether the sentence says that it is a name, which may stand between underscores.
+    pub announced: bool,
 }
 
 impl Name {
@@ -60,6 +62,7 @@ impl Name {
             value: None,
             figure: None,
             manner: Manner::default(),
+            announced: false,
         }
     }
 
@@ -82,6 +85,15 @@ impl Name {
             edge,
         }];
         out.extend(self.value.iter().flat_map(Value::needles));
+        if self.announced {
+            out.push(Needle {
+                text: self.text.clone(),
+                edge: Edge::Label,
+            });
+        }
+        if self.value.is_none() && !self.cut {
+            out.extend(other_writings(&self.text).into_iter().map(Needle::name));
+        }
         out
     }
 
@@ -94,6 +106,11 @@ impl Name {
         let name = self.text.to_ascii_lowercase();
         let edge = if self.cut { Edge::Begins } else { Edge::Name };
         has(&lower, &name, edge)
+            || self.announced && has(&lower, &name, Edge::Label)
+            || self.value.is_none()
+                && other_writings(&name)
+                    .iter()
+                    .any(|name| has(&lower, name, edge))
             || self
                 .value
                 .as_ref()
@@ -206,7 +223,10 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
         put(named(if cut { whole } else { quoted }, false, cut, manner));
     }
     for text in announced::announced(&plain) {
-        put(Name::new(text));
+        put(Name {
+            announced: true,
+            ..Name::new(text)
+        });
     }
     // Bare numbers with what they are; taken out, so that they are not judged as any number.
     let mut left = String::with_capacity(plain.len());
@@ -272,6 +292,38 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
         }
     }
     out
+}
+
+/// Other ways to write a name: a version with and without its `v`, `order-5` as `order:5`.
+fn other_writings(text: &str) -> Vec<String> {
+    let version = text.strip_prefix('v').unwrap_or(text);
+    if version.contains('.')
+        && version.starts_with(|c: char| c.is_ascii_digit())
+        && version.split('.').count() <= 3
+        && version
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
+        return match text.strip_prefix('v') {
+            Some(plain) => vec![plain.to_owned()],
+            None => vec![format!("v{text}")],
+        };
+    }
+    match text.split_once('-') {
+        Some((word, number))
+            if word.len() >= 3
+                && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+                && !number.is_empty()
+                && number.len() <= 4
+                && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            [" ", ":", "=", ": ", ""]
+                .iter()
+                .map(|between| format!("{word}{between}{number}"))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Where `part`, which is a part of `text`, begins in it.
@@ -390,6 +442,26 @@ mod tests {
             assert!(found.is_empty(), "{sentence:?} gives {found:?}");
         }
         assert!(count >= 80, "{count}");
+    }
+
+    #[test]
+    fn names_are_written_in_other_ways() {
+        for (said, shown) in [
+            ("it runs 1.28.12 here", "kubeletVersion: v1.28.12+rke2r1"),
+            ("it runs v1.28.12 here", "version 1.28.12"),
+            (
+                "an order-5 allocation",
+                "page allocation failure: order:5, mode",
+            ),
+        ] {
+            assert!(extract(said)[0].stands_in(shown), "{said} in {shown}");
+        }
+        for (said, shown) in [
+            ("it runs 1.28.12 here", "v1.28.120"),
+            ("an order-5 allocation", "order:50"),
+        ] {
+            assert!(!extract(said)[0].stands_in(shown), "{said} in {shown}");
+        }
     }
 
     #[test]

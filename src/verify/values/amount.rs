@@ -187,6 +187,15 @@ impl Amount {
                 .all(|(kind, _, half)| *kind == Kind::Seconds && *half <= 0.5)
     }
 
+    /// The same, without room for rounding.
+    pub fn exactly(&self) -> Self {
+        let mut out = self.clone();
+        for (_, _, half) in &mut out.meanings {
+            *half = 0.0;
+        }
+        out
+    }
+
     /// Whether it is a share.
     pub fn is_share(&self) -> bool {
         self.meanings
@@ -221,6 +230,17 @@ impl Amount {
                 .iter()
                 .any(|word| lower.contains(word))
         };
+        let times = || {
+            let lower = line.to_ascii_lowercase();
+            self.meanings
+                .iter()
+                .any(|(kind, ..)| *kind == Kind::Seconds)
+                && [
+                    "sec", "timeout", "period", "delay", "interval", "duration", "ttl",
+                ]
+                .iter()
+                .any(|word| lower.contains(word))
+        };
         PART.captures_iter(line).any(|part| {
             let (Some(whole), Some(figure)) = (part.get(0), part.get(1)) else {
                 return false;
@@ -240,6 +260,13 @@ impl Amount {
                 return false;
             }
             let text = &line[whole.range()];
+            if !part[2].is_empty() && meanings(&part[1], &part[2]).is_empty() {
+                return false;
+            }
+            let digits = part[1].bytes().filter(u8::is_ascii_digit).count();
+            if part[2].is_empty() && digits < 3 && !self.is_share() && !times() {
+                return false;
+            }
             if self.is_share() && !part[2].contains('%') && !shares() {
                 return false;
             }
@@ -381,8 +408,8 @@ impl Amount {
                 _ => {}
             }
         }
-        // A bare number is no share; the second look asks what stands beside it.
-        if self.figure.bytes().filter(u8::is_ascii_digit).count() >= 2
+        // A short bare number stands in any bundle, and none is a share; the second look asks what stands beside it.
+        if self.figure.bytes().filter(u8::is_ascii_digit).count() >= 4
             && !self.is_share()
             && !self.is_exact_time()
         {
@@ -437,5 +464,53 @@ fn go_span(seconds: u64) -> String {
         format!("{hours}h{minutes}m{rest}s")
     } else {
         format!("{minutes}m{rest}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(said: &str, line: &str) -> bool {
+        let amount = Amount::parse(said).unwrap_or_else(|| panic!("{said} is no amount"));
+        let hinted = amount
+            .hints()
+            .iter()
+            .any(|hint| line.contains(hint.as_str()));
+        hinted && amount.stands_in_line(line)
+    }
+
+    #[test]
+    fn a_line_gives_an_amount_in_any_unit_and_rounded() {
+        for (said, line) in [
+            ("57.9 seconds", "took 57912ms to collect"),
+            ("32.6 s", "elapsed=32,635ms"),
+            ("367 MiB", "Mem: 16393216 375912 15000000"),
+            ("2 GiB", "memory: 2097152Ki"),
+            ("37 %", "/dev/vda2 9G 3G 5G 37% /"),
+            ("37 %", "cpu usage 36.8"),
+            ("30s", "initialDelaySeconds: 30"),
+            ("12,5 GB", "size 12.5 GB"),
+            ("3m0s", "timeout 180s"),
+        ] {
+            assert!(holds(said, line), "{said} in {line}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_something_else_is_not_taken_for_it() {
+        for (said, line) in [
+            ("57.9 seconds", "2022-02-10T12:03:57.912 start"),
+            ("57.9 seconds", "took 32635ms"),
+            ("37 %", "ii libefivar1 37-2ubuntu2.2 amd64"),
+            ("4Gi", "\"cpu\": \"4\","),
+            ("4Gi", "containerID=4342019fbd"),
+            ("30s", "30 pods"),
+            ("64Mi", "64 packages"),
+        ] {
+            assert!(!holds(said, line), "{said} in {line}");
+        }
+        let spelled = Amount::parse("64Mi").map(|amount| amount.spellings());
+        assert!(spelled.is_some_and(|all| !all.contains(&"64".to_owned())));
     }
 }

@@ -20,7 +20,7 @@ const CLOCK: &str = r"(?P<h>[0-2]?\d):(?P<m>[0-5]\d)(?::(?P<s>[0-6]\d)(?:[.,](?P
 const ZONE: &str = r"(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?";
 
 /// A whole text that is a point in time.
-static FORMS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
+static FORMS: LazyLock<[Regex; 7]> = LazyLock::new(|| {
     [
         compiled(&format!(
             r"^(?P<y>[12]\d{{3}})[-/.](?P<mo>\d{{1,2}})[-/.](?P<d>\d{{1,2}})(?:[T ]{CLOCK}{ZONE})?$"
@@ -31,6 +31,13 @@ static FORMS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
         )),
         compiled(&format!(
             r"^(?P<d>\d{{1,2}})[ /-](?P<name>{MONTH_NAMES})(?:,?[ /-](?P<y>[12]\d{{3}}))?(?:[: ]{CLOCK}{ZONE})?$"
+        )),
+        // Days as Germans and Americans write them; where the order can't be told, it is no value.
+        compiled(&format!(
+            r"^(?P<d>\d{{1,2}})\.(?P<mo>0?[1-9]|1[0-2])\.(?P<y>20\d{{2}})(?:,? {CLOCK}{ZONE})?$"
+        )),
+        compiled(&format!(
+            r"^(?P<mo>0?[1-9]|1[0-2])/(?P<d>1[3-9]|2\d|3[01])/(?P<y>20\d{{2}})(?:,? {CLOCK}{ZONE})?$"
         )),
         compiled(r"^(?P<y>20\d{2})(?P<mo>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])$"),
     ]
