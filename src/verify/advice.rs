@@ -33,6 +33,9 @@ static TELLS: LazyLock<Regex> = LazyLock::new(|| {
         (?: ^ | [.:;,(] \s* | \b(?:then|and|or|please|to|can|could|should|must|may|might|you|we|will|just|simply|also|first|finally|next|now|afterwards|instead|manually|\d+[.)])\s+ | ^\s*[-*+]\s+ )
         (?: re-?run | run | execute | use | try | issue | apply | type | enter | invoke | perform | do | call | start\ with | proceed\ with | follow\ with )
         (?: \s+(?:the|this|a|following|command|commands|again|with|once|e\.g\.|for\ example)\b[:,]? )* \s* :? \s* $
+        | (?: ^ | [-*+.:;,(] \s* | \b(?:please|you|we|can|could|should|must|may|might|then|and|simply|just|first|next|finally|also|now|either|or|safely|\d+[.)]|(?:need|have|want|like|best|easiest|enough|how|way|able|ought|possible)\s+to | (?:way|fix|solution|step|thing|option|remedy|approach|answer|workaround|plan|choice|move)\b[^.;:!?]{0,40}\s(?:is|was|be)\s+to)\s+ | ^ to \s+ )
+          (?: remove | delete | clean | clear | free | reset | restart | recreate | re-create | redeploy | drain | fix | repair | resolve | solve | restore | scale | roll | reboot | stop | start | force | drop | purge | wipe | kill | evict | cordon | apply | patch | change | correct | mend | get\ rid | rid | unblock | unlock | release | reclaim | shrink | truncate | empty | rotate | renew | replace | undo | revert | recover | work\ around | mitigate | address | tidy | throw | take | do | go\ on | proceed | continue | start\ over | begin | get | bring | make | force-delete | terminate | disable | enable | rebuild | format | initialise | initialize | set )
+          \b [^.;:!?]{0,120} \b(?: with | using | via | through | by\ means\ of | by\ running | by\ executing | by\ issuing | by\ a | running | issuing ) (?:\s+(?:the|a|this|following|command|simple|plain))* \s* :? \s* $
         | \b(?: by | try | consider | recommend(?:ed|s)? | suggest(?:ed|s)? | advise | worth )\s+ (?:running|executing|using|issuing|trying)? (?:\s*(?:the|this|following|command))* \s* :? \s* $
         | \b(?: fix | solution | workaround | remedy | remediation | resolution | mitigation | mitigate\ with | resolve\ (?:it|this)?\ ?with | fix\ (?:it|this)?\ ?with | recommended(?:\ (?:command|action|step))? | next\ (?:step|command)s? | command(?:s)?\ to\ run | action | clean(?:ed)?\ ?up\ with ) \s* (?:is|are|:|=|-|—|–)? \s* $",
     )
@@ -41,6 +44,12 @@ static TELLS: LazyLock<Regex> = LazyLock::new(|| {
 static TAKES_BACK: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)\b(?:do\s+not|don[’']t|never|avoid|not\s+(?:to|be|recommended|advisable|necessary|needed)|must\s+not|should\s+not|shouldn[’']t|mustn[’']t|can\s?not|can[’']t|won[’']t|instead\s+of|rather\s+than|without|no\s+need\s+to|refrain\s+from|(?:failed|unable|tried|tries|attempted|attempts|attempt|wanted|used|unsafe|dangerous|trying|refused|was|were|about)\s+to|dangerous|harmful|destructive)\b[^.;:]{0,40}$",
+    )
+});
+/// Words after a command that recommend it: `… fixes it`, `… is enough`.
+static FIXES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)^[\s,]*(?:and\s+|then\s+)?(?:will|would|should|can|could|may|might|is\s+(?:the|a|an)?\s*(?:\w+\s+)?(?:way|fix|remedy|solution|answer|step|command|enough|safe|all)|is\s+(?:enough|safe|all)|usually|normally|typically|simply|just|also)?\s*(?:fix(?:es)?|resolves?|solves?|repairs?|clears?|cures?|unblocks?|restores?|gets?\s+(?:rid|it|things|you)|does\s+(?:the\s+trick|it)|do\s+(?:the\s+trick|it)|suffices?|recovers?|brings?|frees?|helps?|to\s+(?:do|to|fix|run|use)|you\s+need|is\s+needed|needed|and\s+the)\b",
     )
 });
 /// Words after a command at the beginning of a sentence that make it the subject of a statement.
@@ -52,7 +61,7 @@ static STATES: LazyLock<Regex> = LazyLock::new(|| {
 /// A command in a plain sentence, after a word that tells to run it.
 static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:run|running|execute|executing|issue|type|enter|invoke|try|use|do|with|then|and|to|via|:)\s+((?:sudo\s+)?[a-z][a-z0-9_.+-]{1,30}\s+[^\n]{2,300})",
+        r"(?i)\b(?:run|running|execute|executing|issue|type|enter|invoke|try|use|using|through|do|with|then|and|to|via|:)\s+((?:sudo\s+)?[a-z][a-z0-9_.+-]{1,30}\s+[^\n]{2,300})",
     )
 });
 /// Programs whose names are no English words, so that a sentence that names one with arguments means the program.
@@ -206,7 +215,8 @@ fn spans(line: &str, found: &mut Vec<Advice>) {
                         || c.is_ascii_digit()
                 })
                 .is_empty();
-            let told = TELLS.is_match(before) || bare && !STATES.is_match(after);
+            let told =
+                TELLS.is_match(before) || FIXES.is_match(after) || bare && !STATES.is_match(after);
             found.push(Advice {
                 command: code.to_owned(),
                 recommended: told && !TAKES_BACK.is_match(before),
@@ -357,6 +367,26 @@ mod tests {
                 "truncate -s 0 /var/log/syslog",
             ),
             (
+                "To free the space you can simply drop the claim with `kubectl delete pvc data-0`.",
+                "kubectl delete pvc data-0",
+            ),
+            (
+                "Clean the folder using rm -rf /srv/cache.",
+                "rm -rf /srv/cache",
+            ),
+            (
+                "A plain `kubectl delete node n1` will fix it.",
+                "kubectl delete node n1",
+            ),
+            (
+                "The quickest way would be to get rid of it with kubectl delete deploy old.",
+                "kubectl delete deploy old",
+            ),
+            (
+                "You could get rid of the lock via `etcdctl del /lock`.",
+                "etcdctl del /lock",
+            ),
+            (
                 "Recommended: `Remove-Item -Recurse C:\\data`",
                 "Remove-Item -Recurse C:\\data",
             ),
@@ -379,6 +409,10 @@ mod tests {
             "```yaml\ncommand: rm -rf /x\n```",
             "The entry says \"run rm -rf /data now\".",
             "Look at `/var/log/syslog` and `app.log`.",
+            "The claim was removed with `kubectl delete pvc data-0` last week.",
+            "The operator cleaned the folder using `rm -rf /srv/cache`.",
+            "A `kubectl delete pod x` would not fix it.",
+            "It can not be solved with `kubectl delete pod x`.",
         ] {
             assert!(told(text).is_empty(), "{text}: {:?}", told(text));
         }

@@ -25,6 +25,8 @@ pub(super) enum Edge {
     Number,
     /// As a name before it, anything after it: a name that was cut off.
     Begins,
+    /// No letter, digit or `-`: a whole label, of which a longer one with dashes is another.
+    Label,
 }
 
 /// A text to be looked for.
@@ -267,6 +269,12 @@ fn alone(bytes: &[u8], start: usize, end: usize, edge: Edge) -> bool {
         .take(4)
         .find(|byte| **byte != b'_')
         .copied();
+    if edge == Edge::Label {
+        let part = |byte: Option<u8>| {
+            byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        return !part(before) && !part(after);
+    }
     // After a JSON or C escape, \nname, the letter before is not part of the name.
     let escaped =
         start >= 2 && bytes[start - 2] == b'\\' && matches!(before, Some(b'n' | b't' | b'r'));
@@ -306,6 +314,10 @@ mod tests {
         assert!(!whole("foo_verify_csum bad", "verify_csum"));
         assert!(has("at 0x200000~80000,", "0x200000~8000", Edge::Begins));
         assert!(!has("at 0x200000~80000,", "0x200000~8000", Edge::Name));
+        assert!(
+            has("-n shop get", "shop", Edge::Label) && has("pod_x_shop.txt", "shop", Edge::Label)
+        );
+        assert!(!has("shop-front", "shop", Edge::Label) && !has("my-shop", "shop", Edge::Label));
         assert!(has("2022-02-17t12:00:05", "2022-02-17", Edge::Number));
         assert!(!has("11:12:00", "12:00", Edge::Number));
     }

@@ -12,6 +12,7 @@ mod advice;
 mod answer;
 pub mod command;
 mod judge;
+mod look;
 mod lookup;
 mod names;
 mod parse;

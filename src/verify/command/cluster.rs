@@ -53,6 +53,18 @@ impl Judge {
                     self.container(&inner, stdin);
                 }
             }
+            "replace" | "create" if parsed.value(&["--raw"]).is_some() => {
+                // Past the usual verbs: a namespace is finalised while things are in it, a pod is evicted.
+                let path = parsed.value(&["--raw"]).unwrap_or_default();
+                if ["/finalize", "/eviction"]
+                    .iter()
+                    .any(|end| path.ends_with(end))
+                {
+                    self.destructive(format!("`kubectl {sub} --raw` on {}", show(path)));
+                } else {
+                    self.changes(format!("`kubectl {sub} --raw` changes a resource"));
+                }
+            }
             "patch" => {
                 let patch = parsed
                     .value(&["-p", "--patch"])

@@ -7,6 +7,7 @@
 //! Touches: nothing. Zone: 3, and zone 0 for `narrowroom classify`. Bounded: [`MAX_COMMAND_BYTES`], nesting and a budget
 //! of judged parts; what goes over is unknown, or destructive if destructive verbs stand in it plainly.
 
+mod appliance;
 mod cluster;
 mod containers;
 mod file_tools;
@@ -96,6 +97,8 @@ struct Judge {
     policy: Policy,
     /// Whether something was fetched from elsewhere.
     fetched: bool,
+    /// Whether an argument of the command at hand is a file of text that was fetched.
+    fed_from_net: bool,
     /// Files that were written.
     written: Vec<String>,
     /// Whether a redirection opened a network connection.

@@ -73,6 +73,7 @@ impl Judge {
                 }
             }
             "cp" | "install" | "ln" => self.copies(name, args),
+            "aws" | "gsutil" | "gcloud" | "s3cmd" if copies_to_output(args) => self.read_only(),
             "aws" | "az" => return self.run_command(name, args),
             _ => return false,
         }
@@ -314,4 +315,18 @@ impl Judge {
         words.extend_from_slice(args);
         self.by_table("service", &words);
     }
+}
+
+/// Whether an object of a store is copied to the standard output: `s3 cp s3://bucket/key -`.
+fn copies_to_output(args: &[Arg]) -> bool {
+    let words: Vec<&str> = args
+        .iter()
+        .map(|arg| arg.text.as_str())
+        .filter(|word| *word == "-" || !word.starts_with('-'))
+        .collect();
+    let at = words.iter().position(|word| matches!(*word, "cp" | "get"));
+    at.is_some_and(|at| {
+        matches!(words.get(at + 1..), Some([from, "-", ..]) if from.contains("://"))
+            && words[at + 1..].iter().filter(|word| **word == "-").count() == 1
+    })
 }

@@ -108,6 +108,11 @@ pattern!(
     EVALUATES,
     r#"(?i)\b(?:eval|exec|compile|__import__|execfile|Function|instance_eval|require|include)\b\s*\(?|getattr\s*\("#
 );
+// Files opened for writing, with their names where they are written out.
+pattern!(
+    WRITES,
+    r#"\bopen\s*\(?\s*(?:my\s+)?[$\w]+\s*,\s*["']\s*\+?>{1,2}\s*([^"'$]+)["']|\bopen\s*\(?\s*(?:my\s+)?[$\w]+\s*,\s*["']\+?>{1,2}["']\s*,\s*["']([^"']+)["']|\bopen\(\s*["']([^"']+)["']\s*,\s*(?:mode\s*=\s*)?["'](?:[wax][bt]?\+?[bt]?|r[bt]?\+[bt]?)["']|\bopen\b[^;\n]{0,80},\s*["']\+?>{1,2}|\b(?:File\.write|writeFile(?:Sync)?|appendFile(?:Sync)?|file_put_contents|write_text|write_bytes|createWriteStream)\b"#
+);
 pattern!(
     FETCHES,
     r#"(?i)\b(?:urlopen|urlretrieve|requests\.get|http\.client|LWP|open-uri|Net::HTTP|fetch\s*\(|socket)\b"#
@@ -371,6 +376,15 @@ impl Judge {
         }
         if DELETES.is_match(code) {
             self.destructive(format!("the {name} code deletes or stops something"));
+        }
+        for found in WRITES.captures_iter(code) {
+            match found.iter().skip(1).flatten().next() {
+                Some(path) => {
+                    let path = path.as_str().trim_start_matches('>').trim();
+                    self.writes_to(&Arg::new(path), false);
+                }
+                None => self.changes(format!("the {name} code writes a file")),
+            }
         }
         if EVALUATES.is_match(code) && (DECODES.is_match(code) || FETCHES.is_match(code)) {
             self.destructive(format!("the {name} code runs decoded or fetched text"));

@@ -1,7 +1,7 @@
 //! Walking a parsed shell program: lists, pipelines, compounds, redirections.
 
 use super::words::{Arg, HOLE};
-use super::{Judge, Stdin, scan, windows};
+use super::{Judge, Stdin, appliance, scan, windows};
 use brush_parser::ast::{
     AndOr, AndOrList, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem,
     CompoundCommand, CompoundList, ExtendedTestExpr, IoFileRedirectKind, IoFileRedirectTarget,
@@ -35,6 +35,9 @@ impl Judge {
         if windows::is_windows(text) {
             windows::judge(self, text);
             return;
+        }
+        if appliance::is_appliance(text) {
+            return appliance::judge(self, text);
         }
         if bracket_depth(text) > MAX_BRACKETS {
             scan::visible(self, text);
@@ -242,6 +245,8 @@ impl Judge {
                 &mut stdin,
             );
         }
+        let (sockets, writes): (Vec<Arg>, Vec<Arg>) =
+            writes.into_iter().partition(|path| is_socket(&path.text));
         if args.is_empty() {
             for (name, value) in environment {
                 took_assignments = true;
@@ -255,8 +260,15 @@ impl Judge {
             return Stdin::Piped;
         }
         self.environment(&environment);
-        if is_silent(&args) {
+        let silent = is_silent(&args, &stdin);
+        if silent {
             self.emptied(&writes);
+        }
+        for socket in sockets {
+            // Nothing is sent: it only asks whether the port is open.
+            if !silent {
+                self.writes_to(&socket, false);
+            }
         }
         if let Some(mut text) = self.scope.aliases.remove(&args[0].text) {
             for arg in &args[1..] {
@@ -266,6 +278,9 @@ impl Judge {
             return Stdin::Piped;
         }
         self.argv(&args, &stdin);
+        if std::mem::take(&mut self.fed_from_net) && !takes_any_text(&args) {
+            self.unknown("what it is told by a file comes from elsewhere");
+        }
         if self.network
             && args.iter().any(|arg| {
                 matches!(
@@ -292,12 +307,17 @@ impl Judge {
             CommandPrefixOrSuffixItem::Word(word) => args.extend(self.expand(&word.value)),
             CommandPrefixOrSuffixItem::IoRedirect(redirect) => {
                 if let IoRedirect::File(
-                    _,
+                    fd,
                     IoFileRedirectKind::Write | IoFileRedirectKind::Clobber,
                     IoFileRedirectTarget::Filename(word),
                 ) = redirect
                 {
-                    writes.push(self.expand_whole(&word.value));
+                    let path = self.expand_whole(&word.value);
+                    let socket = is_socket(&path.text) && fd.is_none_or(|fd| fd == 1);
+                    writes.push(path);
+                    if socket {
+                        return;
+                    }
                 }
                 if let Some(input) = self.redirect(redirect) {
                     *stdin = input;
@@ -349,7 +369,11 @@ impl Judge {
                 args.push(self.expand_whole(&word.value))
             }
             CommandPrefixOrSuffixItem::ProcessSubstitution(_, shell) => {
+                let before = std::mem::take(&mut self.fetched);
+                let fed = std::mem::take(&mut self.fed_from_net);
                 self.deeper(|judge| judge.subshell(shell));
+                self.fed_from_net = fed || self.fetched;
+                self.fetched |= before;
                 args.push(Arg {
                     text: format!("/dev/fd/{HOLE}"),
                     substituted: true,
@@ -377,7 +401,14 @@ impl Judge {
                         {
                             self.unknown("it opens a network connection");
                         }
-                        return fd.is_none_or(|fd| fd == 0).then_some(Stdin::Piped);
+                        let nothing = word.text == "/dev/null";
+                        return fd.is_none_or(|fd| fd == 0).then(|| {
+                            if nothing {
+                                Stdin::Text(String::new())
+                            } else {
+                                Stdin::Piped
+                            }
+                        });
                     }
                     IoFileRedirectKind::DuplicateOutput
                         if word.text == "-"
@@ -480,8 +511,21 @@ pub(super) fn show(text: &str) -> String {
     text
 }
 
+/// Whether a path is bash's way to open a connection.
+fn is_socket(path: &str) -> bool {
+    path.starts_with("/dev/tcp/") || path.starts_with("/dev/udp/")
+}
+
+/// Programs for which a file is text, whoever wrote it.
+fn takes_any_text(args: &[Arg]) -> bool {
+    const READERS: &str = " cat diff cmp comm sdiff colordiff vimdiff grep egrep fgrep zgrep head tail sort uniq wc cut tr paste join column less more md5sum sha1sum sha256sum sha512sum cksum b2sum file od xxd hexdump strings base64 jq yq xmllint tee nl tac rev fold read mapfile readarray while test [ [[ openssl column zcat gzip gpg ";
+    args.iter()
+        .find(|arg| arg.text != "sudo")
+        .is_some_and(|arg| READERS.contains(&format!(" {} ", arg.text)))
+}
+
 /// Commands that print nothing.
-fn is_silent(args: &[Arg]) -> bool {
+fn is_silent(args: &[Arg], stdin: &Stdin) -> bool {
     let rest = || {
         args[1..]
             .iter()
@@ -490,7 +534,10 @@ fn is_silent(args: &[Arg]) -> bool {
     match args[0].text.as_str() {
         ":" | "true" => true,
         "echo" | "printf" => rest(),
-        "cat" => args.len() == 2 && args[1].text == "/dev/null",
+        "cat" => {
+            args.len() == 2 && args[1].text == "/dev/null"
+                || args.len() == 1 && matches!(stdin, Stdin::Text(text) if text.is_empty())
+        }
         _ => false,
     }
 }

@@ -17,11 +17,11 @@ macro_rules! pattern {
 
 pattern!(
     STOPS,
-    r"(?i)\b(?:pg_terminate_backend|pg_cancel_backend|pg_drop_replication_slot|pg_wal_replay_pause|lo_unlink|pg_rotate_logfile|pg_stat_reset\w*|dblink_exec|xp_cmdshell|sys_exec|sys_eval|pg_switch_wal|pg_promote|pg_replication_slot_advance|to\s+program|from\s+program|utl_file|dbms_scheduler)\b"
+    r"(?i)\b(?:pg_terminate_backend|pg_cancel_backend|pg_drop_replication_slot|lo_unlink|pg_stat_reset\w*|dblink_exec|xp_cmdshell|sys_exec|sys_eval|pg_promote|pg_replication_slot_advance|to\s+program|from\s+program|utl_file|dbms_scheduler)\b"
 );
 pattern!(
     CHANGES,
-    r"(?i)\b(?:into\s+outfile|into\s+dumpfile|pg_reload_conf|setval|nextval|pg_advisory_lock|pg_create_\w+|lo_import|lo_export|set_config|pg_start_backup|pg_backup_start|for\s+update|get_lock)\b"
+    r"(?i)\b(?:into\s+outfile|into\s+dumpfile|pg_reload_conf|pg_switch_wal|pg_switch_xlog|pg_rotate_logfile|pg_wal_replay_pause|pg_wal_replay_resume|pg_log_backend_memory_contexts|pg_export_snapshot|pg_logical_emit_message|txid_current|pg_current_xact_id|setval|nextval|pg_advisory_lock|pg_create_\w+|lo_import|lo_export|set_config|pg_start_backup|pg_backup_start|for\s+update|get_lock)\b"
 );
 pattern!(
     INTO_TABLE,
@@ -309,11 +309,11 @@ fn without_text_and_comments(text: &str) -> String {
 
 pattern!(
     MONGO_DESTROYS,
-    r"(?i)\.(?:drop\w*|remove|delete\w*|deleteOne|deleteMany|findAndModify|findOneAndDelete|findOneAndReplace|replaceOne|shutdownServer|killOp|killAllSessions|stepDown|freeze|logoutAll)\s*\(|\b(?:shutdown|dropDatabase|killOp|killCursors|replSetStepDown|killSessions|compact)\b|\$out\b"
+    r"(?i)\.(?:drop\w*|remove|delete\w*|deleteOne|deleteMany|findAndModify|findOneAndDelete|findOneAndReplace|replaceOne|shutdownServer|killOp|killAllSessions|logoutAll)\s*\(|\b(?:shutdown|dropDatabase|killOp|killCursors|killSessions|compact)\b|\$out\b"
 );
 pattern!(
     MONGO_CHANGES,
-    r"(?i)\.(?:insert\w*|update\w*|save|create\w*|bulkWrite|renameCollection|initiate|add|addArb|reconfig|enableSharding|shardCollection|setProfilingLevel|setLogLevel|fsync\w*|grant\w*|changeUserPassword|startBalancer|stopBalancer|setBalancerState|moveChunk|resync\w*|syncFrom|convertToCapped|reIndex|hideIndex)\s*\(|\$merge\b|setParameter"
+    r"(?i)\.(?:insert\w*|update\w*|save|create\w*|bulkWrite|renameCollection|initiate|add|addArb|reconfig|enableSharding|shardCollection|setProfilingLevel|setLogLevel|fsync\w*|grant\w*|changeUserPassword|startBalancer|stopBalancer|setBalancerState|moveChunk|resync\w*|syncFrom|stepDown|freeze|convertToCapped|reIndex|hideIndex)\s*\(|\$merge\b|setParameter|replSetStepDown"
 );
 pattern!(MONGO_CALLS, r"([A-Za-z_$][A-Za-z0-9_$]*)\s*\(");
 const MONGO_READS: &[&str] = &[

@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 /// The shipped table's source.
-pub(super) const SHIPPED_TEXT: &str =
-    concat!(include_str!("commands.toml"), include_str!("services.toml"));
+pub(super) const SHIPPED_TEXT: &str = concat!(
+    include_str!("commands.toml"),
+    include_str!("services.toml"),
+    include_str!("estate.toml")
+);
 
 /// One program, or several that behave alike.
 #[derive(Debug, Deserialize)]

@@ -15,11 +15,26 @@ macro_rules! pattern {
 
 pattern!(
     CMDLET,
-    r"(?i)(?:^|[|;&({=\n]|-Command\s+[\x22']?|\breturn\s)\s*(?:Get|Set|New|Remove|Stop|Start|Restart|Clear|Invoke|Test|Out|Add|Import|Export|Format|Select|Where|ForEach|Sort|Measure|Write|Enable|Disable|Uninstall|Install|Suspend|Resume|Resolve|Wait|Receive|Reset|Rename|Move|Copy|Mount|Dismount|Initialize|Repair|Update|Register|Unregister|Debug|Enter|Exit|Connect|Disconnect|Find|Show|Compare|ConvertTo|ConvertFrom|Join|Split|Push|Pop|Checkpoint|Restore|Limit|Save|Publish|Grant|Revoke|Block|Unblock|Tee|Group|Use|Expand|Compress|Trace|Watch|Undo|Complete|Optimize|Send)-[A-Z][A-Za-z]{2,}\b|(?:^|[|;]\s*)(?:iex|iwr|irm|gci|gwmi|gcim|gsv|spsv|sasv|spps|icm|sls|ogv)\s|\$_\."
+    r"(?i)(?:^|[|;&({=\n]|-Command\s+[\x22']?|\breturn\s)\s*(?:Get|Set|New|Remove|Stop|Start|Restart|Clear|Invoke|Test|Out|Add|Import|Export|Format|Select|Where|ForEach|Sort|Measure|Write|Enable|Disable|Uninstall|Install|Suspend|Resume|Resolve|Wait|Receive|Reset|Rename|Move|Copy|Mount|Dismount|Initialize|Repair|Update|Register|Unregister|Debug|Enter|Exit|Connect|Disconnect|Find|Show|Compare|ConvertTo|ConvertFrom|Join|Split|Push|Pop|Checkpoint|Restore|Limit|Save|Publish|Grant|Revoke|Block|Unblock|Tee|Group|Use|Expand|Compress|Trace|Watch|Undo|Complete|Optimize|Send)-[A-Z][A-Za-z]+\b|(?:^|[|;]\s*)(?:sal|nal|rni|cpi|clc|saps|sajb|rjb|iex|iwr|irm|gci|gwmi|gcim|gsv|spsv|sasv|spps|icm|sls|ogv)\s|\$_\.|^\s*[&.]\s*\(|\[(?:System\.)?[A-Za-z.]+\]::[A-Za-z]"
 );
 pattern!(
     METHOD,
-    r"(?i)\.(?:kill|delete|remove\w*|stop\w*|terminate|shutdown|reboot|clear|format|dispose|invoke\w*|start)\s*$"
+    r"(?i)(?:\.|::)(?:kill|delete|remove\w*|stop\w*|terminate|shutdown|reboot|clear|format|dispose|invoke\w*|start)\s*$"
+);
+// A call of a class itself: `[IO.File]::ReadAllText`.
+pattern!(STATIC, r"\]::(\w+)\s*$");
+pattern!(CALL, r"^\.(\w+)\s*$");
+// Two pieces of text that are put together.
+pattern!(
+    JOINED_TEXT,
+    r#"'([^'"]*)'\s*\+\s*'([^'"]*)'|"([^'"$]*)"\s*\+\s*"([^'"$]*)""#
+);
+// cmd takes a caret before a letter away.
+pattern!(CARET, r"(\w)\^(\w)");
+pattern!(ALIAS, r"(?i)^(?:sal|nal|set-alias|new-alias)\s+(.*)$");
+pattern!(
+    WEAKENS,
+    r"(?i)-disable\w+\s+(?:\$true|1)\b|-enable\w*realtime\w*\s+\$?false|-exclusion(?:path|process|extension|ipaddress)\b|-(?:mapsreporting|puaprotection)\s+(?:0|disabled)\b"
 );
 pattern!(WORD, r"[A-Za-z][A-Za-z0-9_.\\:-]*");
 pattern!(
@@ -44,7 +59,33 @@ pub(super) fn judge(judge: &mut Judge, text: &str) {
     {
         return judge.destructive("hands control to code that is not shown");
     }
-    let parts = split(text);
+    let mut text = text.to_owned();
+    while let Some(found) = JOINED_TEXT.captures(&text) {
+        let (Some(whole), pieces) = (found.get(0), found.iter().skip(1).flatten()) else {
+            break;
+        };
+        let joined: String = pieces.map(|piece| piece.as_str()).collect();
+        text.replace_range(whole.range(), &format!("'{joined}'"));
+    }
+    if lower.starts_with("cmd") {
+        // Twice, for letters between two carets.
+        for _ in 0..2 {
+            text = CARET.replace_all(&text, "$1$2").into_owned();
+        }
+        if text.contains(":~") {
+            judge.unknown("it puts words together from parts of variables");
+        }
+    }
+    // `& (…)` runs what an expression gives.
+    if let Some(called) = text.trim_start().strip_prefix(['&', '.'])
+        && let Some(called) = called.trim_start().strip_prefix('(')
+        && !called.trim_start().starts_with(['\'', '"'])
+    {
+        judge.unknown("which program runs is put together by an expression");
+    } else if text.trim_start().starts_with(['&', '.']) && text.contains(" -f ") {
+        judge.destructive("which program runs is put together by an expression");
+    }
+    let parts = split(&text);
     for part in parts {
         one(judge, part.trim());
     }
@@ -168,6 +209,25 @@ fn one(judge: &mut Judge, part: &str) {
         || part.starts_with(". ")
     {
         return judge.unknown("runs a script that is not shown");
+    }
+    if let Some(found) = ALIAS.captures(part) {
+        // From then on the other name means what is named here.
+        let named = found[1]
+            .split_whitespace()
+            .filter(|word| !word.starts_with('-'))
+            .nth(1)
+            .unwrap_or_default()
+            .to_owned();
+        return one(judge, &named);
+    }
+    if let Some(found) = STATIC.captures(part) {
+        return called(judge, &found[1]);
+    }
+    if CALL
+        .captures(part)
+        .is_some_and(|found| asks(&found[1].to_ascii_lowercase()))
+    {
+        return judge.read_only();
     }
     if METHOD.is_match(part) {
         return judge.destructive("a method that deletes or stops something is called");
@@ -342,7 +402,11 @@ fn one(judge: &mut Judge, part: &str) {
             }
         }
         "netsh" => {
-            if rest.contains(" delete") || rest.contains(" reset") {
+            if rest.contains(" delete")
+                || rest.contains(" reset")
+                || rest.contains("state off")
+                || rest.contains("mode=disable") && rest.contains("opmode")
+            {
                 Destructive
             } else if rest.contains(" show") || rest.ends_with("show") {
                 ReadOnly
@@ -559,6 +623,39 @@ fn web(rest: &str) -> CommandClass {
     }
 }
 
+/// Methods of values that give another value.
+fn asks(method: &str) -> bool {
+    const ASKING: &str = " adddays addhours addminutes addseconds addmilliseconds addmonths addyears addticks add subtract tostring toupper tolower trim trimstart trimend split substring replace startswith endswith contains containskey indexof lastindexof padleft padright insert equals compareto gettype getenumerator tolocaltime touniversaltime toshortdatestring tolongdatestring toshorttimestring tofiletime tounixtimeseconds getvalue getvaluenames getsubkeynames where foreach count item join normalize tochararray toarray hasflag ";
+    ASKING.contains(&format!(" {method} "))
+}
+
+/// A call of a class itself, by the method's name.
+fn called(judge: &mut Judge, method: &str) {
+    const ASKING: &str = " exists readalltext readalllines readallbytes readlines openread opentext getfiles getdirectories getfilesystementries enumeratefiles enumeratedirectories getlastwritetime getlastwritetimeutc getcreationtime getlastaccesstime getattributes getdrives getfilename getfilenamewithoutextension getextension getdirectoryname getfullpath combine gettemppath parse tryparse parseexact isnullorempty isnullorwhitespace format join concat compare equals round max min abs floor ceiling pow sqrt truncate getenvironmentvariable getenvironmentvariables expandenvironmentvariables getfolderpath gethostname gethostentry gethostaddresses getprocesses getprocessbyid getprocessesbyname getcurrentprocess getcurrent getservices toint32 toint64 todouble tostring todatetime tobase64string match matches ismatch escape split isdefined getnames getvalues fromunixtimeseconds fromfiletime now utcnow today getstring getbytes getbytecount create newguid getallnetworkinterfaces getisnetworkavailable getipglobalproperties getdomain getforest getcomputerdomain getcurrentdomain getcurrentforest ";
+    const DESTROYING: &str = " delete deletesubkey deletesubkeytree deletevalue kill failfast exit shutdown restart move replace format clear remove ";
+    let name = method.to_ascii_lowercase();
+    let word = format!(" {name} ");
+    if ASKING.contains(&word) {
+        judge.read_only();
+    } else if DESTROYING.contains(&word) {
+        judge.destructive(format!("`{method}` of a class deletes or stops something"));
+    } else if name.starts_with("write")
+        || name.starts_with("append")
+        || name.starts_with("set")
+        || name.starts_with("copy")
+        || name.starts_with("open")
+        || name.starts_with("createdirectory")
+        || matches!(
+            name.as_str(),
+            "start" | "encrypt" | "decrypt" | "createtext"
+        )
+    {
+        judge.changes(format!("`{method}` of a class changes something"));
+    } else {
+        judge.unknown(format!("what `{method}` of a class does is not known"));
+    }
+}
+
 fn first_argument_of(rest: &str) -> &str {
     rest.split_whitespace().next().unwrap_or_default()
 }
@@ -576,6 +673,9 @@ fn cmdlet(judge: &mut Judge, verb: &str, noun: &str, rest: &str) {
     use CommandClass::{ChangesState, Destructive, ReadOnly, Unknown};
     let class = match (verb, noun) {
         ("invoke", "webrequest" | "restmethod") => web(rest),
+        ("set" | "add", "mppreference") if WEAKENS.is_match(rest) => Destructive,
+        ("set", "netfirewallprofile") if rest.contains("false") => Destructive,
+        ("set", "service") if rest.contains("disabled") => Destructive,
         ("invoke", "expression") => Destructive,
         ("invoke", "command") => ReadOnly, // its script block is judged as a part of its own
         ("invoke", "sqlcmd") => {

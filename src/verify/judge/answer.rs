@@ -8,7 +8,6 @@ use crate::report::Evidence;
 use crate::verify::advice::{Block, advice, blocks};
 use crate::verify::answer::{Answer, Citation, ReadAnswer, split_place};
 use crate::verify::command::class_name;
-use crate::verify::names::Name;
 use crate::verify::prose::{
     distinctive, flat, repeats, sentences, statement_fault, tool_call, without_quotes,
 };
@@ -33,7 +32,11 @@ static PLACE: LazyLock<Regex> = LazyLock::new(|| {
 pub fn judge_answer(read: &ReadAnswer, tree: &Tree, options: &Options) -> Verdict {
     let answer = &read.answer;
     let mut wanted = Wanted::default();
-    wanted.text(&prose_of(&answer.text));
+    let prose = prose_of(&answer.text);
+    wanted.deceptive(&prose);
+    for sentence in sentences(&prose) {
+        wanted.text(sentence);
+    }
     for command in &answer.commands {
         wanted.text(command.why.as_deref().unwrap_or_default());
         wanted.command(&command.command);
@@ -255,6 +258,7 @@ impl Judge<'_> {
             };
             self.ledger.note(spot, fault.rule, status, fault.why);
         }
+        self.hidden(spot, sentence);
         self.repeats_instruction(spot, sentence);
         let rest = self.places(spot, sentence);
         self.names(spot, &rest, shown, Strictness::Answer);
@@ -275,6 +279,9 @@ impl Judge<'_> {
                     .and_then(|digits| digits.as_str().parse::<u64>().ok())
             };
             let path = &found[1];
+            if is_address(path) {
+                continue;
+            }
             let Some(start) = number(2).or_else(|| number(4)) else {
                 continue;
             };
@@ -287,7 +294,10 @@ impl Judge<'_> {
                 // Given without its folders, and only one file is called so.
                 let path = self.similar(path).unwrap_or_default();
                 self.pointer(spot, &path, Some((start, last)));
-            } else if self.find(path).is_some() || named_like_file {
+            } else if self.find(path).is_some()
+                || named_like_file
+                    && !in_error_text(sentence, found.get(1).map_or(0, |path| path.start()))
+            {
                 self.pointer(spot, split_place(path).0, Some((start, last)));
             } else {
                 continue;
@@ -301,60 +311,26 @@ impl Judge<'_> {
         rest.push_str(&sentence[end..]);
         rest
     }
-
-    /// Names in a command that look made, like those of pods and hosts: the person would run it in vain.
-    pub(super) fn names_of_command(&mut self, spot: &Spot, command: &str, shown: &str) {
-        let known = std::rc::Rc::clone(&self.known);
-        for name in made_names(command) {
-            let name = Name::new(name);
-            if !name.stands_in(shown) && !known.has(&name) {
-                let reason = format!(
-                    "the command names {:?}, which stands nowhere in the bundle",
-                    name.text
-                );
-                self.ledger.note(spot, Rule::Name, Status::Flagged, reason);
-            }
-        }
-    }
 }
 
-/// Words of a command that look like names a cluster made: letters, digits and dashes, no flag, no path.
-pub(super) fn made_names(command: &str) -> impl Iterator<Item = &str> {
-    command
-        .split(|c: char| {
-            c.is_whitespace()
-                || matches!(
-                    c,
-                    '"' | '\''
-                        | '`'
-                        | '='
-                        | ','
-                        | ';'
-                        | '|'
-                        | '('
-                        | ')'
-                        | '$'
-                        | '{'
-                        | '}'
-                        | '<'
-                        | '>'
-                        | '/'
-                )
-        })
-        .filter(|word| {
-            word.len() >= 8
-                && word.starts_with(|c: char| c.is_ascii_lowercase())
-                && word
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-                && word.contains('-')
-                && word.rsplit('-').next().is_some_and(|end| {
-                    end.len() >= 4
-                        && end.bytes().any(|b| b.is_ascii_digit())
-                        && end.bytes().any(|b| b.is_ascii_lowercase())
-                })
-        })
-        .take(50)
+/// Whether a path is an address with a port behind it.
+fn is_address(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('.').collect();
+    parts.len() == 4
+        && parts
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether what begins at `at` stands in a code span or quotation with further words: then it is text of an error, not
+/// a place.
+fn in_error_text(sentence: &str, at: usize) -> bool {
+    ['`', '"'].into_iter().any(|mark| {
+        let open = sentence[..at].matches(mark).count() % 2 == 1;
+        let start = sentence[..at].rfind(mark).map_or(0, |start| start + 1);
+        let end = sentence[at..].find(mark).map(|end| at + end);
+        open && end.is_some_and(|end| sentence[start..end].split_whitespace().count() > 1)
+    })
 }
 
 /// Where `part`, which was cut out of `text`, stands in it, in bytes.

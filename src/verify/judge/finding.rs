@@ -45,11 +45,11 @@ impl Judge<'_> {
             let spot = spot.at(&format!("commands/{number}"));
             let judged = self.policy.classify(&command.command);
             stands &= self.command(&spot.at("command"), &judged);
-            self.names_of_command(&spot.at("command"), &command.command, &shown);
+            let aimed = self.names_of_command(&spot.at("command"), &command.command, &shown);
             let why = spot.at("why");
             let sentence = self.sentence(&why, &command.why);
             let known = self.names(&why, &command.why, &shown, Strictness::Advice);
-            if sentence && known {
+            if sentence && known && aimed {
                 left.commands.push(Command {
                     class: Some(judged.class),
                     ..command.clone()

@@ -1,13 +1,14 @@
 //! Names and values: does each stand in the evidence, or else anywhere in the bundle?
 
-use super::answer::made_names;
 use super::ledger::Spot;
 use super::{DEFAULT_NAMESPACE, Judge};
 use crate::bundle::Tree;
 use crate::report::{Report, SubjectField};
-use crate::verify::lookup::{Instruction, Needle, find_names};
-use crate::verify::names::{Name, extract};
-use crate::verify::values::Value;
+use crate::verify::look::{Look, Sight, look_closer};
+use crate::verify::lookup::{Edge, Instruction, Needle, find_names};
+use crate::verify::names::{Name, What, counts_restarts, extract};
+use crate::verify::quote::normalise;
+use crate::verify::values::{Nearness, Value, begins_with_one, has_offset};
 use crate::verify::verdict::{Matched, Rule, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,11 @@ const MAX_NEEDLE_BYTES: usize = 512;
 
 /// All that is to be looked for, gathered so that one pass over the bundle finds it.
 #[derive(Debug, Default)]
-pub(super) struct Wanted(BTreeSet<Needle>);
+pub(super) struct Wanted {
+    needles: BTreeSet<Needle>,
+    /// Those that only a line as a whole may tell.
+    names: BTreeMap<(String, Option<What>), Name>,
+}
 
 impl Wanted {
     /// Everything that a report names.
@@ -25,6 +30,7 @@ impl Wanted {
         for finding in &report.findings {
             for text in [&finding.title, &finding.root_cause] {
                 wanted.text(text);
+                wanted.deceptive(text);
             }
             for command in &finding.commands {
                 wanted.text(&command.why);
@@ -46,13 +52,6 @@ impl Wanted {
         wanted
     }
 
-    /// The made names of a command.
-    pub fn command(&mut self, command: &str) {
-        for name in made_names(command) {
-            self.name(&Name::new(name));
-        }
-    }
-
     /// Every name of a text.
     pub fn text(&mut self, text: &str) {
         for name in extract(text) {
@@ -60,31 +59,213 @@ impl Wanted {
         }
     }
 
+    /// A name that is to be looked for as it stands.
+    pub fn plain(&mut self, text: &str) {
+        self.needles.insert(Needle::name(text));
+    }
+
+    /// A whole label.
+    pub fn label(&mut self, text: &str) {
+        self.needles.insert(Needle {
+            text: text.to_owned(),
+            edge: Edge::Label,
+        });
+    }
+
     /// A name in all its spellings, its parts, and the days around a time.
     fn name(&mut self, name: &Name) {
-        self.0.extend(name.needles());
-        self.0.extend(parts(&name.text).map(Needle::name));
+        self.names.entry(name.key()).or_insert_with(|| name.clone());
+        if name.figure.is_some() {
+            return;
+        }
+        self.needles.extend(name.needles());
+        self.needles.extend(parts(&name.text).map(Needle::name));
         if let Some(Value::Moment(moment)) = &name.value {
             for day in moment.neighbours().into_iter().chain(moment.day_alone()) {
-                self.0.extend(Value::Moment(day).needles());
+                self.needles.extend(Value::Moment(day).needles());
             }
         }
     }
 
+    /// Times of day on the days that are named beside them, which a bundle may give in seconds since 1970.
+    fn days(&self) -> Vec<((String, Option<What>), Value)> {
+        let moments = || {
+            self.names
+                .iter()
+                .filter_map(|(key, name)| match &name.value {
+                    Some(Value::Moment(moment)) => Some((key, moment)),
+                    _ => None,
+                })
+        };
+        let mut out = Vec::new();
+        for (key, clock) in moments() {
+            for (_, day) in moments().take(MAX_DAYS) {
+                out.extend(
+                    clock
+                        .on_the_day_of(day)
+                        .map(|moment| (key.clone(), Value::Moment(moment))),
+                );
+            }
+        }
+        out
+    }
+
     /// Looks for all of it, and for text that speaks to a model.
-    pub fn look(self, tree: &Tree, max_bytes: u64) -> Known {
+    pub fn look(mut self, tree: &Tree, max_bytes: u64) -> Known {
+        let days = self.days();
+        for (_, value) in &days {
+            self.needles.extend(value.needles());
+        }
         let wanted: Vec<Needle> = self
-            .0
-            .into_iter()
+            .needles
+            .iter()
             .filter(|needle| !needle.text.is_empty() && needle.text.len() <= MAX_NEEDLE_BYTES)
+            .cloned()
             .collect();
         let found = find_names(tree, &wanted, max_bytes);
-        Known {
+        let mut known = Known {
             places: found.places,
             limited: found.limited,
             instructions: found.instructions,
+            ..Known::default()
+        };
+        for (key, value) in days {
+            if let Some(matched) = known.value_place(value).cloned() {
+                known
+                    .seen
+                    .insert((key, Nearness::Rounded), Sight::At(matched));
+            }
+        }
+        self.look_again(tree, max_bytes, &mut known);
+        known
+    }
+
+    /// Looks line by line for what was not found.
+    fn look_again(&self, tree: &Tree, max_bytes: u64, known: &mut Known) {
+        let mut keys = Vec::new();
+        let mut looks = Vec::new();
+        let (mut restarts, mut shares) = (false, false);
+        let open = self
+            .names
+            .values()
+            .filter(|name| known.place(name).is_none());
+        for name in open.take(MAX_LOOKS) {
+            restarts |= name
+                .figure
+                .as_ref()
+                .is_some_and(|figure| figure.what == What::Restarts);
+            shares |= name.manner.filled;
+            for (near, look) in looks_of(name) {
+                if !known.seen.contains_key(&(name.key(), near)) {
+                    keys.push(Some((name.key(), near)));
+                    looks.push(look);
+                }
+            }
+        }
+        if restarts {
+            keys.push(None);
+            looks.push(Look {
+                hints: vec!["restart".to_owned()],
+                holds: Box::new(counts_restarts),
+            });
+        }
+        if shares {
+            keys.push(None);
+            looks.push(Look {
+                hints: vec!["%".to_owned()],
+                holds: Box::new(shows_share),
+            });
+        }
+        for (at, (key, sight)) in keys
+            .into_iter()
+            .zip(look_closer(tree, &looks, max_bytes))
+            .enumerate()
+        {
+            match key {
+                Some(key) => {
+                    known.seen.insert(key, sight);
+                }
+                None => {
+                    let there = matches!(sight, Sight::At(_));
+                    let restart = restarts && looks[at].hints[0] == "restart";
+                    known.counts_restarts |= there && restart;
+                    known.shows_shares |= there && !restart;
+                }
+            }
         }
     }
+}
+
+/// Most days that a time of day is tried on.
+const MAX_DAYS: usize = 8;
+/// Most names that are looked for line by line.
+const MAX_LOOKS: usize = 2_000;
+
+/// What a line by line search asks for a name: a number as what it is, an amount in other units, a quote with other
+/// blanks, a time of day that is rounded or of another zone.
+fn looks_of(name: &Name) -> Vec<(Nearness, Look<'_>)> {
+    let one = |hints, holds| vec![(Nearness::Rounded, Look { hints, holds })];
+    if let Some(figure) = &name.figure {
+        return one(figure.hints(), Box::new(|line| figure.stands_in_line(line)));
+    }
+    match &name.value {
+        Some(Value::Amount(amount)) => {
+            // What is copied is not rounded.
+            let amount = if name.computed || name.manner.about {
+                amount.clone()
+            } else {
+                amount.exactly()
+            };
+            one(
+                amount.hints(),
+                Box::new(move |line| amount.stands_in_line(line)),
+            )
+        }
+        Some(Value::Moment(moment)) => Nearness::ALL
+            .into_iter()
+            .filter(|near| match near {
+                Nearness::Rounded => true,
+                Nearness::Shifted => true,
+                Nearness::About => name.manner.about,
+            })
+            .map(|near| {
+                let times = moment.near(near);
+                let offset = near == Nearness::Shifted && !name.manner.zone;
+                let look = Look {
+                    hints: times.clone(),
+                    holds: Box::new(move |line| {
+                        begins_with_one(line, &times) && (!offset || has_offset(line))
+                    }),
+                };
+                (near, look)
+            })
+            .collect(),
+        None if name.text.contains(' ') => {
+            let wanted = normalise(&name.text.to_ascii_lowercase());
+            let hint = wanted
+                .split(' ')
+                .max_by_key(|word| word.len())
+                .unwrap_or_default()
+                .to_owned();
+            one(
+                vec![hint],
+                Box::new(move |line| normalise(&line.to_ascii_lowercase()).contains(&wanted)),
+            )
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Whether a line gives the share of a file system, as `df` does.
+fn shows_share(line: &str) -> bool {
+    line.split_whitespace()
+        .zip(line.split_whitespace().skip(1))
+        .any(|(share, mount)| {
+            mount.starts_with('/')
+                && share.strip_suffix('%').is_some_and(|digits| {
+                    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+                })
+        })
 }
 
 /// namespace/name, kind/name, image:tag: the parts may stand apart.
@@ -98,6 +279,12 @@ fn parts(name: &str) -> impl Iterator<Item = &str> {
 pub(super) struct Known {
     places: BTreeMap<Needle, Matched>,
     limited: bool,
+    /// What came of the search line by line.
+    seen: BTreeMap<((String, Option<What>), Nearness), Sight>,
+    /// Whether anything in the bundle counts restarts.
+    counts_restarts: bool,
+    /// Whether anything in the bundle gives the shares of file systems.
+    shows_shares: bool,
     /// Text of the bundle that speaks to a model.
     pub instructions: Vec<Instruction>,
 }
@@ -107,6 +294,37 @@ impl Known {
         name.needles()
             .iter()
             .find_map(|needle| self.places.get(needle))
+            .or_else(|| self.seen_near(name, Nearness::Rounded))
+    }
+
+    /// Where a name was seen line by line.
+    fn seen_near(&self, name: &Name, near: Nearness) -> Option<&Matched> {
+        match self.seen.get(&(name.key(), near)) {
+            Some(Sight::At(matched)) => Some(matched),
+            _ => None,
+        }
+    }
+
+    /// Whether a limit ended the search for a name.
+    fn is_unclear(&self, name: &Name) -> bool {
+        self.limited
+            || Nearness::ALL
+                .iter()
+                .any(|near| self.seen.get(&(name.key(), *near)) == Some(&Sight::Unclear))
+    }
+
+    /// Whether a label stands anywhere, or the search was cut short.
+    pub fn has_label(&self, text: &str) -> bool {
+        let needle = Needle {
+            text: text.to_owned(),
+            edge: Edge::Label,
+        };
+        self.limited || self.places.contains_key(&needle)
+    }
+
+    /// Whether a name stands anywhere.
+    pub fn stands(&self, name: &Name) -> bool {
+        self.place(name).is_some()
     }
 
     /// Whether a name stands anywhere, or the search was cut short.
@@ -128,7 +346,13 @@ impl Known {
             return None;
         }
         let parts: Vec<&str> = parts(text).collect();
-        if parts.is_empty() || parts.len() > 4 {
+        // Numbers apart are no date and no share.
+        if parts
+            .iter()
+            .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+            || parts.is_empty()
+            || parts.len() > 4
+        {
             return None;
         }
         let places: Option<Vec<&Matched>> = parts
@@ -178,6 +402,7 @@ impl Judge<'_> {
         let short: String = name.text.chars().take(80).collect();
         let rule = match &name.value {
             Some(_) => Rule::Value,
+            None if name.figure.is_some() => Rule::Value,
             None if name.text.contains(' ') => Rule::Quote,
             None => Rule::Name,
         };
@@ -202,58 +427,131 @@ impl Judge<'_> {
             self.ledger.note(spot, rule, Status::Ok, reason);
             return true;
         }
-        let (status, reason) = match &name.value {
-            _ if known.limited => (
-                Status::Flagged,
-                format!("{short:?} was not found in what was searched; a limit ended the search"),
-            ),
-            Some(Value::Moment(moment)) => {
-                let same_day = moment.day_alone();
-                let near = moment.neighbours().into_iter().chain(same_day);
-                if !moment.has_day() {
-                    (
-                        Status::Flagged,
-                        format!("{short:?} stands nowhere in the bundle: computed or invented"),
-                    )
-                } else if let Some(matched) = near
-                    .into_iter()
-                    .find_map(|day| known.value_place(Value::Moment(day)))
-                {
-                    let reason = format!(
-                        "{short:?} stands nowhere in the bundle, a time of that or the next day does: computed or invented"
-                    );
-                    self.ledger
-                        .note_at(spot, rule, Status::Flagged, reason, Some(matched.clone()));
-                    return true;
-                } else {
-                    (
-                        Status::Rejected,
-                        format!("nothing in the bundle is of the day {short:?}"),
-                    )
-                }
-            }
-            _ if name.computed => (
-                Status::Flagged,
-                format!("{short:?} stands nowhere in the bundle: computed or invented"),
-            ),
-            _ if strictness == Strictness::Advice && is_option(&name.text) => (
-                Status::Flagged,
-                format!(
-                    "{short:?} stands nowhere in the bundle: the name of an option or a function"
-                ),
-            ),
-            _ if strictness == Strictness::Answer && name.text.contains("://") => (
-                Status::Flagged,
-                format!("{short:?} is a link that is not in the bundle"),
-            ),
-            _ => (
-                Status::Rejected,
-                format!("{short:?} stands nowhere in the bundle"),
-            ),
-        };
-        self.ledger.note(spot, rule, status, reason);
+        let (status, reason, matched) = known.absent(name, &short, strictness);
+        self.ledger.note_at(spot, rule, status, reason, matched);
         status != Status::Rejected
     }
+}
+
+impl Known {
+    /// What follows for a name or value that stands nowhere: is it copied, then it is invented; or may it be computed?
+    fn absent(
+        &self,
+        name: &Name,
+        short: &str,
+        strictness: Strictness,
+    ) -> (Status, String, Option<Matched>) {
+        let nowhere = || format!("{short:?} stands nowhere in the bundle");
+        let computed = || format!("{short:?} stands nowhere in the bundle: computed or invented");
+        let flagged = |reason| (Status::Flagged, reason, None);
+        let rejected = |reason| (Status::Rejected, reason, None);
+        let manner = name.manner;
+        if self.is_unclear(name) {
+            return flagged(format!(
+                "{short:?} was not found in what was searched; a limit ended the search"
+            ));
+        }
+        if manner.planned && (name.value.is_some() || is_setting(&name.text)) {
+            return flagged(format!(
+                "{short:?} stands nowhere in the bundle: something to be set"
+            ));
+        }
+        if let Some(figure) = &name.figure {
+            let reason = format!(
+                "nothing in the bundle gives {short:?} as {}",
+                figure.what.called()
+            );
+            return if name.computed || figure.what == What::Restarts && !self.counts_restarts {
+                flagged(format!("{reason}: counted or invented"))
+            } else {
+                rejected(reason)
+            };
+        }
+        match &name.value {
+            Some(Value::Moment(_)) => self.absent_moment(name, short),
+            Some(Value::Amount(amount))
+                if amount.is_exact_time() && !manner.apart
+                    || amount.is_share() && manner.filled && self.shows_shares =>
+            {
+                rejected(nowhere())
+            }
+            _ if name.computed => flagged(computed()),
+            _ if strictness == Strictness::Advice && is_option(&name.text) => flagged(format!(
+                "{short:?} stands nowhere in the bundle: the name of an option or a function"
+            )),
+            _ if strictness == Strictness::Answer && name.text.contains("://") => {
+                flagged(format!("{short:?} is a link that is not in the bundle"))
+            }
+            _ if strictness == Strictness::Answer && is_field(&name.text) => flagged(format!(
+                "{short:?} stands nowhere in the bundle: the name of a field or a function"
+            )),
+            _ => rejected(nowhere()),
+        }
+    }
+
+    /// The same for a point in time.
+    fn absent_moment(&self, name: &Name, short: &str) -> (Status, String, Option<Matched>) {
+        let Some(Value::Moment(moment)) = &name.value else {
+            return (Status::Flagged, String::new(), None);
+        };
+        let clock = moment.has_clock();
+        let day = moment
+            .neighbours()
+            .into_iter()
+            .chain(moment.day_alone())
+            .find_map(|day| self.value_place(Value::Moment(day)));
+        if moment.has_day() && day.is_none() {
+            let reason = format!("nothing in the bundle is of the day {short:?}");
+            return (Status::Rejected, reason, None);
+        }
+        if !clock {
+            let reason = format!(
+                "{short:?} stands nowhere in the bundle, a time of that or the next day does: computed or invented"
+            );
+            return (Status::Flagged, reason, day.cloned());
+        }
+        for (near, what) in [
+            (Nearness::Shifted, "the same time in another time zone"),
+            (Nearness::About, "a time near it"),
+        ] {
+            if let Some(matched) = self.seen_near(name, near) {
+                let reason = format!("{short:?} stands nowhere in the bundle, {what} does");
+                return (Status::Flagged, reason, Some(matched.clone()));
+            }
+        }
+        if name.manner.lasts && !moment.has_day() {
+            let reason = format!(
+                "{short:?} stands nowhere in the bundle: a span of time that is computed or invented"
+            );
+            return (Status::Flagged, reason, None);
+        }
+        let reason = format!("nothing in the bundle is of the time {short:?}");
+        (Status::Rejected, reason, None)
+    }
+}
+
+/// Whether a name is written like a field of an object or a function: `imagePullSecrets`, `spec.nodeName`.
+fn is_field(name: &str) -> bool {
+    name.chars()
+        .all(|c| c.is_ascii_alphabetic() || matches!(c, '.' | '[' | ']'))
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .split('.')
+            .all(|part| part.len() > 1 && part.starts_with(|c: char| c.is_ascii_lowercase()))
+        && name.chars().any(|c| c.is_ascii_uppercase())
+}
+
+/// Whether a text is a setting that may be made: an option, a field, a field with its value.
+fn is_setting(text: &str) -> bool {
+    let (key, value) = text.split_once([':', '=']).unwrap_or((text, ""));
+    let key = key.trim();
+    (is_field(key)
+        || is_option(key)
+        || !value.is_empty()
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphabetic() || matches!(c, '.' | '_' | '-')))
+        && text.len() <= 120
 }
 
 /// Whether a name is written like an option or a function of a program: lower case words joined by `_`.

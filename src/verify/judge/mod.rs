@@ -3,10 +3,12 @@
 mod answer;
 mod citation;
 mod finding;
+mod hidden;
 mod known;
 mod ledger;
 mod outcome;
 mod sentence;
+mod targets;
 
 pub use answer::judge_answer;
 

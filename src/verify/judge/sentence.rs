@@ -39,6 +39,7 @@ impl Judge<'_> {
             self.ledger
                 .note(&spot.saying(text), fault.rule, Status::Rejected, fault.why);
         }
+        self.hidden(spot, text);
         self.repeats_instruction(spot, text);
         self.recommends(spot, text);
         let holds = !self.ledger.rejected_since(before);

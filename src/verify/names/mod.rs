@@ -1,6 +1,9 @@
 //! Which words of a sentence are names or values that must stand in the bundle, and which are plain English.
 
+mod announced;
+mod figure;
 mod kind;
+mod manner;
 mod vocabulary;
 
 use super::advice::looks_like_command;
@@ -9,9 +12,12 @@ use super::quote::normalise;
 use super::values::{MONTH_NAMES, Value};
 use crate::secrets::find_mark;
 use kind::{Kind, kind};
+use manner::Manner;
 use regex::Regex;
 use std::sync::LazyLock;
-use vocabulary::DEFINED;
+use vocabulary::{DEFINED, TERMS, is_terms};
+
+pub(super) use figure::{Figure, What, counts_restarts};
 
 /// Days written in words: `Feb 17 12:00:05`, `17 February 2022`.
 static DAYS: LazyLock<Regex> = LazyLock::new(|| {
@@ -23,7 +29,7 @@ static DAYS: LazyLock<Regex> = LazyLock::new(|| {
 });
 /// A number and its unit with a blank between them, or a day and a time of day.
 static JOINED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\b(?:\d[\d,]*(?:\.\d+)? (?:[KMGTP]i?B|[KMGTP]i|kB|bytes|ms|%)|[12]\d{3}-\d{2}-\d{2} \d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?:\W|$)")
+    Regex::new(r"\b(?:\d[\d,]*(?:\.\d+)? (?:[KMGTP]i?B|[KMGTP]i|kB|bytes|ms|%|percent)|\d[\d,]*[.,]\d+ (?:seconds?|secs?|s|minutes?|mins?|hours?|hrs?|milliseconds|msecs?|days?)|[12]\d{3}-\d{2}-\d{2} \d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)(?:\W|$)")
         .unwrap_or_else(|why| panic!("joined pattern: {why}"))
 });
 
@@ -38,6 +44,12 @@ pub(super) struct Name {
     pub cut: bool,
     /// What it denotes, if it is a value.
     pub value: Option<Value>,
+    /// What it is, if it is a bare number.
+    pub figure: Option<Figure>,
+    /// How the sentence gives it.
+    pub manner: Manner,
+    /// Whether the sentence says that it is a name, which may stand between underscores.
+    pub announced: bool,
 }
 
 impl Name {
@@ -48,26 +60,57 @@ impl Name {
             computed: false,
             cut: false,
             value: None,
+            figure: None,
+            manner: Manner::default(),
+            announced: false,
         }
+    }
+
+    /// By what it is known once it was looked for.
+    pub fn key(&self) -> (String, Option<What>) {
+        (
+            self.text.clone(),
+            self.figure.as_ref().map(|figure| figure.what),
+        )
     }
 
     /// Texts under which it may stand in the bundle.
     pub fn needles(&self) -> Vec<Needle> {
+        if self.figure.is_some() {
+            return Vec::new();
+        }
         let edge = if self.cut { Edge::Begins } else { Edge::Name };
         let mut out = vec![Needle {
             text: self.text.clone(),
             edge,
         }];
         out.extend(self.value.iter().flat_map(Value::needles));
+        if self.announced {
+            out.push(Needle {
+                text: self.text.clone(),
+                edge: Edge::Label,
+            });
+        }
+        if self.value.is_none() && !self.cut {
+            out.extend(other_writings(&self.text).into_iter().map(Needle::name));
+        }
         out
     }
 
     /// Whether `text` itself names it, case ignored, in one of its spellings; a quoted passage may differ in blanks.
     pub fn stands_in(&self, text: &str) -> bool {
+        if let Some(figure) = &self.figure {
+            return figure.stands_in(text);
+        }
         let lower = text.to_ascii_lowercase();
         let name = self.text.to_ascii_lowercase();
         let edge = if self.cut { Edge::Begins } else { Edge::Name };
         has(&lower, &name, edge)
+            || self.announced && has(&lower, &name, Edge::Label)
+            || self.value.is_none()
+                && other_writings(&name)
+                    .iter()
+                    .any(|name| has(&lower, name, edge))
             || self
                 .value
                 .as_ref()
@@ -153,23 +196,53 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
     plain.push_str(rest);
     let mut plain = without_commands(&plain);
     let mut out: Vec<Name> = Vec::new();
-    let mut add = |text: &str, computed, cut| {
+    let mut put = |name: Name| {
+        let known = out.iter().any(|known| known.key() == name.key());
+        if name.text.chars().count() <= 256 && !known {
+            out.push(name);
+        }
+    };
+    let named = |text: &str, computed, cut, manner| {
         let value = Value::of(text);
-        let name = Name {
-            text: text.to_owned(),
+        Name {
             computed: computed || matches!(value, Some(Value::Moment(_))),
             cut,
             value,
-        };
-        if text.chars().count() <= 256 && !out.iter().any(|known| known.text == name.text) {
-            out.push(name);
+            manner,
+            ..Name::new(text)
         }
     };
     for quoted in quoted_texts(&plain) {
         let whole = quoted.trim_end_matches(['…', '.']).trim_end();
         let cut = whole.len() + 3 <= quoted.len();
-        add(if cut { whole } else { quoted }, false, cut);
+        let manner = Manner::of(
+            &plain,
+            within(&plain, quoted),
+            within(&plain, quoted) + quoted.len(),
+        );
+        put(named(if cut { whole } else { quoted }, false, cut, manner));
     }
+    for text in announced::announced(&plain) {
+        put(Name {
+            announced: true,
+            ..Name::new(text)
+        });
+    }
+    // Bare numbers with what they are; taken out, so that they are not judged as any number.
+    let mut left = String::with_capacity(plain.len());
+    let mut end = 0;
+    for said in figure::figures(&plain) {
+        put(Name {
+            figure: Some(said.figure.clone()),
+            computed: said.added,
+            ..Name::new(&plain[said.range.clone()])
+        });
+        left.push_str(&plain[end..said.range.start]);
+        left.push_str(" , ");
+        end = said.range.end;
+    }
+    left.push_str(&plain[end..]);
+    plain = left;
     // Values of several words come first and are taken out, so that their parts are not judged alone.
     for form in [&*DAYS, &*JOINED] {
         let mut left = String::with_capacity(plain.len());
@@ -179,7 +252,8 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
                 .as_str()
                 .trim_end_matches(|c: char| !c.is_alphanumeric() && c != '%');
             if Value::of(text).is_some() {
-                add(text, true, false);
+                let manner = Manner::of(&plain, found.start(), found.start() + text.len());
+                put(named(text, true, false, manner));
                 left.push_str(&plain[end..found.start()]);
                 left.push_str(" , ");
                 end = found.start() + text.len();
@@ -198,15 +272,19 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
             .checked_sub(1)
             .and_then(|at| all.get(at))
             .map_or(String::new(), |word| word.to_ascii_lowercase());
+        let manner = || {
+            let start = within(&plain, word);
+            Manner::of(&plain, start, start + word.len())
+        };
         match kind(word, &before) {
             Kind::Plain => {}
-            Kind::Name => add(word, false, cut_off(word)),
-            Kind::Computed => add(word, true, false),
+            Kind::Name => put(named(word, false, cut_off(word), manner())),
+            Kind::Computed => put(named(word, true, false, manner())),
             Kind::Parts(parts) => {
                 for part in parts {
                     match kind(part, "") {
-                        Kind::Name => add(part, false, false),
-                        Kind::Computed => add(part, true, false),
+                        Kind::Name => put(named(part, false, false, manner())),
+                        Kind::Computed => put(named(part, true, false, manner())),
                         _ => {}
                     }
                 }
@@ -214,6 +292,45 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
         }
     }
     out
+}
+
+/// Other ways to write a name: a version with and without its `v`, `order-5` as `order:5`.
+fn other_writings(text: &str) -> Vec<String> {
+    let version = text.strip_prefix('v').unwrap_or(text);
+    if version.contains('.')
+        && version.starts_with(|c: char| c.is_ascii_digit())
+        && version.split('.').count() <= 3
+        && version
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
+        return match text.strip_prefix('v') {
+            Some(plain) => vec![plain.to_owned()],
+            None => vec![format!("v{text}")],
+        };
+    }
+    match text.split_once('-') {
+        Some((word, number))
+            if word.len() >= 3
+                && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+                && !number.is_empty()
+                && number.len() <= 4
+                && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            [" ", ":", "=", ": ", ""]
+                .iter()
+                .map(|between| format!("{word}{between}{number}"))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Where `part`, which is a part of `text`, begins in it.
+fn within(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize)
+        .saturating_sub(text.as_ptr() as usize)
+        .min(text.len().saturating_sub(part.len()))
 }
 
 /// The text with code spans that are commands blanked out: what they name is asked of the command.
@@ -259,9 +376,15 @@ fn quoted_texts(text: &str) -> Vec<&str> {
     out
 }
 
+/// Words, terms of the field and flags of programs quote nothing of a bundle.
 fn is_plain_word(text: &str) -> bool {
+    let word = format!(" {} ", text.to_ascii_lowercase());
     text.chars().all(|c| c.is_ascii_lowercase())
-        || DEFINED.contains(&format!(" {} ", text.to_ascii_lowercase()))
+        || DEFINED.contains(&word)
+        || TERMS.contains(&word)
+        || is_terms(text)
+        || text.starts_with('-')
+            && text[1..].starts_with(|c: char| c == '-' || c.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -319,6 +442,26 @@ mod tests {
             assert!(found.is_empty(), "{sentence:?} gives {found:?}");
         }
         assert!(count >= 80, "{count}");
+    }
+
+    #[test]
+    fn names_are_written_in_other_ways() {
+        for (said, shown) in [
+            ("it runs 1.28.12 here", "kubeletVersion: v1.28.12+rke2r1"),
+            ("it runs v1.28.12 here", "version 1.28.12"),
+            (
+                "an order-5 allocation",
+                "page allocation failure: order:5, mode",
+            ),
+        ] {
+            assert!(extract(said)[0].stands_in(shown), "{said} in {shown}");
+        }
+        for (said, shown) in [
+            ("it runs 1.28.12 here", "v1.28.120"),
+            ("an order-5 allocation", "order:50"),
+        ] {
+            assert!(!extract(said)[0].stands_in(shown), "{said} in {shown}");
+        }
     }
 
     #[test]

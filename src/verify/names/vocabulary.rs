@@ -89,3 +89,37 @@ pub(super) const ENGLISH_PARTS: &str = " a able after all an and at auto back ba
  internal ip is job key kill known large last layer less level like live local log long loop looping low made max memory micro mid min mis missing multi name near new no non not of off old on one only open or out over own owned part per point post pre pull-\
  pulling re read real related retry run running safe scheduled scale self semi set short side single size slow so specific stage start state sub system term the through throttled time timed to too top two type ultra un under unhealthy up user valid version \
  wait well wide with write wrong zero ";
+
+/// What the systems' own outputs call things: fields, phases, policies, states. In quotation marks they are terms and
+/// quote nothing in particular.
+pub(super) const TERMS: &str = " \
+ always onfailure never ifnotpresent rollingupdate recreate retain recycle orphan foreground background guaranteed burstable besteffort running succeeded completed complete failed error terminating terminated waiting unknown active inactive bound released available lost \
+ containercreating podinitializing initialized containersready podscheduled podreadytostartcontainers progressing replicafailure schedulingdisabled nodeaffinity nodelost noexecute noschedule prefernoschedule toomanypods readwriteonce readwritemany readonlymany \
+ readwriteoncepod clusterip nodeport loadbalancer externalname headless filesystem block delete warning normal pulled pulling killing created scheduled started \
+ restartpolicy imagepullpolicy imagepullsecrets livenessprobe readinessprobe startupprobe initialdelayseconds periodseconds timeoutseconds failurethreshold successthreshold terminationgraceperiodseconds nodeselector tolerations topologyspreadconstraints \
+ resources requests limits memory cpu env envfrom valuefrom configmapkeyref secretkeyref volumemounts volumes emptydir hostpath subpath mountpath command args ports containerport targetport protocol selector matchlabels labels annotations finalizers ownerreferences \
+ replicas minreplicas maxreplicas strategy maxsurge maxunavailable backofflimit activedeadlineseconds ttlsecondsafterfinished completions parallelism suspend schedule concurrencypolicy storageclassname accessmodes volumemode volumename reclaimpolicy \
+ volumebindingmode waitforfirstconsumer immediate provisioner hostnetwork dnspolicy clusterfirst serviceaccountname automountserviceaccounttoken securitycontext runasuser runasnonroot fsgroup privileged allowprivilegeescalation readonlyrootfilesystem capabilities \
+ spec status metadata kind apiversion conditions reason message phase hostip podip qosclass exitcode finishedat startedat laststate restartcount containerstatuses initcontainers sidecar minavailable behavior pdb hpa ingressclassname tls rules backend \
+ activating deactivating reloading enabled disabled masked static exited dead mounted listening loaded not-found auto-restart start-limit-hit degraded maintenance offline online standby down up out in full nearfull backfillfull noout norebalance active+clean peering undersized inconsistent stale remapped recovering \
+ readonly read-only rw ro noatime optional required unset empty missing established listen time_wait close_wait syn_sent fin_wait last_ack allocatable capacity ";
+
+/// Whether a quoted text is only such terms, one or a few of them.
+pub(super) fn is_terms(text: &str) -> bool {
+    let words = text
+        .split(|c: char| c.is_whitespace() || matches!(c, ':' | '/' | '.' | '[' | ']'))
+        .filter(|word| !word.is_empty());
+    let joined: String = text
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != ':')
+        .collect();
+    let known = |word: &str| {
+        let word = format!(" {} ", word.to_ascii_lowercase());
+        TERMS.contains(&word) || DEFINED.contains(&word) || FIELDS.contains(&word)
+    };
+    text.len() <= 60
+        && (known(&joined) || words.clone().count() > 0 && words.into_iter().all(known))
+}
+
+/// Words of the fields and headings that tools print; each alone is English.
+const FIELDS: &str = " last state restart count exit code image id node name namespace labels annotations conditions events type ready reason age from message host port limits requests liveness readiness startup environment mounts volumes qos class controlled by start time finished started service account ip ips previous current containers container init pod pods template replicas desired updated total ready up-to-date strategy selector access modes capacity claim volume storage backend endpoints session affinity min max average utilization target cpu memory ephemeral-storage unschedulable taints roles addresses system info allocated kernel version os used avail use% size mounted filesystem on active main pid tasks loaded drop-in since load average user system idle wait steal swap mem free shared buff cache buff/cache available ";

@@ -3,9 +3,11 @@
 
 mod amount;
 mod moment;
+mod near;
 
 pub(super) use amount::Amount;
 pub(super) use moment::{MONTH_NAMES, Moment};
+pub(super) use near::{Nearness, begins_with_one, has_offset};
 
 use super::lookup::{Edge, Needle};
 
@@ -76,6 +78,8 @@ mod tests {
             ),
             ("2022-02-17T12:00:05Z", "ts=1645099205.332 level=error"),
             ("12:00", "2022-02-17T12:00:05Z"),
+            ("17.02.2022", "2022-02-17T12:00:05Z"),
+            ("02/17/2022", "2022-02-17T12:00:05Z"),
             ("12:00:05", "Feb 17 12:00:05 host x"),
             ("Feb 17", "2022-02-17T12:00:05Z"),
             ("17 February 2022", "2022/02/17 12:00:05 [error]"),

@@ -20,7 +20,7 @@ const CLOCK: &str = r"(?P<h>[0-2]?\d):(?P<m>[0-5]\d)(?::(?P<s>[0-6]\d)(?:[.,](?P
 const ZONE: &str = r"(?:\s?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}))?";
 
 /// A whole text that is a point in time.
-static FORMS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
+static FORMS: LazyLock<[Regex; 7]> = LazyLock::new(|| {
     [
         compiled(&format!(
             r"^(?P<y>[12]\d{{3}})[-/.](?P<mo>\d{{1,2}})[-/.](?P<d>\d{{1,2}})(?:[T ]{CLOCK}{ZONE})?$"
@@ -31,6 +31,13 @@ static FORMS: LazyLock<[Regex; 5]> = LazyLock::new(|| {
         )),
         compiled(&format!(
             r"^(?P<d>\d{{1,2}})[ /-](?P<name>{MONTH_NAMES})(?:,?[ /-](?P<y>[12]\d{{3}}))?(?:[: ]{CLOCK}{ZONE})?$"
+        )),
+        // Days as Germans and Americans write them; where the order can't be told, it is no value.
+        compiled(&format!(
+            r"^(?P<d>\d{{1,2}})\.(?P<mo>0?[1-9]|1[0-2])\.(?P<y>20\d{{2}})(?:,? {CLOCK}{ZONE})?$"
+        )),
+        compiled(&format!(
+            r"^(?P<mo>0?[1-9]|1[0-2])/(?P<d>1[3-9]|2\d|3[01])/(?P<y>20\d{{2}})(?:,? {CLOCK}{ZONE})?$"
         )),
         compiled(r"^(?P<y>20\d{2})(?P<mo>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])$"),
     ]
@@ -173,6 +180,26 @@ impl Moment {
                 }
             })
             .collect()
+    }
+
+    /// Hour, minute, second and the digits behind the second, if it has a time of day.
+    pub(super) fn clock(&self) -> Option<(u8, u8, Option<u8>, &str)> {
+        let clock = self.clock.as_ref()?;
+        Some((clock.hour, clock.minute, clock.second, &clock.fraction))
+    }
+
+    /// This time of day on the day of `other`, if the one has no day and the other a day and a year.
+    pub fn on_the_day_of(&self, other: &Self) -> Option<Self> {
+        let day = other.day.filter(|day| day.year.is_some())?;
+        (self.day.is_none() && self.clock.is_some()).then(|| Self {
+            day: Some(day),
+            clock: self.clock.clone(),
+        })
+    }
+
+    /// Whether it says at which time of day.
+    pub fn has_clock(&self) -> bool {
+        self.clock.is_some()
     }
 
     /// Whether it says on which day.

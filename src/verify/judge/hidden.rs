@@ -1,0 +1,129 @@
+//! Words that are not what they look like: with characters that can't be seen, or with letters of another alphabet.
+
+use super::Judge;
+use super::known::Wanted;
+use super::ledger::Spot;
+use crate::bundle::path::is_invisible;
+use crate::verify::names::Name;
+use crate::verify::verdict::{Rule, Status};
+
+/// Most such words of a text that are said.
+const MAX_WORDS: usize = 20;
+
+/// Letters of other alphabets that pass for Latin ones.
+const LOOKALIKES: &str = "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυχϳАВЕЅІЈКМНОРСТУХаеорсухіјѕԁԛԝһӏ";
+
+/// A word of a text that deceives its reader, and by which character.
+fn deceptive(text: &str) -> Vec<(&str, char)> {
+    let mut out = Vec::new();
+    for word in text.split_whitespace() {
+        // Most words of most texts.
+        if word.is_ascii() {
+            continue;
+        }
+        if let Some(c) = unseen(word).or_else(|| foreign(word)) {
+            out.push((word, c));
+        }
+        if out.len() >= MAX_WORDS {
+            break;
+        }
+    }
+    out
+}
+
+/// A character that can't be seen, other than those that make one picture of several.
+fn unseen(word: &str) -> Option<char> {
+    let chars: Vec<char> = word.chars().collect();
+    chars.iter().enumerate().find_map(|(at, c)| {
+        let latin = |at: Option<usize>| {
+            at.and_then(|at| chars.get(at))
+                .is_some_and(char::is_ascii_graphic)
+        };
+        let beside = latin(at.checked_sub(1)) || latin(Some(at + 1));
+        let turns = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{E0000}'..='\u{E007F}');
+        // Variants of pictures stand behind any character.
+        let picture = matches!(c, '\u{FE00}'..='\u{FE0F}');
+        (is_invisible(*c) && !picture && (beside || turns)).then_some(*c)
+    })
+}
+
+/// A letter of another alphabet among Latin ones.
+fn foreign(word: &str) -> Option<char> {
+    word.split(|c: char| !c.is_alphanumeric()).find_map(|part| {
+        let latin = part.chars().any(|c| c.is_ascii_alphabetic());
+        part.chars().find(|c| {
+            latin && LOOKALIKES.contains(*c)
+                || matches!(c, '\u{FF10}'..='\u{FF5A}' | '\u{1D400}'..='\u{1D7FF}')
+        })
+    })
+}
+
+impl Wanted {
+    /// Words that deceive, as they stand: a bundle may hold them itself.
+    pub fn deceptive(&mut self, text: &str) {
+        for (word, _) in deceptive(text) {
+            self.plain(trimmed(word));
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// Rejects words that deceive, unless the bundle itself has them.
+    pub(super) fn hidden(&mut self, spot: &Spot, text: &str) {
+        let known = std::rc::Rc::clone(&self.known);
+        for (word, c) in deceptive(text) {
+            let code = u32::from(c);
+            let (status, reason) = if known.stands(&Name::new(trimmed(word))) {
+                (
+                    Status::Flagged,
+                    format!("a word of the bundle holds U+{code:04X}, which deceives its reader"),
+                )
+            } else if is_invisible(c) {
+                (
+                    Status::Rejected,
+                    format!("a word holds the invisible character U+{code:04X}"),
+                )
+            } else {
+                (
+                    Status::Rejected,
+                    format!("a word holds U+{code:04X}, which looks like another letter"),
+                )
+            };
+            self.ledger
+                .note(&spot.saying(text), Rule::Sentence, status, reason);
+        }
+    }
+}
+
+/// A word without the marks around it.
+fn trimmed(word: &str) -> &str {
+    word.trim_matches(|c: char| !c.is_alphanumeric() && !is_invisible(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_deceive_are_told_from_other_languages_and_pictures() {
+        for text in [
+            "the image ngi\u{200B}nx",
+            "the pod c\u{0430}rt is down",
+            "run \u{202E}txt.exe",
+            "x\u{00AD}y",
+            "the host ｗｅｂ",
+            "ΡOD is down",
+        ] {
+            assert_eq!(deceptive(text).len(), 1, "{text:?}");
+        }
+        for text in [
+            "it took 3 μs, Δt is small",
+            "\u{2714}\u{FE0F} done \u{1F468}\u{200D}\u{1F4BB} here 1\u{FE0F}\u{20E3}",
+            "под не работает, API-сервер молчит",
+            "naïve café – “quoted” …",
+            "größer als 50 %",
+        ] {
+            assert_eq!(deceptive(text), [], "{text:?}");
+        }
+    }
+}

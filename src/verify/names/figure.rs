@@ -1,0 +1,414 @@
+//! Bare numbers of which the sentence says what they count or name: an exit code, restarts, a process.
+//!
+//! The number alone stands in any bundle; it counts as found where a line gives it as what the sentence says.
+
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// What a bare number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::verify) enum What {
+    ExitCode,
+    Restarts,
+    Process,
+    Signal,
+    Errno,
+    /// A user or a group.
+    Account,
+    Vlan,
+}
+
+impl What {
+    /// How it is called in a reason.
+    pub fn called(self) -> &'static str {
+        match self {
+            Self::ExitCode => "an exit code",
+            Self::Restarts => "a number of restarts",
+            Self::Process => "a process",
+            Self::Signal => "a signal",
+            Self::Errno => "an error number",
+            Self::Account => "a user or group",
+            Self::Vlan => "a VLAN",
+        }
+    }
+
+    /// Words of which one stands in a line that gives such a number; lower case.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::ExitCode => &[
+                "exit",
+                "code",
+                "status",
+                "return",
+                "rc=",
+                "rc:",
+                "terminated",
+            ],
+            Self::Restarts => &["restart"],
+            Self::Process => &["pid", "process"],
+            Self::Signal => &["signal", "sig=", "sig ", "killed by", "status="],
+            Self::Errno => &["err", "rc", "ret", "code", "status", "failed"],
+            Self::Account => &["uid", "gid", "user", "group", "runas", "owner", "passwd"],
+            Self::Vlan => &["vlan", "vid", "tag", "segment", "dot1q", "802.1q"],
+        }
+    }
+}
+
+/// A bare number and what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::verify) struct Figure {
+    pub what: What,
+    /// Its digits.
+    pub number: String,
+    /// Words of the sentence that tell a line of a table, which names no column; lower case.
+    near: Vec<String>,
+}
+
+macro_rules! form {
+    ($what:ident, $text:expr) => {
+        (
+            What::$what,
+            Regex::new($text).unwrap_or_else(|why| panic!("{}: {why}", stringify!($what))),
+        )
+    };
+}
+
+static FORMS: LazyLock<Vec<(What, Regex)>> = LazyLock::new(|| {
+    vec![
+        form!(
+            ExitCode,
+            r"(?i)\b(?:exit(?:s|ed|ing)?|quits?|return(?:s|ed)?|terminated|ended|ends|finish(?:ed|es)|leaves|failed|stopped|died)\s+(?:with\s+|at\s+)?(?:an?\s+|the\s+)?(?:(?:exit|return|error)[\s-]?)?(?:code|status|value)\s*(?:is|was|of|=|:)?\s*[`(]?(\d{1,3})\b"
+        ),
+        form!(
+            ExitCode,
+            r"(?i)\b(?:exit|return)[\s_-]?(?:codes?|status|value)\s*(?:is|was|of|=|:|being|\(|`)*\s*[`(]?(\d{1,3})\b"
+        ),
+        form!(
+            ExitCode,
+            r"(?i)\b(?:exit(?:s|ed)?)\s+(?:with\s+)?`?(\d{1,3})\b"
+        ),
+        form!(
+            Restarts,
+            r"(?i)\b(\d{1,6})\s+(?:[a-z]+\s+){0,2}?(?:restarts|re-starts)\b"
+        ),
+        form!(
+            Restarts,
+            r"(?i)\brestart(?:s|ed|ing)?\s+(?:about\s+|already\s+|some\s+|more\s+than\s+)?(\d{1,6})\s+times\b"
+        ),
+        form!(
+            Restarts,
+            r"(?i)\brestart(?:[\s_-]?(?:count(?:er|s)?|number))\s*(?:is|was|of|at|has|reached|stands|now|=|:|for|`|\s)*\s*`?(\d{1,6})\b"
+        ),
+        form!(
+            Process,
+            r"(?i)\b(?:pids?|process(?:\s+id)?)\s*(?:is|was|of|=|:|number|no\.|#)*\s*[`(]?(\d{1,8})\b"
+        ),
+        form!(
+            Signal,
+            r"(?i)\bsignal\s*(?:is|was|of|=|:|number|no\.|#)*\s*`?(\d{1,2})\b"
+        ),
+        form!(Errno, r"(?i)\berrno\s*(?:is|was|of|=|:)*\s*`?-?(\d{1,3})\b"),
+        form!(
+            Account,
+            r"(?i)\b(?:uid|gid|user\s+id|group\s+id)s?\s*(?:is|was|of|=|:)*\s*`?(\d{1,10})\b"
+        ),
+        form!(
+            Vlan,
+            r"(?i)\bvlans?\s*(?:id|tag|is|was|of|=|:|number)*\s*`?(\d{1,4})\b"
+        ),
+    ]
+});
+
+/// Words that speak of several added up, or of a guess.
+static ADDED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:total|altogether|together|combined|overall|in all|sum|between them|each|about|around|roughly|approximately|some|nearly|almost|over|more than|at least|up to|another|further|fewer|additional|within)\s*$")
+        .unwrap_or_else(|why| panic!("sum pattern: {why}"))
+});
+static ADDED_AFTER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)^\s*(?:\w+\s+)?(?:in total|altogether|together|combined|overall|in all|between them|in sum|per\b|a day|an hour|a minute)")
+        .unwrap_or_else(|why| panic!("sum pattern: {why}"))
+});
+
+/// A figure of a sentence: where its digits stand there, and whether it may have been added up.
+pub(super) struct Said {
+    pub figure: Figure,
+    pub range: std::ops::Range<usize>,
+    pub added: bool,
+}
+
+/// The figures of a sentence, in order.
+pub(super) fn figures(text: &str) -> Vec<Said> {
+    let mut out: Vec<Said> = Vec::new();
+    let near = context(text);
+    for (what, form) in FORMS.iter() {
+        for found in form.captures_iter(text) {
+            let (Some(whole), Some(digits)) = (found.get(0), found.get(1)) else {
+                continue;
+            };
+            let beyond = text[digits.end()..].chars().next();
+            let counts_time = *what != What::Restarts
+                && text[digits.end()..]
+                    .trim_start()
+                    .starts_with(['%', 's', 'm'])
+                && text[digits.end()..]
+                    .split_whitespace()
+                    .next()
+                    .is_some_and(|word| {
+                        matches!(
+                            word.trim_end_matches(['.', ',', ';']),
+                            "%" | "seconds" | "minutes" | "s" | "min" | "ms"
+                        )
+                    });
+            let earlier = text[..digits.start()].chars().next_back();
+            let part_of_more = matches!(earlier, Some('/' | '.' | ':')) && *what == What::Restarts
+                || *what == What::Restarts && digits.as_str() == "0"
+                || matches!(beyond, Some('.' | ',' | ':' | '/' | '-'))
+                    && text[digits.end() + 1..].starts_with(|c: char| c.is_ascii_digit());
+            if counts_time
+                || part_of_more
+                || out
+                    .iter()
+                    .any(|known| known.range.contains(&digits.start()))
+            {
+                continue;
+            }
+            let added = *what == What::Restarts
+                && (ADDED.is_match(&text[..whole.start()])
+                    || ADDED.is_match(&text[..digits.start()])
+                    || ADDED_AFTER.is_match(&text[whole.end()..]));
+            out.push(Said {
+                figure: Figure {
+                    what: *what,
+                    number: digits.as_str().to_owned(),
+                    near: near.clone(),
+                },
+                range: digits.range(),
+                added,
+            });
+        }
+    }
+    out.sort_by_key(|said| said.range.start);
+    out
+}
+
+/// Words of a sentence that may name the line of a table.
+fn context(text: &str) -> Vec<String> {
+    const COMMON: &str = " about after again against because before being between cannot cause caused causes container containers cluster could created default during error errors every failed failing failure finished first found itself least least memory message minute minutes namespace nodes number other others output process processes reason restart restarted restarts running seconds service shows since started starting state status still system terminated their there these those three times under until version where which while whole with within without would exited exits times image hours again often always ";
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .map(|word| word.trim_matches(['-', '_', '.']).to_ascii_lowercase())
+        .filter(|word| {
+            word.len() >= 5
+                && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+                && !COMMON.contains(&format!(" {word} "))
+        })
+        .take(24)
+        .collect()
+}
+
+impl Figure {
+    /// Texts of which one stands in any line that gives it.
+    pub fn hints(&self) -> Vec<String> {
+        let mut out = vec![self.number.clone()];
+        out.extend(self.synonyms().iter().map(|(name, _)| (*name).to_owned()));
+        out
+    }
+
+    /// Other ways in which systems say the same: a signal by its name or in an exit code.
+    fn synonyms(&self) -> &'static [(&'static str, &'static str)] {
+        const KILL: &[(&str, &str)] = &[
+            ("oomkilled", ""),
+            ("sigkill", ""),
+            ("out of memory: kill", ""),
+            ("137", "exit"),
+            ("137", "code"),
+            ("9", "signal"),
+        ];
+        const SEGV: &[(&str, &str)] = &[
+            ("segmentation", ""),
+            ("segfault", ""),
+            ("sigsegv", ""),
+            ("139", "exit"),
+            ("139", "code"),
+            ("11", "signal"),
+        ];
+        const ABRT: &[(&str, &str)] = &[
+            ("sigabrt", ""),
+            ("abort", ""),
+            ("134", "exit"),
+            ("6", "signal"),
+        ];
+        const TERM: &[(&str, &str)] = &[
+            ("sigterm", ""),
+            ("143", "exit"),
+            ("143", "code"),
+            ("15", "signal"),
+        ];
+        match (self.what, self.number.as_str()) {
+            (What::ExitCode, "137") | (What::Signal, "9") => KILL,
+            (What::ExitCode, "139") | (What::Signal, "11") => SEGV,
+            (What::ExitCode, "134") | (What::Signal, "6") => ABRT,
+            (What::ExitCode, "143") | (What::Signal, "15") => TERM,
+            _ => &[],
+        }
+    }
+
+    /// Whether a line of the bundle gives it as what it is.
+    pub fn stands_in_line(&self, line: &str) -> bool {
+        let line = line.to_ascii_lowercase();
+        if self.number_alone(&line, &self.number)
+            && (self.what.words().iter().any(|word| line.contains(word))
+                || self.what == What::Process && line.contains(&format!("[{}]", self.number))
+                || self.near.iter().any(|word| line.contains(word.as_str())))
+        {
+            return true;
+        }
+        self.synonyms().iter().any(|(name, beside)| {
+            if name.bytes().all(|byte| byte.is_ascii_digit()) {
+                line.contains(beside) && self.number_alone(&line, name)
+            } else {
+                line.contains(name)
+            }
+        })
+    }
+
+    /// Whether evidence gives it; what is cited is about it, so that the number alone will do for a column.
+    pub fn stands_in(&self, shown: &str) -> bool {
+        shown.lines().any(|line| {
+            self.stands_in_line(line)
+                || matches!(self.what, What::Restarts | What::Process)
+                    && self.number_alone(&line.to_ascii_lowercase(), &self.number)
+        })
+    }
+
+    /// Whether the number stands by itself: no part of a name, a time, a share, a larger number.
+    fn number_alone(&self, line: &str, number: &str) -> bool {
+        let bytes = line.as_bytes();
+        line.match_indices(number).any(|(at, _)| {
+            let before = at.checked_sub(1).map(|at| bytes[at]);
+            let earlier = at.checked_sub(2).map(|at| bytes[at]);
+            let after = bytes.get(at + number.len()).copied();
+            let later = bytes.get(at + number.len() + 1).copied();
+            let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+            let letter = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphabetic());
+            let begins = match before {
+                None => true,
+                // Error numbers are given with a minus; a repetition as x14.
+                Some(b'-') => self.what == What::Errno || self.what == What::ExitCode,
+                Some(b'x') => !earlier.is_some_and(|byte| byte.is_ascii_alphanumeric()),
+                // After a JSON or C escape.
+                Some(b'n' | b't') => earlier == Some(b'\\'),
+                Some(b':' | b'.' | b'/') if digit(earlier) => false,
+                Some(b'.' | b'/' | b'_') => false,
+                Some(byte) => !byte.is_ascii_alphanumeric(),
+            };
+            let ends = match after {
+                None => true,
+                Some(b'.' | b':' | b',' | b'-') => !digit(later),
+                Some(b'/') => letter(later),
+                Some(b'%' | b'_') => false,
+                Some(byte) => !byte.is_ascii_alphanumeric(),
+            };
+            begins && ends
+        })
+    }
+}
+
+/// Whether a line of the bundle says how often something was restarted, whatever the number.
+pub(in crate::verify) fn counts_restarts(line: &str) -> bool {
+    static COUNT: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?i)restart[\s_-]?count(?:er)?"?\s*(?:is at|[:=])?\s*\d|\bRESTARTS\b"#)
+            .unwrap_or_else(|why| panic!("restart pattern: {why}"))
+    });
+    COUNT.is_match(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Vec<(What, String, bool)> {
+        figures(text)
+            .into_iter()
+            .map(|said| (said.figure.what, said.figure.number, said.added))
+            .collect()
+    }
+
+    #[test]
+    fn bare_numbers_are_what_the_sentence_says() {
+        for (text, what, number) in [
+            ("it ended with exit code 3", What::ExitCode, "3"),
+            (
+                "the container exits with status 127.",
+                What::ExitCode,
+                "127",
+            ),
+            ("Exit code: 6, which means a name", What::ExitCode, "6"),
+            ("and runs `exit 125`", What::ExitCode, "125"),
+            ("44 restarts so far", What::Restarts, "44"),
+            ("21 container restarts", What::Restarts, "21"),
+            ("it was restarted 19 times", What::Restarts, "19"),
+            ("a restart count of 77", What::Restarts, "77"),
+            ("corosync (PID 4242) left", What::Process, "4242"),
+            ("caught signal 11", What::Signal, "11"),
+            ("failed with errno -28", What::Errno, "28"),
+            ("runs as UID 1001", What::Account, "1001"),
+            ("on VLAN 208", What::Vlan, "208"),
+        ] {
+            assert_eq!(said(text), [(what, number.to_owned(), false)], "{text}");
+        }
+        for text in [
+            "it restarted 5 minutes ago",
+            "the process 3.2 of the list",
+            "exits after 20 seconds",
+            "restarts the pod",
+            "it is in Init:0/2 with 0 restarts",
+            "the code is on line 12 of it",
+        ] {
+            assert!(said(text).is_empty(), "{text}: {:?}", said(text));
+        }
+        assert!(said("285 restarts in total")[0].2 && said("about 30 restarts")[0].2);
+    }
+
+    #[test]
+    fn a_line_gives_the_number_as_what_it_is() {
+        for (text, line) in [
+            ("exit code 6", "      Exit Code:    6"),
+            ("exit code 6", r#""exitCode":6,"finishedAt""#),
+            (
+                "exit code 203",
+                "Main process exited, code=exited, status=203/EXEC",
+            ),
+            ("exit code 137", "container web OOMKilled"),
+            ("signal 9", "Exit Code: 137"),
+            (
+                "web-7c9 has 14 restarts",
+                "web-7c9   0/1   CrashLoopBackOff   14 (32s ago)   48m",
+            ),
+            ("14 restarts", "    Restart Count:  14"),
+            (
+                "the daemon has PID 256",
+                "Feb 10 host corosync[256]: [TOTEM ] x",
+            ),
+            ("errno 28", "write failed: -28"),
+        ] {
+            assert!(
+                figures(text)[0].figure.stands_in_line(line),
+                "{text} in {line}"
+            );
+        }
+        for (text, line) in [
+            ("exit code 7", "2 of 7 packages are old"),
+            ("exit code 7", "      Exit Code:    6"),
+            ("exit code 7", "exit status 1 at 12:07:07"),
+            ("31 restarts", "libfoo 31 amd64"),
+            ("31 restarts", "Restart Count: 14  10.31.0.2"),
+            ("the daemon has PID 731", "corosync[256]: 731.5 us"),
+            ("signal 9", "exit code 139"),
+        ] {
+            assert!(
+                !figures(text)[0].figure.stands_in_line(line),
+                "{text} in {line}"
+            );
+        }
+    }
+}
