@@ -15,7 +15,13 @@ pub const PATTERNS: &[Pattern] = &[
         "dependency-rate-limited",
         0.9,
         "it is rate limited (429 Too Many Requests){}",
-        r"(?:too many requests|\b429\b).{0,80}(?:retry|limit|quota|throttl)|(?:status|code|HTTP|returned|response)[\w /._-]{0,14}[=:]?\s*\(?429\b|429 too many|too many requests|rate[ _-]?limit(?:s|ed)?\b.{0,40}(?:exceed|reach|hit|exhaust|error)|(?:exceed|reach|hit)\w*.{0,30}rate[ _-]?limit|rate[ _-]?limited\b|ThrottlingException|RequestLimitExceeded|TooManyRequests\w*Exception|Rate exceeded|(?:api|request|token|daily|monthly|usage) quota.{0,30}(?:exceed|exhaust|reach)|insufficient_quota|RESOURCE_EXHAUSTED",
+        r"(?:too many requests|\b429\b).{0,80}(?:retry|limit|quota|throttl)|(?:status|code|HTTP|returned|response)[\w /._-]{0,14}[=:]?\s*\(?429\b|429 too many|too many requests|rate[ _-]?limit(?:s|ed)?\b.{0,40}(?:exceed|reach|hit|exhaust|error)|(?:exceed|reach|hit)\w*.{0,30}rate[ _-]?limit|rate[ _-]?limited\b|ThrottlingException|RequestLimitExceeded|TooManyRequests\w*Exception|Rate exceeded|(?:api|request|token|daily|monthly|usage) quota.{0,30}(?:exceed|exhaust|reach)|insufficient_quota|RESOURCE_EXHAUSTED|\bOVER_(?:\w+_)?LIMIT\b|(?:->|→|got|answered|with)\s*429\b|(?:QUOTA|RATE|REQUEST|USAGE)_?(?:LIMIT_?)?EXCEEDED|exceeded your .{0,40}(?:quota|limit)|(?:quota|limit) (?:will )?resets? (?:at|in|on)\b",
+    ),
+    p(
+        "database-scan-without-index",
+        0.95,
+        "a query reads a whole table or collection because no index fits{}",
+        r#"\(ns (?P<what>[\w.$-]+), planSummary COLLSCAN|\bCOLLSCAN\b|Seq Scan on (?P<what2>[\w."]+).{0,120}actual time|Rows_examined: [1-9]\d{5,}|(?:query|statement) (?:does not|without) us(?:e|ing) (?:an? )?index"#,
     ),
     p(
         "connection-pool-exhausted",
@@ -142,6 +148,11 @@ pub const PATTERNS: &[Pattern] = &[
 
 /// Words of which one stands in every line that the patterns here match.
 pub const NEEDLES: &[&str] = &[
+    "collscan",
+    "seq scan",
+    "rows_examined",
+    "using index",
+    "over_",
     "throttl",
     "limiter",
     "429",

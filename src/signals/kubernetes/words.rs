@@ -189,8 +189,8 @@ pub enum Level {
 static LEVELS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)
-        (?P<fatal>(?i:\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?(?:fatal|critical|crit|emerg|panic|alert)\b)|\b(?:FATAL|CRITICAL|EMERG|PANIC)\b|\[(?i:fatal|crit|emerg|alert)\w*\]|^F\d{4}\s)
-        |(?P<error>(?i:\b(?:level|lvl|severity|loglevel|err)["']?\s*[=:]\s*["']?(?:error|err)\b)|\b(?:ERROR|ERR|SEVERE)\b|\[(?i:error|err)\]|^E\d{4}\s|^(?i:error|fatal|err)\b[:!\s]|\bError:|(?i:\berror=))
+        (?P<fatal>(?i:\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?(?:fatal|critical|crit|emerg|panic|alert)\b)|\b(?:FATAL|CRITICAL|EMERG|PANIC)\b|\[(?i:fatal|crit|emerg|alert)\w*\]|^F\d{4}\s|(?:^|\s)crit:\s\S+\[\d+\])
+        |(?P<error>(?i:\b(?:level|lvl|severity|loglevel|err)["']?\s*[=:]\s*["']?(?:error|err)\b)|\b(?:ERROR|ERR|SEVERE)\b|\[(?i:error|err)\]|^E\d{4}\s|^(?i:error|fatal|err)\b[:!\s]|\bError:|(?i:\berror=)|(?:^|\s)fail:\s\S+\[\d+\])
         |(?P<warn>(?i:\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?warn)|\b(?:WARN|WARNING)\b|\[(?i:warn|warning)\]|^W\d{4}\s|^(?i:warn(?:ing)?)\b:)
         |(?P<quiet>(?i:\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?(?:info|debug|trace|notice)\b)|\b(?:INFO|DEBUG|TRACE|NOTICE)\b|\[(?i:info|debug|notice)\w*\]|^[ID]\d{4}\s|^npm\ info)"#,
     )
