@@ -31,6 +31,8 @@ const MAX_QUIET: usize = 20_000;
 const STARTUP_LINES: u32 = 20;
 /// So do those of its first minutes, milliseconds.
 const STARTUP_TIME: i64 = 5 * 60 * 1000;
+/// Most that an error which stopped is worth when the customer says that the trouble is over.
+const OVER: f64 = 0.22;
 /// Changes remembered per log.
 const MAX_CHANGES: usize = 50;
 
@@ -99,7 +101,7 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         total += 1;
         let at = u32::try_from(number).unwrap_or(u32::MAX);
         last_content = at;
-        if opened.is_none() {
+        if opened.is_none() && total <= STARTUP_LINES as usize {
             opened = parse_line(line).time;
         }
         if changes.len() < MAX_CHANGES && changes::is_change(line) {
@@ -214,12 +216,15 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         || ctx.is_asked(&app)
         || (!log.container.is_empty() && ctx.is_asked(&log.container));
     // What the customer quotes stands in the log of what the complaint is about.
-    let asked = asked
-        || ctx.focus.quotes().iter().any(|quote| {
-            shapes
-                .values()
-                .any(|shape| shape.words.text.to_lowercase().contains(quote.as_str()))
-        });
+    let quoted = ctx.focus.quotes().iter().any(|quote| {
+        shapes
+            .values()
+            .any(|shape| shape.words.text.to_lowercase().contains(quote.as_str()))
+    });
+    if quoted {
+        ctx.quoted.borrow_mut().insert(app.to_lowercase());
+    }
+    let asked = asked || quoted;
     // A pod that ended lately: its previous log holds the reason.
     let restarted = log.previous && pod.is_some_and(|pod| pod.restarts > 0 || !pod.is_ready());
     numbers::detect(ctx, &About { log, pod, asked }, &seen);
@@ -274,6 +279,9 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
                 score += 0.24;
             } else if shared >= 1 && shape.words.score >= 0.55 {
                 score += if shared >= 2 { 0.2 } else { 0.12 };
+            } else if shared >= 2 && asked && at_end && shape.count >= 5 {
+                // A warning that goes on to the end and speaks of the complaint.
+                score += 0.2;
             }
             if asked {
                 score += 0.2;
@@ -307,6 +315,19 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             {
                 score -= 0.2;
             }
+            // A remark says something only when it goes on and speaks of the complaint.
+            let speaks = shared >= 2 && at_end && shape.count >= 5;
+            if shape.words.score <= lastwords::REMARK && !speaks {
+                return (0.0, shape);
+            }
+            // What stopped long before the end is over, all the more when the customer says so.
+            if running && from_end >= 30 && from_end * 2 > last_content as usize {
+                score = if ctx.focus.is_over() {
+                    score.min(OVER)
+                } else {
+                    score - 0.06
+                };
+            }
             // A control-plane component's log complains by nature.
             if log.ns.starts_with("kube-") || log.ns.starts_with("openshift-") {
                 score -= 0.1;
@@ -322,7 +343,9 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
     let mut told: Vec<&str> = Vec::new();
     for (score, shape) in &ranked {
         let score = *score;
-        if score < 0.2 || told.len() >= 2 || told.contains(&shape.words.slug) {
+        // A weak one may turn out to be what the subject waits for.
+        let least = if shape.count >= 5 { 0.08 } else { 0.2 };
+        if score < least || told.len() >= 2 || told.contains(&shape.words.slug) {
             continue;
         }
         told.push(shape.words.slug);
@@ -373,7 +396,8 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
                 .as_ref()
                 .map(|(call, _)| format!(" in {}", cut(call, 80)))
                 .unwrap_or_default();
-            let what = cut(&lastwords::clean(&raised.what), 120);
+            let what = lastwords::clean(&raised.what);
+            let what = cut(what.trim_end_matches('.'), 120);
             // The head of a trace needs no repetition of itself.
             let said = if words.text.contains(raised.what.trim()) {
                 String::new()
@@ -384,13 +408,16 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
                 title = format!("raises {what}{at}{said}");
             }
             if general || !words.text.contains(raised.what.trim()) {
-                more.push_str(&format!(" It raises {}{at}.", cut(&raised.what, 200)));
+                more.push_str(&format!(
+                    " It raises {}{at}.",
+                    cut(raised.what.trim_end_matches('.'), 200)
+                ));
             }
         }
         if let Some((_, line)) = change {
             more.push_str(&format!(
                 " It is first seen after this change: {}",
-                cut(&lastwords::clean(line), 200)
+                cut(&lastwords::shown(line), 200)
             ));
         }
         let mut draft = Draft::cause(slug, kind, &log.ns, name, score)
@@ -398,7 +425,7 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
                 format!("{who}: {title}"),
                 format!(
                     "{who}: {headline}. Its log says{times}: {}.{more}",
-                    cut(&words.text, 300)
+                    cut(words.text.trim_end_matches('.'), 300)
                 ),
             )
             .show(ctx.quote(words.src, &words.text))

@@ -7,7 +7,7 @@ use crate::bundle::Tree;
 use crate::report::{Evidence, Missing, Subject};
 use crate::signals::{Partial, Role, Signal};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest quote, in characters.
 const MAX_QUOTE: usize = 400;
@@ -72,6 +72,9 @@ pub struct Ctx<'a> {
     pub narrow: bool,
     /// What the complaint is about.
     pub focus: Focus,
+    /// Applications that turned out to be subjects: their logs say what the ticket quotes, or the subject
+    /// passes on their failures.
+    pub quoted: RefCell<BTreeSet<String>>,
     /// Changes that logs tell.
     pub changes: RefCell<Vec<Change>>,
     /// When errors began.
@@ -178,6 +181,7 @@ impl<'a> Ctx<'a> {
             focus: Focus::of(cluster, &ticket),
             ticket,
             narrow,
+            quoted: RefCell::default(),
             changes: RefCell::default(),
             firsts: RefCell::default(),
             out: RefCell::default(),
@@ -275,8 +279,11 @@ impl<'a> Ctx<'a> {
     /// Whether the complaint is about this application, pod or container: the ticket names it, and not
     /// only beside another subject, or an urgent alert does.
     pub fn is_asked(&self, name: &str) -> bool {
+        let quoted = self.quoted.borrow();
+        let known = self.focus.is_known() || !quoted.is_empty();
         self.focus.holds(name)
-            || self.in_ticket(name) && (!self.focus.is_known() || self.focus.complains_of(name))
+            || quoted.contains(app_of(&name.to_lowercase()))
+            || self.in_ticket(name) && (!known || self.focus.complains_of(name))
     }
     /// How many different words of the ticket, the ordinary ones aside, stand in `text`.
     pub fn shared_words(&self, text: &str) -> usize {

@@ -82,6 +82,30 @@ const PLATFORM: [&str; 22] = [
     "opentelemetry",
 ];
 
+/// Words of somebody who asks whether a past trouble has left anything.
+const OVER: [&str; 20] = [
+    "works again",
+    "working again",
+    "works fine again",
+    "fine again",
+    "went away",
+    "gone again",
+    "has gone",
+    "disappeared",
+    "recovered",
+    "back to normal",
+    "resolved itself",
+    "is over",
+    "anything left",
+    "all right now",
+    "all right again",
+    "everything fine",
+    "everything all right",
+    "everything ok",
+    "post-mortem",
+    "in hindsight",
+];
+
 /// The subject of a complaint.
 #[derive(Debug, Clone, Default)]
 pub struct Focus {
@@ -91,6 +115,8 @@ pub struct Focus {
     complaint: String,
     /// What it quotes.
     quotes: Vec<String>,
+    /// It says that the trouble is over.
+    over: bool,
 }
 
 /// Whether a namespace belongs to the platform rather than to its users.
@@ -132,10 +158,14 @@ impl Focus {
         if apps.is_empty() {
             apps = few(names.iter().filter(|name| is_meant(&complaint, name)));
         }
+        if apps.is_empty() {
+            apps = few(names.iter().filter(|name| is_called(&complaint, name)));
+        }
         apps.extend(alerted(cluster, &names));
         Self {
             apps,
             quotes: quoted(ticket),
+            over: OVER.iter().any(|words| ticket.contains(words)),
             complaint,
         }
     }
@@ -151,6 +181,10 @@ impl Focus {
     /// Whether the complaint itself, not what is said beside it, speaks of this name.
     pub fn complains_of(&self, name: &str) -> bool {
         is_named(&self.complaint, &name.to_lowercase())
+    }
+    /// Whether the ticket says that the trouble is over.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
     /// The words that the ticket quotes, lower case.
     pub fn quotes(&self) -> &[String] {
@@ -241,6 +275,73 @@ fn is_meant(text: &str, name: &str) -> bool {
                     .split(|c: char| !c.is_alphanumeric())
                     .any(|word| word.len() > 3 && stem(word) == part)
         })
+}
+
+/// What people call a thing, and parts of the names of programs that are one.
+const CALLED: &[(&[&str], &[&str])] = &[
+    (
+        &[
+            "login",
+            "logins",
+            "log in",
+            "logging in",
+            "sign in",
+            "log on",
+            "sso",
+            "signin",
+        ],
+        &[
+            "keycloak", "auth", "oidc", "dex", "login", "sso", "identity",
+        ],
+    ),
+    (
+        &["mail", "mails", "email", "emails", "e-mail", "e-mails"],
+        &["mail", "smtp", "postfix"],
+    ),
+    (
+        &["search", "searching", "suggestions"],
+        &["search", "elastic", "solr"],
+    ),
+    (
+        &["pay", "payment", "payments", "checkout", "pays"],
+        &["payment", "checkout", "billing"],
+    ),
+    (
+        &[
+            "picture",
+            "pictures",
+            "image",
+            "images",
+            "photo",
+            "photos",
+            "thumbnails",
+        ],
+        &["image", "media", "thumbnail", "photo"],
+    ),
+    (
+        &[
+            "upload",
+            "uploads",
+            "uploaded",
+            "download",
+            "downloads",
+            "attachment",
+            "attachments",
+        ],
+        &["upload", "file", "document", "minio", "attachment"],
+    ),
+    (
+        &["report", "reports", "dashboard", "dashboards"],
+        &["report", "dashboard", "grafana", "superset", "metabase"],
+    ),
+];
+
+/// Whether a text speaks of an application by what such programs are called.
+fn is_called(text: &str, name: &str) -> bool {
+    CALLED.iter().any(|(said, programs)| {
+        programs.iter().any(|program| name.contains(program))
+            && said.iter().any(|word| contains_word(text, word))
+    })
 }
 
 /// Applications that the most urgent alerts name in their own words; without urgent ones nobody is named.

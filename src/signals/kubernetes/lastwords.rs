@@ -198,7 +198,8 @@ pub fn judge(line: &str) -> Option<Judged> {
                 Level::Fatal => 0.68,
                 Level::Error => 0.6,
                 Level::None if words::is_trouble(&text) => 0.5,
-                Level::Warning if words::is_trouble(&text) => 0.3,
+                Level::Warning if words::is_warned(&text) => 0.3,
+                Level::Warning => REMARK,
                 _ => return None,
             };
             Some(Judged {
@@ -212,6 +213,9 @@ pub fn judge(line: &str) -> Option<Judged> {
     }
 }
 
+/// Weight of a warning that speaks of no trouble.
+pub const REMARK: f64 = 0.28;
+
 /// How much a verdict counts at a level.
 fn loudness(level: Level, slug: &str) -> f64 {
     match level {
@@ -224,7 +228,7 @@ fn loudness(level: Level, slug: &str) -> f64 {
         // The client library says it in passing.
         Level::Quiet if slug == "api-client-throttled" => 0.9,
         // Databases report a scan as information.
-        Level::Quiet if slug == "database-scan-without-index" => 1.0,
+        Level::Quiet if matches!(slug, "database-scan-without-index" | "database-lock-wait") => 1.0,
         Level::Quiet => 0.55,
     }
 }
@@ -253,7 +257,9 @@ fn judge_said(said: &structured::Said) -> Option<Judged> {
         Level::Fatal => 0.68,
         Level::Error => 0.6,
         Level::None if words::is_trouble(&said.text) => 0.5,
-        Level::Warning if words::is_trouble(&said.text) || !said.error.is_empty() => 0.3,
+        Level::Warning if !said.error.is_empty() => 0.45,
+        Level::Warning if words::is_warned(&said.text) => 0.3,
+        Level::Warning => REMARK,
         _ => return None,
     };
     Some(Judged {
@@ -278,6 +284,13 @@ pub fn shown(line: &str) -> String {
     }
 }
 
+/// `10:00:00.123 fail: `: a time of the day alone, and the level as .NET writes it.
+static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s+(?:(?:fail|crit|warn|info|dbug|trce): )?(?P<rest>.{8,})$").ok()
+});
+/// `F, [2025-01-01T10:00:00 #1] FATAL -- : `: the header of Ruby's logger.
+static RUBY: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[DIWEFA], \[[^\]]+\]\s+\w+ -- [^:]*: (?P<rest>.{8,})$").ok());
 /// `1 --- [main] c.e.Shop :`: process, thread and logger of Spring.
 static SPRING: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^\d+ --- (?:\[[^\]]*\] ?)+\S+\s*: (?P<rest>.{8,})$").ok());
@@ -285,15 +298,30 @@ static SPRING: LazyLock<Option<Regex>> =
 /// The message behind time stamp and level; the whole line where there is no such header.
 fn without_header(text: &str) -> &str {
     const ENOUGH: usize = 8;
+    if let Some(rest) = CLOCK
+        .as_ref()
+        .and_then(|regex| regex.captures(text))
+        .and_then(|found| found.name("rest"))
+    {
+        return rest.as_str();
+    }
+    if let Some(rest) = RUBY
+        .as_ref()
+        .and_then(|regex| regex.captures(text))
+        .and_then(|found| found.name("rest"))
+    {
+        return rest.as_str();
+    }
     let line = crate::signals::logs::parse_line(text);
     if line.time.is_none() || line.message.len() < ENOUGH || !text.ends_with(line.message) {
         return text;
     }
+    let message = line.message.trim_start_matches([']', ' ']);
     SPRING
         .as_ref()
-        .and_then(|regex| regex.captures(line.message))
+        .and_then(|regex| regex.captures(message))
         .and_then(|found| found.name("rest"))
-        .map_or(line.message, |rest| rest.as_str())
+        .map_or(message, |rest| rest.as_str())
 }
 
 /// What a line says.

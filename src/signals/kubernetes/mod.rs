@@ -64,6 +64,8 @@ mod tests;
 #[cfg(test)]
 mod tests_subject;
 
+pub(super) use model::app_of;
+
 use super::Partial;
 use crate::bundle::Tree;
 use crate::profile::{Name, Profile};

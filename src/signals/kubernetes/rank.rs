@@ -3,7 +3,9 @@
 use super::emit::Ctx;
 use super::model::app_of;
 use crate::signals::{Partial, Role, Signal};
+use regex::Regex;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Applies the ticket, pushes weaker causes of the same object below the strongest, and keeps one
 /// signal for the replicas of one application. `host_report`: a sosreport or supportconfig.
@@ -15,15 +17,15 @@ pub fn settle(ctx: Ctx, ticket: &str, host_report: bool) -> Partial {
         .map(|pod| pod.ns.clone())
         .filter(|ns| !ns.is_empty())
         .collect();
+    others_answers(&ctx);
     let asked = |signal: &Signal| asks(&ctx, signal, &namespaces);
     let has_ticket = !ticket.trim().is_empty();
-    let has_focus = ctx.focus.is_known();
+    let has_focus = ctx.focus.is_known() || !ctx.quoted.borrow().is_empty();
     let levels: Vec<u8> = {
         let out = ctx.signals();
         out.iter().map(asked).collect()
     };
     let named = levels.contains(&2);
-    others_answers(&ctx);
     let mut partial = ctx.finish();
     for (signal, level) in partial.signals.iter_mut().zip(levels) {
         // A report collected on a host is about the host: what its pods lack is a side scene, unless
@@ -197,9 +199,28 @@ const PRODUCTS: [&str; 12] = [
 
 /// Whether an error names the product that a pod runs: `MongoServerError` and `shop-mongodb`.
 fn of_product(app: &str, said: &str) -> bool {
+    const SQL: [&str; 12] = [
+        "sql",
+        "jdbc",
+        "statement timeout",
+        "lock timeout",
+        "preparedstatement",
+        "hikari",
+        "psycopg",
+        "hibernate",
+        "dao.",
+        "deadlock",
+        "queuepool",
+        "pq:",
+    ];
+    const DATABASES: [&str; 8] = [
+        "postgres", "-pg", "pg-", "mysql", "mariadb", "-db", "database", "sql",
+    ];
     PRODUCTS
         .iter()
         .any(|product| app.contains(product) && said.contains(product))
+        || DATABASES.iter().any(|name| app.contains(name))
+            && SQL.iter().any(|word| said.contains(word))
 }
 
 /// A program that only passes on what another one of the cluster answered (HTTP 5xx) is not the cause. When
@@ -215,6 +236,8 @@ fn others_answers(ctx: &Ctx) {
     apps.sort();
     apps.dedup();
     let mut asked: Vec<(String, String)> = Vec::new();
+    let mut subjects: Vec<(String, f64)> = Vec::new();
+    let is_subject = |name: &str| ctx.is_asked(name);
     ctx.amend(|signal| {
         if !matches!(
             signal.cause.as_str(),
@@ -234,19 +257,53 @@ fn others_answers(ctx: &Ctx) {
             signal.role = Role::Symptom;
             return;
         }
-        let passes_on = signal.cause == "application-server-errors" || is_http_failure(&said);
-        if !passes_on {
+        let failed = is_http_failure(&said);
+        if signal.cause != "application-server-errors" && !failed {
             return;
         }
         let Some((ns, callee)) = apps.iter().find(|(_, app)| {
-            *app != own && !own.contains(app.as_str()) && names_host(&said, &app.to_lowercase())
+            let name = app.to_lowercase();
+            *app != own
+                && !own.contains(app.as_str())
+                && (names_host(&said, &name) || failed && super::emit::contains_word(&said, &name))
         }) else {
             return;
         };
+        if is_subject(&own) || !ctx.focus.is_known() {
+            subjects.push((callee.to_lowercase(), signal.strength));
+        }
         signal.strength = signal.strength.min(PASSED_ON);
         signal.role = Role::Symptom;
         asked.push((ns.clone(), callee.clone()));
     });
+    // Whose failures the subject passes on is the subject itself: what its own log says counts like that.
+    for (callee, passed) in subjects {
+        if !ctx.quoted.borrow_mut().insert(callee.clone()) || ctx.focus.holds(&callee) {
+            continue;
+        }
+        let of_callee = |signal: &Signal| {
+            signal.role == Role::Cause
+                && signal.subject.kind == "Pod"
+                && app_of(&signal.subject.name.to_lowercase()) == callee
+        };
+        let loudest = ctx
+            .signals()
+            .iter()
+            .filter(|signal| of_callee(signal))
+            .map(|signal| signal.strength)
+            .fold(0.0, f64::max);
+        ctx.amend(|signal| {
+            if of_callee(signal) {
+                // What it says most loudly is why the others fail.
+                let as_loud = if signal.strength >= loudest {
+                    passed * AS_LOUD
+                } else {
+                    0.0
+                };
+                signal.strength = (signal.strength + AS_SUBJECT).max(as_loud).min(0.8);
+            }
+        });
+    }
     asked.sort();
     asked.dedup();
     for (ns, app) in asked.into_iter().take(3) {
@@ -274,6 +331,10 @@ fn others_answers(ctx: &Ctx) {
 /// Most that a passed-on failure is worth: it stays below what counts as an answer.
 const PASSED_ON: f64 = 0.42;
 
+/// What an error of the subject counts more than one of a bystander.
+const AS_SUBJECT: f64 = 0.2;
+/// What the loudest error of a program is worth, measured by the failures that others pass on.
+const AS_LOUD: f64 = 0.95;
 /// Most that a slow request is worth.
 const SLOW_REQUEST: f64 = 0.45;
 
@@ -292,17 +353,10 @@ fn is_request(said: &str) -> bool {
 
 /// Whether words tell no more than a failed HTTP request.
 fn is_http_failure(said: &str) -> bool {
-    [
-        "status code 50",
-        "status 50",
-        "status=50",
-        "\"status\":50",
-        "http 50",
-        "responded with 50",
-        "returned 50",
-    ]
-    .iter()
-    .any(|words| said.contains(words))
+    static FAILED: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"(?:status(?:[ _]?code)?|http(?:/[\d.]+)?|returned|responded(?: with)?|answered(?: with)?|got|failed:|code|->|response)["']?\s*[:=]?\s*["']?(?:http )?50[0-4]\b|\b50[0-4] (?:from|by|internal server|bad gateway|service unavailable|gateway time)"#).ok()
+    });
+    FAILED.as_ref().is_some_and(|regex| regex.is_match(said))
 }
 
 /// Whether a host of this name is called: `http://name:8080/x`, `name.ns.svc`.

@@ -120,7 +120,31 @@ pub fn of(line: &str) -> Option<Said> {
     if body.starts_with('{') {
         return of_json(body);
     }
+    if body.contains('\t') {
+        return of_console(body);
+    }
     of_logfmt(body)
+}
+
+/// zap's console form: time, level, perhaps a logger and a caller, message and fields, with tabs between.
+fn of_console(body: &str) -> Option<Said> {
+    let parts: Vec<&str> = body.split('\t').collect();
+    let level = level_of(&Value::String((*parts.get(1)?).to_owned()))?;
+    let (fields_of, words) = match parts.last()?.trim() {
+        last if last.starts_with('{') => (
+            serde_json::from_str::<Value>(last).ok()?,
+            parts.get(2..parts.len() - 1)?,
+        ),
+        _ => (Value::Null, parts.get(2..)?),
+    };
+    let message = one_line(words.last()?);
+    let object = fields_of.as_object().cloned().unwrap_or_default();
+    let error = error_of(&object);
+    (!message.is_empty()).then(|| Said {
+        level: Some(level),
+        text: joined(&message, &error, &fields(&object)),
+        error,
+    })
 }
 
 /// A plain line that ends with a JSON answer, as a sentence: `… -> 403: {"error":{"message":"no"}}`.
@@ -398,6 +422,11 @@ mod tests {
                 r#"{"t":{"$date":"2025"},"s":"I","c":"COMMAND","msg":"Slow query","attr":{"ns":"shop.carts","planSummary":"COLLSCAN","durationMillis":9001}}"#,
                 Some(Level::Quiet),
                 "Slow query (ns shop.carts, planSummary COLLSCAN, durationMillis 9001)",
+            ),
+            (
+                "2025-01-01T00:00:00.000Z\terror\tstore/load.go:20\tload failed\t{\"path\": \"/a\", \"error\": \"no index\"}",
+                Some(Level::Error),
+                "load failed: no index (path /a)",
             ),
             (
                 r#"ts=2025-01-01T00:00:00Z level=warn msg="upload \"a\" refused" err="status 403" bucket=logs"#,

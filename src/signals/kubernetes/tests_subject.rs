@@ -321,3 +321,72 @@ fn a_record_that_cannot_be_read_comes_before_the_lag_it_makes() {
         titles(&partial)
     );
 }
+
+#[test]
+fn whose_failures_the_subject_passes_on_is_the_subject() {
+    let rooms = log(
+        "2025-05-01T10:MIN:30.000Z ERROR [rooms] order MIN: GET http://mailer:8080/card returned 500",
+    );
+    let mailer = log("2025-05-01T10:MIN:30.000Z ERROR [cards] template welcome.mjml has no body");
+    let files = [
+        ("kubectl/get_pod_-A.txt", PODS),
+        (
+            "kubectl/logs/hotel/rooms-api-6958c5bdd8-69gtn.log",
+            rooms.as_str(),
+        ),
+        (
+            "kubectl/logs/hotel/mailer-5f7c9d6b8-x2x4z.log",
+            mailer.as_str(),
+        ),
+    ];
+    let partial = run_with(&files, Some("Rooms cannot be booked since ten."));
+    let top = first(&partial);
+    assert!(
+        top.title.contains("welcome.mjml") && top.strength >= 0.5,
+        "{}",
+        titles(&partial)
+    );
+}
+
+#[test]
+fn a_warning_that_speaks_of_the_complaint_counts_and_a_remark_does_not() {
+    let text = log("2025-05-01T10:MIN:30.000Z WARN [tariff] exchange rates are from last week");
+    let files = [
+        ("kubectl/get_pod_-A.txt", PODS),
+        (
+            "kubectl/logs/hotel/rooms-api-6958c5bdd8-69gtn.log",
+            text.as_str(),
+        ),
+    ];
+    let asked = run_with(
+        &files,
+        Some("The rooms have wrong prices, the exchange rates seem old."),
+    );
+    assert!(loudest(&asked) >= 0.5, "{}", titles(&asked));
+    let other = run_with(&files, Some("The rooms page looks odd."));
+    assert!(loudest(&other) < 0.5, "{}", titles(&other));
+}
+
+#[test]
+fn what_stopped_long_ago_is_no_answer_to_somebody_who_says_that_it_is_over() {
+    let mut text: String = (0..6)
+        .map(|n| {
+            format!(
+                "2025-05-01T09:0{n}:00.000Z ERROR [db] connection refused: rooms-mongodb:27017\n"
+            )
+        })
+        .collect();
+    text.push_str(&"2025-05-01T10:00:00.000Z INFO tick\n".repeat(80));
+    let files = [
+        ("kubectl/get_pod_-A.txt", PODS),
+        (
+            "kubectl/logs/hotel/rooms-api-6958c5bdd8-69gtn.log",
+            text.as_str(),
+        ),
+    ];
+    let over = run_with(
+        &files,
+        Some("rooms-api failed for some minutes, it works again. Is anything left?"),
+    );
+    assert!(loudest(&over) < 0.5, "{}", titles(&over));
+}
