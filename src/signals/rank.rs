@@ -117,9 +117,14 @@ fn fold_siblings(signals: Vec<Signal>) -> Vec<Signal> {
 /// One detector, one kind of thing, and titles that differ in nothing but the name and figures. Pods are
 /// siblings only as replicas of one workload: two workloads that fail alike are two faults.
 fn are_siblings(a: &Signal, b: &Signal) -> bool {
-    let pods_apart = a.detector.starts_with("k8s.")
-        && (!a.entities.contains_key("workload")
-            || a.entities.get("workload") != b.entities.get("workload"));
+    let app = |signal: &Signal| {
+        signal
+            .entities
+            .get("workload")
+            .cloned()
+            .unwrap_or_else(|| super::kubernetes::app_of(&signal.subject.name).to_owned())
+    };
+    let pods_apart = a.detector.starts_with("k8s.") && app(a) != app(b);
     a.detector == b.detector
         && a.cause == b.cause
         && a.role == b.role
@@ -136,16 +141,22 @@ fn shape(signal: &Signal) -> Option<String> {
     if name.is_empty() || !signal.title.contains(name) {
         return None;
     }
+    // A word with a figure in it (`9f03`, `order-17`, `10:00:01`) names one thing of many.
     let mut out = String::new();
-    let mut in_figure = false;
-    for c in signal.title.replace(name, "\u{0}").chars() {
-        let figure = c.is_ascii_digit();
-        if !figure {
-            out.push(c);
-        } else if !in_figure {
-            out.push('0');
+    for word in signal
+        .title
+        .replace(name, "\u{0}")
+        .split_inclusive(|c: char| !c.is_alphanumeric())
+    {
+        let (bare, end) = match word.chars().next_back() {
+            Some(c) if !c.is_alphanumeric() => word.split_at(word.len() - c.len_utf8()),
+            _ => (word, ""),
+        };
+        match bare.bytes().any(|byte| byte.is_ascii_digit()) {
+            true => out.push('0'),
+            false => out.push_str(bare),
         }
-        in_figure = figure;
+        out.push_str(end);
     }
     Some(out)
 }

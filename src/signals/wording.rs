@@ -28,6 +28,14 @@ pub fn settle(tree: &Tree, signals: &mut [Signal]) {
             if text.chars().any(is_control) {
                 *text = uncoloured(text);
             }
+            // A quotation that lost its end.
+            if text.matches('"').count() % 2 == 1 && !text.ends_with(['"', '…']) {
+                text.push('"');
+            }
+            // Braces that touch are the mark of a template that nobody filled, in a report too.
+            while text.contains("{{") || text.contains("}}") {
+                *text = text.replace("{{", "{ {").replace("}}", "} }");
+            }
         }
     }
     signals_with_words(tree, signals);

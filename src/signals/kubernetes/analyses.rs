@@ -280,6 +280,10 @@ pub fn read_alerts(cluster: &mut Cluster, file: u32, doc: &Val) {
                 count: 1,
                 warning: true,
                 current: true,
+                quiet: matches!(
+                    labels.get("severity").text().to_ascii_lowercase().as_str(),
+                    "info" | "none" | "debug" | "information"
+                ),
                 ..Note::default()
             });
         }

@@ -1,6 +1,7 @@
 //! Signals from what tools answered and from alerts that fire.
 
 use super::emit::{Ctx, Draft, cut, one_line};
+use super::focus::urgency;
 use super::model::*;
 use super::notes;
 use regex::Regex;
@@ -218,29 +219,24 @@ fn quoted(text: &str) -> String {
 }
 
 fn firing(ctx: &Ctx, alert: &Alert) {
-    if STEERING.contains(&alert.name.as_str())
-        || matches!(alert.severity.as_str(), "none" | "info" | "debug")
-    {
+    if STEERING.contains(&alert.name.as_str()) || urgency(alert) == 0 {
         return;
     }
-    let base = match alert.severity.as_str() {
-        "critical" | "page" | "emergency" | "high" | "error" | "disaster" => 0.62,
-        "warning" | "warn" | "medium" | "moderate" => 0.52,
-        _ => 0.54,
-    };
-    let asked = ctx.in_ticket(&alert.object) || ctx.in_ticket(&alert.name);
+    // An alert says that something is wrong, never why.
+    let base = if urgency(alert) == 2 { 0.44 } else { 0.38 };
+    let asked = ctx.is_asked(&alert.object) || ctx.in_ticket(&alert.name);
     let of = if alert.object.is_empty() {
         String::new()
     } else {
         format!(" for {}", full_name(&alert.ns, &alert.object))
     };
     let words = one_line(&alert.words.v);
-    let mut draft = Draft::cause(
+    let mut draft = Draft::symptom(
         "alert-firing",
         "Alert",
         &alert.ns,
         &alert.name,
-        if asked { base + 0.1 } else { base },
+        if asked { base + 0.05 } else { base },
     )
     .says(
         format!("alert {} fires{of}: {}", alert.name, cut(&words, 140)),

@@ -5,15 +5,16 @@
 //! application, the collector fetched only this log, the error is among the last lines or repeats to
 //! the end, and it names a dependency.
 
+use super::changes::{self, Change, First};
 use super::emit::{Ctx, Draft, cut, full_name_words, with_pod};
 use super::lastwords::{self, Words};
 use super::logs::has_content;
 use super::model::*;
 use super::numbers::{self, About};
 use super::observe::Seen;
+use super::raised;
 use super::words;
-use crate::bundle::Entry;
-use aho_corasick::AhoCorasick;
+use crate::signals::logs::parse_line;
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -28,31 +29,12 @@ const MAX_QUIET: usize = 20_000;
 
 /// Lines of a log that belong to the program's start: settings are read there, not changed.
 const STARTUP_LINES: u32 = 20;
+/// So do those of its first minutes, milliseconds.
+const STARTUP_TIME: i64 = 5 * 60 * 1000;
+/// Most that an error which stopped is worth when the customer says that the trouble is over.
+const OVER: f64 = 0.22;
 /// Changes remembered per log.
 const MAX_CHANGES: usize = 50;
-
-/// Words that a line about a change of the program's state has.
-static CHANGE_HINTS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build([
-            "flag",
-            "toggle",
-            "config",
-            "setting",
-            "feature",
-            "migration",
-        ])
-        .ok()
-});
-/// A switch that was turned while the program ran.
-static CHANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:feature[ _-]?flags?|flags?|toggles?|config(?:uration)?|settings?|feature)\b.{0,80}(?:\b(?:changed|switched|toggled|enabled|disabled|updated|reloaded|turned (?:on|off)|activated)\b|->|→)|(?:changed|switched|toggled|enabled|disabled|turned (?:on|off)|activated) (?:feature|flag|toggle)").ok()
-});
-/// The head of a stack trace.
-static RAISED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"^\s*(?:Caused by: )?(?P<what>(?:[A-Za-z_$][\w$]*\.)*[A-Z][\w$]*(?:Exception|Error|Panic)\b(?::.*)?)$").ok()
-});
 
 /// A message and where it occurs.
 struct Shape {
@@ -61,23 +43,37 @@ struct Shape {
     first: u32,
     last: u32,
     last_src: Src,
+    /// A stack trace follows it, or it is the head of one.
+    traced: bool,
+    /// When it first occurred.
+    began: Option<i64>,
 }
 
-/// A line without its numbers, so that repetitions count together.
+/// A line without its numbers and identifiers, so that repetitions count together.
 fn shape_of(line: &str) -> String {
-    let mut out = String::with_capacity(line.len().min(200));
-    let mut in_number = false;
-    for c in line.chars().take(300) {
-        if c.is_ascii_digit() {
-            if !in_number {
+    const SHOWN: usize = 300;
+    let mut out = String::with_capacity(line.len().min(SHOWN));
+    let mut word = String::new();
+    let flush = |word: &mut String, out: &mut String| {
+        // `24160f9c`, `M-5997142`, `e1_0`: what has a figure in it names one thing of many.
+        if word.bytes().any(|byte| byte.is_ascii_digit()) {
+            if !out.ends_with('#') {
                 out.push('#');
             }
-            in_number = true;
         } else {
-            in_number = false;
+            out.push_str(word);
+        }
+        word.clear();
+    };
+    for c in line.chars().take(SHOWN) {
+        if c.is_alphanumeric() {
+            word.push(c);
+        } else {
+            flush(&mut word, &mut out);
             out.push(c);
         }
     }
+    flush(&mut word, &mut out);
     out
 }
 
@@ -92,6 +88,9 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
     let (mut total, mut last_content) = (0usize, 0u32);
     let mut seen = Seen::default();
     let mut changes: Vec<(u32, String)> = Vec::new();
+    let mut opened = None;
+    // The error that the lines of a stack trace belong to.
+    let mut record: Option<String> = None;
     let _ = ctx.tree.for_each_line(&entry, |number, line| {
         if number < log.first || number > log.last {
             return number <= log.last;
@@ -102,16 +101,46 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         total += 1;
         let at = u32::try_from(number).unwrap_or(u32::MAX);
         last_content = at;
-        if changes.len() < MAX_CHANGES
-            && CHANGE_HINTS
-                .as_ref()
-                .is_some_and(|hints| hints.is_match(line))
-            && CHANGE.as_ref().is_some_and(|regex| regex.is_match(line))
-        {
-            changes.push((at, line.to_owned()));
+        if opened.is_none() && total <= STARTUP_LINES as usize {
+            opened = parse_line(line).time;
+        }
+        if changes.len() < MAX_CHANGES && changes::is_change(line) {
+            let when = parse_line(line).time;
+            // Settings that are read at the start are not changed.
+            let later = at > STARTUP_LINES
+                || when
+                    .zip(opened)
+                    .is_some_and(|(when, opened)| when - opened > STARTUP_TIME);
+            if later {
+                changes.push((at, line.to_owned()));
+                changes::remember(
+                    ctx,
+                    Change {
+                        at: when,
+                        ns: log.ns.clone(),
+                        pod: log.pod.clone(),
+                        src: Src {
+                            file: log.file,
+                            line: at,
+                            column: 0,
+                        },
+                        text: line.to_owned(),
+                    },
+                );
+            }
         }
         let counts = line.contains('/') || super::observe::may_count(line);
         let matters = words::may_matter(line);
+        let within = record.is_some() && raised::continues(line);
+        if within
+            && raised::is_head(line)
+            && let Some(shape) = record.as_ref().and_then(|key| shapes.get_mut(key))
+        {
+            shape.traced = true;
+        }
+        if !within {
+            record = None;
+        }
         if !counts && !matters {
             return number < MAX_LINES;
         }
@@ -126,12 +155,23 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             known.count += 1;
             known.last = at;
             known.last_src.line = at;
+            if !within {
+                record = Some(shape);
+            }
             return number < MAX_LINES;
         }
         if shapes.len() >= MAX_SHAPES || quiet.contains(&shape) {
             return number < MAX_LINES;
         }
         if let Some(judged) = lastwords::judge(line) {
+            // A stack trace is one fault: its lines tell what the error at its head raised.
+            let general = matches!(judged.slug, "application-error" | "application-exception");
+            if within && general {
+                return number < MAX_LINES;
+            }
+            if !within {
+                record = Some(shape.clone());
+            }
             let src = Src {
                 file: log.file,
                 line: at,
@@ -154,6 +194,8 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
                     first: at,
                     last: at,
                     last_src: src,
+                    traced: raised::is_head(line),
+                    began: parse_line(line).time,
                 },
             );
         } else if quiet.len() < MAX_QUIET {
@@ -170,9 +212,21 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         .iter()
         .find(|pod| lastwords::belongs(log, pod, ""));
     let app = app_of(&log.pod).to_owned();
-    let asked = ctx.in_ticket(&log.pod)
-        || ctx.in_ticket(&app)
-        || (!log.container.is_empty() && ctx.in_ticket(&log.container));
+    let asked = ctx.is_asked(&log.pod)
+        || ctx.is_asked(&app)
+        || (!log.container.is_empty() && ctx.is_asked(&log.container));
+    // What the customer quotes stands in the log of what the complaint is about.
+    let quoted = ctx.focus.quotes().iter().any(|quote| {
+        shapes
+            .values()
+            .any(|shape| shape.words.text.to_lowercase().contains(quote.as_str()))
+    });
+    if quoted {
+        ctx.quoted.borrow_mut().insert(app.to_lowercase());
+    }
+    let asked = asked || quoted;
+    // A pod that ended lately: its previous log holds the reason.
+    let restarted = log.previous && pod.is_some_and(|pod| pod.restarts > 0 || !pod.is_ready());
     numbers::detect(ctx, &About { log, pod, asked }, &seen);
     // The pod of a failed job, or one that the cluster warns about, may be known by its log only.
     let failed = ctx.cluster.workloads.iter().any(|job| {
@@ -193,6 +247,10 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             let startup_only = shape.last < 40 && total > 400 && !asked;
             let mut score = 0.26 + 0.26 * (shape.words.score - 0.4);
             let application = shape.words.slug != "application-error";
+            let general = matches!(
+                shape.words.slug,
+                "application-error" | "application-exception"
+            );
             if at_end && application {
                 score += 0.07;
             }
@@ -221,6 +279,9 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
                 score += 0.24;
             } else if shared >= 1 && shape.words.score >= 0.55 {
                 score += if shared >= 2 { 0.2 } else { 0.12 };
+            } else if shared >= 2 && asked && at_end && shape.count >= 5 {
+                // A warning that goes on to the end and speaks of the complaint.
+                score += 0.2;
             }
             if asked {
                 score += 0.2;
@@ -235,8 +296,37 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             if startup_only {
                 score -= 0.2;
             }
-            if log.previous {
+            if log.previous && !restarted {
                 score -= 0.08;
+            }
+            if asked && general && shape.count >= 5 {
+                score += 0.06;
+            }
+            if asked && general && shape.traced {
+                score += 0.1;
+            }
+            if !asked && super::focus::is_platform(&log.ns) && ctx.focus.is_known() {
+                score -= 0.1;
+            }
+            if is_side_channel(&shape.words.text)
+                && !["trace", "metric", "telemetry", "monitor"]
+                    .iter()
+                    .any(|word| ctx.focus.complaint().contains(word))
+            {
+                score -= 0.2;
+            }
+            // A remark says something only when it goes on and speaks of the complaint.
+            let speaks = shared >= 2 && at_end && shape.count >= 5;
+            if shape.words.score <= lastwords::REMARK && !speaks {
+                return (0.0, shape);
+            }
+            // What stopped long before the end is over, all the more when the customer says so.
+            if running && from_end >= 30 && from_end * 2 > last_content as usize {
+                score = if ctx.focus.is_over() {
+                    score.min(OVER)
+                } else {
+                    score - 0.06
+                };
             }
             // A control-plane component's log complains by nature.
             if log.ns.starts_with("kube-") || log.ns.starts_with("openshift-") {
@@ -251,8 +341,11 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             .then(a.1.words.src.line.cmp(&b.1.words.src.line))
     });
     let mut told: Vec<&str> = Vec::new();
-    for (score, shape) in ranked {
-        if score < 0.2 || told.len() >= 2 || told.contains(&shape.words.slug) {
+    for (score, shape) in &ranked {
+        let score = *score;
+        // A weak one may turn out to be what the subject waits for.
+        let least = if shape.count >= 5 { 0.08 } else { 0.2 };
+        if score < least || told.len() >= 2 || told.contains(&shape.words.slug) {
             continue;
         }
         told.push(shape.words.slug);
@@ -274,33 +367,80 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
         } else {
             words.headline.clone()
         };
-        let raised = raised_below(ctx, &entry, words);
+        if let Some(at) = shape.began {
+            ctx.firsts.borrow_mut().push(First {
+                at,
+                cause: slug.to_owned(),
+                pod: name.to_owned(),
+            });
+        }
+        let raised = raised::below(ctx, &entry, words.src);
         // What ran well for a while and fails from a change on, fails because of it.
-        let change = changes
-            .iter()
-            .rev()
-            .find(|(line, _)| *line < shape.first && *line > STARTUP_LINES);
-        let (mut title, mut more) = (cut(&words.text, 120), String::new());
-        if let Some((_, what)) = &raised {
-            title = format!("{} — {}", cut(what, 110), cut(&words.text, 80));
-            more = format!(" It raises {}.", cut(what, 200));
+        let change = changes.iter().rev().find(|(line, _)| *line < shape.first);
+        let mut title = format!("{headline} — {}", cut(&words.text, 120));
+        let mut more = String::new();
+        let mut leak_at = None;
+        let general = slug == "application-error";
+        if slug == "application-out-of-memory"
+            && let Some(leak) = ranked
+                .iter()
+                .find(|(_, other)| other.words.slug == "application-memory-grows")
+        {
+            title.push_str(&format!(" (memory leak: {})", cut(&leak.1.words.text, 110)));
+            more = format!(" Before that it warns: {}", cut(&leak.1.words.text, 200));
+            leak_at = Some(leak.1.words.src);
+        }
+        if let Some(raised) = &raised {
+            let at = raised
+                .frame
+                .as_ref()
+                .map(|(call, _)| format!(" in {}", cut(call, 80)))
+                .unwrap_or_default();
+            let what = lastwords::clean(&raised.what);
+            let what = cut(what.trim_end_matches('.'), 120);
+            // The head of a trace needs no repetition of itself.
+            let said = if words.text.contains(raised.what.trim()) {
+                String::new()
+            } else {
+                format!(" — {}", cut(&words.text, 70))
+            };
+            if general {
+                title = format!("raises {what}{at}{said}");
+            }
+            if general || !words.text.contains(raised.what.trim()) {
+                more.push_str(&format!(
+                    " It raises {}{at}.",
+                    cut(raised.what.trim_end_matches('.'), 200)
+                ));
+            }
         }
         if let Some((_, line)) = change {
             more.push_str(&format!(
                 " It is first seen after this change: {}",
-                cut(&lastwords::clean(line), 200)
+                cut(&lastwords::shown(line), 200)
             ));
         }
         let mut draft = Draft::cause(slug, kind, &log.ns, name, score)
             .says(
-                format!("{who}: {headline} — {title}"),
+                format!("{who}: {title}"),
                 format!(
                     "{who}: {headline}. Its log says{times}: {}.{more}",
-                    cut(&words.text, 300)
+                    cut(words.text.trim_end_matches('.'), 300)
                 ),
             )
             .show(ctx.quote(words.src, &words.text))
-            .show(raised.and_then(|(src, what)| ctx.quote(src, &what)))
+            .show(leak_at.and_then(|src| ctx.quote(src, "")))
+            .show(
+                raised
+                    .as_ref()
+                    .and_then(|raised| ctx.quote(raised.src, &raised.what)),
+            )
+            .show(
+                raised
+                    .as_ref()
+                    .and_then(|raised| raised.frame.as_ref())
+                    .and_then(|(call, src)| ctx.quote(*src, call)),
+            )
             .show(change.and_then(|(line, text)| {
                 let src = Src {
                     file: log.file,
@@ -319,29 +459,12 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
     }
 }
 
-/// The exception that the lines below an error name, when the error itself names none.
-fn raised_below(ctx: &Ctx, entry: &Entry, words: &Words) -> Option<(Src, String)> {
-    const BELOW: u32 = 3;
-    if words.text.contains("Exception") || words.text.contains("Error:") {
-        return None;
-    }
-    let from = words.src.line;
-    let mut found = None;
-    let _ = ctx.tree.for_each_line(entry, |number, line| {
-        let at = u32::try_from(number).unwrap_or(u32::MAX);
-        if at > from
-            && let Some(captures) = RAISED.as_ref().and_then(|regex| regex.captures(line))
-        {
-            let src = Src {
-                line: at,
-                ..words.src
-            };
-            found = Some((src, captures["what"].to_owned()));
-            return false;
-        }
-        at < from + BELOW
+/// Traces, metrics and logs that cannot be sent: users do not notice.
+fn is_side_channel(text: &str) -> bool {
+    static SIDE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b(?:export|send|push|flush|ship|report|deliver)\w*\b.{0,30}\b(?:traces?|spans?|metrics?|telemetry|logs? (?:batch|records?)|profiles?)\b|\b(?:opentelemetry|otlp|otel|zipkin|jaeger|statsd|pushgateway|sentry|datadog|newrelic|apm[- ](?:agent|server))\b").ok()
     });
-    found
+    SIDE.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Building signals: subjects, entities for command templates, and evidence quoted from the bundle.
 
+use super::changes::{Change, First};
+use super::focus::Focus;
 use super::model::*;
 use crate::bundle::Tree;
 use crate::report::{Evidence, Missing, Subject};
 use crate::signals::{Partial, Role, Signal};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest quote, in characters.
 const MAX_QUOTE: usize = 400;
@@ -68,6 +70,15 @@ pub struct Ctx<'a> {
     pub ticket: String,
     /// Only a few files were collected on purpose, so each one matters.
     pub narrow: bool,
+    /// What the complaint is about.
+    pub focus: Focus,
+    /// Applications that turned out to be subjects: their logs say what the ticket quotes, or the subject
+    /// passes on their failures.
+    pub quoted: RefCell<BTreeSet<String>>,
+    /// Changes that logs tell.
+    pub changes: RefCell<Vec<Change>>,
+    /// When errors began.
+    pub firsts: RefCell<Vec<First>>,
     out: RefCell<Partial>,
 }
 
@@ -163,11 +174,16 @@ impl Draft {
 impl<'a> Ctx<'a> {
     /// A context over a read bundle.
     pub fn new(tree: &'a Tree, cluster: &'a Cluster, ticket: &str, narrow: bool) -> Self {
+        let ticket = ticket.to_lowercase();
         Self {
             tree,
             cluster,
-            ticket: ticket.to_lowercase(),
+            focus: Focus::of(cluster, &ticket),
+            ticket,
             narrow,
+            quoted: RefCell::default(),
+            changes: RefCell::default(),
+            firsts: RefCell::default(),
             out: RefCell::default(),
         }
     }
@@ -188,6 +204,10 @@ impl<'a> Ctx<'a> {
     /// The signals found so far.
     pub fn signals(&self) -> std::cell::Ref<'_, Vec<Signal>> {
         std::cell::Ref::map(self.out.borrow(), |out| &out.signals)
+    }
+    /// Changes signals that were found already.
+    pub fn amend(&self, change: impl FnMut(&mut Signal)) {
+        self.out.borrow_mut().signals.iter_mut().for_each(change);
     }
     /// What was found.
     pub fn finish(self) -> Partial {
@@ -256,6 +276,15 @@ impl<'a> Ctx<'a> {
                     && name.len() > 5
                     && contains_word(&self.ticket, &name.replace(['-', '_'], " ")))
     }
+    /// Whether the complaint is about this application, pod or container: the ticket names it, and not
+    /// only beside another subject, or an urgent alert does.
+    pub fn is_asked(&self, name: &str) -> bool {
+        let quoted = self.quoted.borrow();
+        let known = self.focus.is_known() || !quoted.is_empty();
+        self.focus.holds(name)
+            || quoted.contains(app_of(&name.to_lowercase()))
+            || self.in_ticket(name) && (!known || self.focus.complains_of(name))
+    }
     /// How many different words of the ticket, the ordinary ones aside, stand in `text`.
     pub fn shared_words(&self, text: &str) -> usize {
         let text = text.to_lowercase();
@@ -297,10 +326,14 @@ fn excerpt(line: &str, needle: &str, column: usize) -> String {
         return line.to_owned();
     }
     let first = needle.lines().next().unwrap_or_default();
-    let needle: String = first.chars().take(40).collect();
-    let at = (!needle.is_empty())
-        .then(|| line.find(&needle))
-        .flatten()
+    // Words composed of several fields of a line stand in it one by one.
+    let at = std::iter::once(first)
+        .chain(first.split(": ").filter(|part| part.len() > 7))
+        .filter_map(|part| {
+            let part: String = part.chars().take(40).collect();
+            (!part.is_empty()).then(|| line.find(&part)).flatten()
+        })
+        .next()
         .unwrap_or(column.min(line.len()));
     let start = line
         .char_indices()

@@ -124,7 +124,8 @@ pub fn detect(ctx: &Ctx) {
                 format!("consumer group {group} lags {sum} messages behind on topic {topic}{why}"),
                 format!("Consumer group {group} is {sum} messages behind the end of topic {topic}{why}: it reads more slowly than messages arrive{others}."),
             )
-            .show(ctx.quote(worst.src, ""));
+            .show(ctx.quote(worst.src, ""))
+            .entity("topic", topic);
         ctx.emit(draft);
     }
 }

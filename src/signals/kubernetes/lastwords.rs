@@ -3,9 +3,12 @@
 use super::emit::{Ctx, cut, one_line};
 use super::logs::{has_content, strip_runtime};
 use super::model::*;
+use super::structured;
 use super::words::{self, Level};
 use crate::report::Evidence;
+use regex::Regex;
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 /// Lines kept from the end of a log.
 const TAIL: usize = 400;
@@ -56,6 +59,13 @@ pub fn belongs(log: &Log, pod: &Pod, container: &str) -> bool {
 
 /// The line without runtime prefix, colours and the quoting of JSON logs.
 pub fn clean(line: &str) -> String {
+    let out = uncoloured(line);
+    let out = out.trim().trim_start_matches("\"data\": \"");
+    after_meter(out).to_owned()
+}
+
+/// The line without runtime prefix and colours, its indentation kept.
+pub fn uncoloured(line: &str) -> String {
     let body = strip_runtime(line);
     let mut out = String::with_capacity(body.len().min(MAX_CHARS));
     let mut chars = body.chars().take(MAX_CHARS);
@@ -73,8 +83,7 @@ pub fn clean(line: &str) -> String {
         }
         out.push(if c.is_control() { ' ' } else { c });
     }
-    let out = out.trim().trim_start_matches("\"data\": \"");
-    after_meter(out).to_owned()
+    out
 }
 
 /// What follows curl's progress meter: it ends without a line break, so that the error stands behind its figures.
@@ -161,23 +170,21 @@ pub fn judge(line: &str) -> Option<Judged> {
     if !words::may_matter(line) {
         return None;
     }
+    if let Some(said) = structured::of(line) {
+        return judge_said(&said);
+    }
     let text = clean(line);
     let level = words::level(&text);
     if is_stack_frame(&text) || words::is_client_leaving(&text) {
         return None;
     }
+    let shown = without_header(&text);
     match words::classify(&text) {
         Some(verdict) => {
-            let loud = match level {
-                Level::Fatal => 1.05,
-                Level::Error => 1.0,
-                Level::None => 0.97,
-                Level::Warning => 0.8,
-                // The client library says it in passing.
-                Level::Quiet if verdict.slug == "api-client-throttled" => 0.9,
-                Level::Quiet => 0.55,
-            };
-            let shown = from_word(&text, verdict.at);
+            let loud = loudness(level, verdict.slug);
+            let before = text.len() - shown.len();
+            let shown = structured::with_answer(shown)
+                .unwrap_or_else(|| from_word(shown, verdict.at.saturating_sub(before)));
             Some(Judged {
                 weight: verdict.weight * loud,
                 slug: verdict.slug,
@@ -191,7 +198,8 @@ pub fn judge(line: &str) -> Option<Judged> {
                 Level::Fatal => 0.68,
                 Level::Error => 0.6,
                 Level::None if words::is_trouble(&text) => 0.5,
-                Level::Warning if words::is_trouble(&text) => 0.3,
+                Level::Warning if words::is_warned(&text) => 0.3,
+                Level::Warning => REMARK,
                 _ => return None,
             };
             Some(Judged {
@@ -199,10 +207,121 @@ pub fn judge(line: &str) -> Option<Judged> {
                 slug: "application-error",
                 headline: "its log ends with an error".to_owned(),
                 what: String::new(),
-                text: one_line(&text),
+                text: structured::with_answer(shown).unwrap_or_else(|| one_line(shown)),
             })
         }
     }
+}
+
+/// Weight of a warning that speaks of no trouble.
+pub const REMARK: f64 = 0.28;
+
+/// How much a verdict counts at a level.
+fn loudness(level: Level, slug: &str) -> f64 {
+    match level {
+        Level::Fatal => 1.05,
+        Level::Error => 1.0,
+        Level::None => 0.97,
+        // What a foreign service refuses is told as a warning by those who can live with it for a while.
+        Level::Warning if slug == "dependency-rate-limited" => 0.95,
+        Level::Warning => 0.8,
+        // The client library says it in passing.
+        Level::Quiet if slug == "api-client-throttled" => 0.9,
+        // Databases report a scan as information.
+        Level::Quiet if matches!(slug, "database-scan-without-index" | "database-lock-wait") => 1.0,
+        Level::Quiet => 0.55,
+    }
+}
+
+/// A line of JSON or logfmt: the error it carries says more than its message, both more than the rest.
+fn judge_said(said: &structured::Said) -> Option<Judged> {
+    if words::is_client_leaving(&said.text) {
+        return None;
+    }
+    let level = said.level.unwrap_or(Level::None);
+    let verdict = Some(&said.error)
+        .filter(|error| !error.is_empty())
+        .and_then(|error| words::classify(error))
+        .filter(|verdict| verdict.slug != "application-exception")
+        .or_else(|| words::classify(&said.text));
+    if let Some(verdict) = verdict {
+        return Some(Judged {
+            weight: verdict.weight * loudness(level, verdict.slug),
+            slug: verdict.slug,
+            headline: verdict.headline,
+            what: verdict.what,
+            text: said.text.clone(),
+        });
+    }
+    let weight = match level {
+        Level::Fatal => 0.68,
+        Level::Error => 0.6,
+        Level::None if words::is_trouble(&said.text) => 0.5,
+        Level::Warning if !said.error.is_empty() => 0.45,
+        Level::Warning if words::is_warned(&said.text) => 0.3,
+        Level::Warning => REMARK,
+        _ => return None,
+    };
+    Some(Judged {
+        weight,
+        slug: "application-error",
+        headline: "its log ends with an error".to_owned(),
+        what: String::new(),
+        text: said.text.clone(),
+    })
+}
+
+/// A line as a reader wants to see it: message and error of a structured line, else the message behind the
+/// header.
+pub fn shown(line: &str) -> String {
+    match structured::of(line) {
+        Some(said) => said.text,
+        None => {
+            let text = clean(line);
+            let text = without_header(&text);
+            structured::with_answer(text).unwrap_or_else(|| one_line(text))
+        }
+    }
+}
+
+/// `10:00:00.123 fail: `: a time of the day alone, and the level as .NET writes it.
+static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s+(?:(?:fail|crit|warn|info|dbug|trce): )?(?P<rest>.{8,})$").ok()
+});
+/// `F, [2025-01-01T10:00:00 #1] FATAL -- : `: the header of Ruby's logger.
+static RUBY: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^[DIWEFA], \[[^\]]+\]\s+\w+ -- [^:]*: (?P<rest>.{8,})$").ok());
+/// `1 --- [main] c.e.Shop :`: process, thread and logger of Spring.
+static SPRING: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^\d+ --- (?:\[[^\]]*\] ?)+\S+\s*: (?P<rest>.{8,})$").ok());
+
+/// The message behind time stamp and level; the whole line where there is no such header.
+fn without_header(text: &str) -> &str {
+    const ENOUGH: usize = 8;
+    if let Some(rest) = CLOCK
+        .as_ref()
+        .and_then(|regex| regex.captures(text))
+        .and_then(|found| found.name("rest"))
+    {
+        return rest.as_str();
+    }
+    if let Some(rest) = RUBY
+        .as_ref()
+        .and_then(|regex| regex.captures(text))
+        .and_then(|found| found.name("rest"))
+    {
+        return rest.as_str();
+    }
+    let line = crate::signals::logs::parse_line(text);
+    if line.time.is_none() || line.message.len() < ENOUGH || !text.ends_with(line.message) {
+        return text;
+    }
+    let message = line.message.trim_start_matches([']', ' ']);
+    SPRING
+        .as_ref()
+        .and_then(|regex| regex.captures(message))
+        .and_then(|found| found.name("rest"))
+        .map_or(message, |rest| rest.as_str())
 }
 
 /// What a line says.
@@ -230,13 +349,14 @@ fn from_word(text: &str, at: usize) -> String {
         .map(|(pos, _)| pos)
         .rfind(|pos| *pos + 24 <= at)
         .unwrap_or(0);
-    let start = text[start..].find(' ').map_or(start, |space| {
-        if start + space < at {
-            start + space
-        } else {
-            start
-        }
-    });
+    // A word is not cut: where nothing separates words, the line is shown whole.
+    let start = text
+        .get(start..at)
+        .and_then(|lead| {
+            lead.find([' ', ',', '{', '[', '('])
+                .map(|found| start + found + 1)
+        })
+        .unwrap_or(0);
     one_line(&text[start..])
 }
 

@@ -10,17 +10,23 @@
 mod analyses;
 mod answers;
 mod applogs;
+mod chains;
+mod changes;
 mod containers;
+mod contest;
 mod control;
 mod cpu;
+mod crontime;
 mod custom;
 mod describe;
 mod emit;
 mod environment;
+mod focus;
 mod lag;
 mod lastwords;
 mod logs;
 mod mesh;
+mod meshtls;
 mod model;
 mod mtu;
 mod network;
@@ -36,11 +42,13 @@ mod patterns;
 mod patterns_apps;
 mod places;
 mod probes;
+mod raised;
 mod rank;
 mod read;
 mod scheduling;
 mod signing;
 mod storage;
+mod structured;
 mod table;
 mod time;
 mod topics;
@@ -53,6 +61,10 @@ mod yaml;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_subject;
+
+pub(super) use model::app_of;
 
 use super::Partial;
 use crate::bundle::Tree;
@@ -80,7 +92,12 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     network::detect(&ctx);
     workloads::detect(&ctx);
     environment::detect(&ctx);
+    changes::link(&ctx);
     mesh::detect(&ctx);
+    meshtls::detect(&ctx);
+    contest::detect(&ctx);
+    crontime::detect(&ctx);
+    chains::detect(&ctx);
     control::detect(&ctx);
     signing::detect(&ctx);
     if !host_report {

@@ -307,7 +307,15 @@ pub fn detect(ctx: &Ctx) {
             Some(waiting.image.v.clone())
         });
         let headline = fill(rule.headline, &captures, &image.unwrap_or_default());
-        let strength = rule.strength * freshness(ctx, note);
+        // What an alert tells for information is no fault by itself, unless nothing else is known.
+        let alone = ctx.ticket.trim().is_empty() && ctx.cluster.alerts.len() < 2;
+        let asked = ctx.is_asked(&note.name) || ctx.is_asked(app_of(&note.name));
+        let calm = if note.quiet && !alone && !asked {
+            0.4
+        } else {
+            1.0
+        };
+        let strength = rule.strength * freshness(ctx, note) * calm;
         let kind = if note.kind.is_empty() {
             "Pod".to_owned()
         } else {

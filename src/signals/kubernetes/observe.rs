@@ -28,7 +28,11 @@ static TOOK: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 /// Durations that are plans, not measurements, or that belong to a start.
 static PLANNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:retry(?:ing)?|next|wait(?:ing)?|sleep(?:ing)?|refresh|expires?|every|interval|timeout|backoff|ttl|uptime|schedul\w*|started|startup|boot\w*|initiali[sz]\w*|migrat\w*|compil\w*|checkpoint|vacuum|compact\w*|snapshot|backup|keepalive|lease|session)\b").ok()
+    Regex::new(r"(?i)\b(?:retry(?:ing)?|next|wait(?:ing)?|sleep(?:ing)?|refresh|expires?|every|interval|timeout|backoff|ttl|uptime|schedul\w*|started|startup|boot\w*|initiali[sz]\w*|migrat\w*|compil\w*|checkpoint|vacuum|compact\w*|snapshot|backup|keepalive|lease|session|replay\w*)\b").ok()
+});
+/// Work that a program does for itself; told as information, nobody waits for it.
+static BACKGROUND: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:gc|garbage|wal|tsdb|block|rotat\w*|flush\w*|prun\w*|sync\w*|reconcil\w*|reindex\w*|truncat\w*|clean\w*|housekeeping|purg\w*|evict\w*|rebalanc\w*|reload\w*|scrap\w*|crawl\w*|export\w*|rollup|retention)\b").ok()
 });
 static MEMORY: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r#"(?i)\b(?:memory|heap|rss|mem|heap_?used|memory_?usage|alloc(?:ated)?)(?:[ _-]?(?:usage|used|use|size|consumption|in use|now))*["']?\s*(?:[=:]|is|at|now)?\s*["']?(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>[KMG]i?B|bytes|[KMG]i?|%)"#).ok()
@@ -245,7 +249,13 @@ impl Seen {
             }
             _ => return,
         };
-        if PLANNED.as_ref().is_some_and(|regex| regex.is_match(line)) {
+        let own_work = || {
+            BACKGROUND
+                .as_ref()
+                .is_some_and(|regex| regex.is_match(line))
+                && super::words::level(line) == super::words::Level::Quiet
+        };
+        if PLANNED.as_ref().is_some_and(|regex| regex.is_match(line)) || own_work() {
             return;
         }
         if !self.operations.contains_key(shape) && self.operations.len() >= MAX_SHAPES {
@@ -263,7 +273,7 @@ impl Seen {
         }
         if milliseconds > entry.longest.0 {
             entry.longest = (milliseconds, number);
-            entry.text = line.chars().take(300).collect();
+            entry.text = line.to_owned();
         }
     }
 
@@ -370,6 +380,7 @@ mod tests {
             "retrying in 30 seconds",
             "Started App in 12.2 seconds",
             "lease duration 15s",
+            "level=info component=tsdb msg=\"write block\" duration=9.6s",
             "took 12 items",
         ] {
             assert!(seen(&[line.to_owned()]).operations.is_empty(), "{line}");

@@ -219,7 +219,7 @@ pub const PATTERNS: &[Pattern] = &[
         "container-segfault",
         0.9,
         "its process crashes with a memory fault (segmentation fault)",
-        r"segmentation fault|SIGSEGV|segfault|signal 11\b|SIGABRT|SIGILL|illegal instruction|SIGBUS|core dumped|double free|heap corruption|stack smashing",
+        r"segmentation fault|SIGSEGV|segfault|signal 11\b|SIGABRT|SIGILL|illegal instruction|SIGBUS|segmentation.{0,20}core dumped|double free|heap corruption|stack smashing",
     ),
     p(
         "application-exception",

@@ -14,8 +14,20 @@ pub const PATTERNS: &[Pattern] = &[
     p(
         "dependency-rate-limited",
         0.9,
-        "it is rate limited (429 Too Many Requests){}",
-        r"(?:too many requests|\b429\b).{0,80}(?:retry|limit|quota|throttl)|(?:status|code|HTTP|returned|response)[\w /._-]{0,14}[=:]?\s*\(?429\b|429 too many|too many requests|rate[ _-]?limit(?:s|ed)?\b.{0,40}(?:exceed|reach|hit|exhaust|error)|(?:exceed|reach|hit)\w*.{0,30}rate[ _-]?limit|rate[ _-]?limited\b|ThrottlingException|RequestLimitExceeded|TooManyRequests\w*Exception|Rate exceeded|(?:api|request|token|daily|monthly|usage) quota.{0,30}(?:exceed|exhaust|reach)|insufficient_quota|RESOURCE_EXHAUSTED",
+        "it is rate limited or its quota is used up{}",
+        r"(?:too many requests|\b429\b).{0,80}(?:retry|limit|quota|throttl)|(?:status|code|HTTP|returned|response)[\w /._-]{0,14}[=:]?\s*\(?429\b|429 too many|too many requests|rate[ _-]?limit(?:s|ed)?\b.{0,40}(?:exceed|reach|hit|exhaust|error)|(?:exceed|reach|hit)\w*.{0,30}rate[ _-]?limit|rate[ _-]?limited\b|ThrottlingException|RequestLimitExceeded|TooManyRequests\w*Exception|Rate exceeded|(?:api|request|token|daily|monthly|usage) quota.{0,30}(?:exceed|exhaust|reach)|insufficient_quota|RESOURCE_EXHAUSTED|\bOVER_(?:\w+_)?LIMIT\b|(?:->|→|got|answered|with)\s*429\b|(?:QUOTA|RATE|REQUEST|USAGE)_?(?:LIMIT_?)?EXCEEDED|exceeded your .{0,40}(?:quota|limit)|(?:quota|limit) (?:will )?resets? (?:at|in|on)\b|\b(?:plan|subscription|usage|monthly|daily|account|tier|contingent)\b.{0,20}\b(?:limit|quota|allowance)\b.{0,20}(?:reached|exceed|used up|exhaust)|\b402 payment required",
+    ),
+    p(
+        "database-scan-without-index",
+        0.95,
+        "a query reads a whole table or collection because no index fits{}",
+        r#"\(ns (?P<what>[\w.$-]+), planSummary COLLSCAN|\bCOLLSCAN\b|Seq Scan on (?P<what2>[\w."]+).{0,120}actual time|Rows_examined: [1-9]\d{5,}|(?:query|statement) (?:does not|without) us(?:e|ing) (?:an? )?index"#,
+    ),
+    p(
+        "database-lock-wait",
+        0.94,
+        "a transaction waits for a lock that another one holds{}",
+        r#"still waiting for \w+Lock on (?P<what>(?:relation|transaction|tuple|advisory lock)[^;:]{0,60}?) after|Process holding the lock|Lock wait timeout exceeded|canceling statement due to lock timeout|lock timeout expired|(?:blocked by|blocking) (?:pid|process|session|query) \d+|idle in transaction (?:since|for)|Waiting for table metadata lock|ORA-00054|TransactionTooOld|WriteConflict.{0,60}(?:retry|transaction)"#,
     ),
     p(
         "connection-pool-exhausted",
@@ -136,12 +148,25 @@ pub const PATTERNS: &[Pattern] = &[
         "feature-disabled",
         0.76,
         "a feature is switched off by configuration{}",
-        r#"feature(?:[ _-]?(?:flag|toggle|gate))?s?\b.{0,50}\b(?:disabled|false|off|not enabled|inactive)\b|(?:in|entering|enabled?) maintenance[ _-]mode|kill[ _-]?switch|\b(?P<what>[\w-]+)_ENABLED\b.{0,10}(?:false|off|0)"#,
+        r#"feature(?:[ _-]?(?:flag|toggle|gate))?s?\b.{0,50}\b(?:disabled|false|off|not enabled|inactive)\b|(?:in|entering|enabled?) maintenance[ _-]mode|kill[ _-]?switch|\b(?:disabled|switched off|turned off|skipped|bypassed)\b.{0,24}\b(?:by|because of|due to|via|since)\b.{0,24}\b(?P<what2>[A-Za-z][\w.]{3,}) ?[=:] ?(?:false|0|off|no|disabled)\b|\b(?P<what>[\w-]+)_ENABLED\b.{0,10}(?:false|off|0)"#,
     ),
 ];
 
 /// Words of which one stands in every line that the patterns here match.
 pub const NEEDLES: &[&str] = &[
+    "collscan",
+    "still waiting",
+    "holding the lock",
+    "idle in transaction",
+    "metadata lock",
+    "disabled by",
+    "switched off",
+    "turned off",
+    "bypassed",
+    "seq scan",
+    "rows_examined",
+    "using index",
+    "over_",
     "throttl",
     "limiter",
     "429",

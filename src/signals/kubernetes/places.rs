@@ -46,6 +46,8 @@ pub const KINDS: &[(&str, &str)] = &[
     ("pod-disruption-budgets", "PodDisruptionBudget"),
     ("poddisruptionbudgets", "PodDisruptionBudget"),
     ("destinationrules", "DestinationRule"),
+    ("peerauthentications", "PeerAuthentication"),
+    ("applications", "Application"),
     ("namespaces", "Namespace"),
     ("configmaps", "ConfigMap"),
     ("secrets", "Secret"),

@@ -174,6 +174,7 @@ fn row(
             warning: cell("TYPE") == "Warning",
             current: false,
             of_custom: false,
+            quiet: false,
         });
         return true;
     }
@@ -301,6 +302,11 @@ fn row(
                 src,
                 suspended: Loc::new(cell("SUSPEND").eq_ignore_ascii_case("true"), src),
                 schedule: cell("SCHEDULE").to_owned(),
+                schedule_src: src,
+                zone: match cell("TIMEZONE") {
+                    "<none>" => String::new(),
+                    zone => zone.to_owned(),
+                },
                 ..Workload::default()
             },
         );

@@ -8,7 +8,7 @@ use crate::signals::{Partial, Role, Signal};
 use std::path::Path;
 
 /// Detects over a bundle made of `(path, text)` files.
-fn run_with(files: &[(&str, &str)], ticket: Option<&str>) -> Partial {
+pub(super) fn run_with(files: &[(&str, &str)], ticket: Option<&str>) -> Partial {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let full = dir.path().join("bundle").join(path);
@@ -48,7 +48,7 @@ fn run(files: &[(&str, &str)]) -> Partial {
     run_with(files, None)
 }
 
-fn first(partial: &Partial) -> &Signal {
+pub(super) fn first(partial: &Partial) -> &Signal {
     partial
         .signals
         .iter()
@@ -57,7 +57,7 @@ fn first(partial: &Partial) -> &Signal {
         .expect("no cause was found")
 }
 
-fn loudest(partial: &Partial) -> f64 {
+pub(super) fn loudest(partial: &Partial) -> f64 {
     partial
         .signals
         .iter()
@@ -67,7 +67,7 @@ fn loudest(partial: &Partial) -> f64 {
 }
 
 #[track_caller]
-fn finds(files: &[(&str, &str)], cause: &str, words: &str) {
+pub(super) fn finds(files: &[(&str, &str)], cause: &str, words: &str) {
     let partial = run(files);
     let top = first(&partial);
     assert_eq!(top.cause, cause, "{} ({})", top.title, top.strength);
@@ -169,6 +169,10 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
         include_str!("environment.rs"),
         include_str!("signing.rs"),
         include_str!("mtu.rs"),
+        include_str!("meshtls.rs"),
+        include_str!("contest.rs"),
+        include_str!("crontime.rs"),
+        include_str!("chains.rs"),
     ];
     for slug in &slugs {
         assert!(

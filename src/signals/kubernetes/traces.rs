@@ -366,14 +366,23 @@ fn slow_span(ctx: &Ctx) {
     ]
     .iter()
     .any(|word| ctx.ticket.contains(word));
-    let strength = if wanted {
+    // The time goes by in a database of which nothing is in the bundle: where, but not why.
+    let outside = is_query_span(inner) && !has_database(ctx);
+    let strength = if outside {
+        OUTSIDE
+    } else if wanted {
         0.8
     } else if longest.ms >= 2_000.0 {
         0.62
     } else {
         0.45
     };
-    let draft = Draft::cause("trace-slow-span", "Service", "", &inner.service, strength)
+    let draft = if outside {
+        Draft::symptom("trace-slow-span", "Service", "", &inner.service, strength)
+    } else {
+        Draft::cause("trace-slow-span", "Service", "", &inner.service, strength)
+    };
+    let draft = draft
         .says(
             format!("the time is spent in {}: {:.2} s of {:.2} s", span_words(inner), inner.ms / 1e3, longest.ms / 1e3),
             format!("The slowest trace takes {:.2} s ({}); most of it is spent in {}, which takes {:.2} s.", longest.ms / 1e3, span_words(longest), span_words(inner), inner.ms / 1e3),
@@ -382,6 +391,48 @@ fn slow_span(ctx: &Ctx) {
         .show(ctx.quote(inner.took, ""))
         .show(ctx.quote(longest.took, ""));
     ctx.emit(draft);
+    if outside {
+        ctx.ask(
+            "activity and locks of the database at that time (PostgreSQL: pg_stat_activity, pg_locks; MySQL: SHOW PROCESSLIST, INNODB STATUS), its slow query log, and the plan of the query (EXPLAIN)",
+            format!("the time passes inside {}; whether it waits for a lock, reads too much or the disk is slow is known to the database only, and nothing of it is in the bundle", span_words(inner)),
+            None,
+        );
+    }
+}
+
+/// Most that a slow call to something outside of the bundle is worth.
+const OUTSIDE: f64 = 0.45;
+
+/// Whether a span is a call to a database.
+fn is_query_span(span: &Span) -> bool {
+    let name = format!("{} {}", span.name, span.statement).to_lowercase();
+    [
+        "select ", "insert", "update ", "delete ", "query", "pg.", "sql", "jdbc", "mongo", "db.",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+}
+
+/// Whether a log of a database is in the bundle.
+fn has_database(ctx: &Ctx) -> bool {
+    ctx.cluster.logs.iter().any(|log| {
+        !log.empty
+            && [
+                "postgres",
+                "pg-",
+                "-pg",
+                "mysql",
+                "maria",
+                "mongo",
+                "-db",
+                "db-",
+                "sql",
+                "cockroach",
+                "oracle",
+            ]
+            .iter()
+            .any(|word| log.pod.contains(word))
+    })
 }
 
 /// The innermost span that failed.

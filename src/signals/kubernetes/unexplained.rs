@@ -156,11 +156,11 @@ fn asked_but_well(ctx: &Ctx) {
     };
     let mut seen = std::collections::BTreeSet::new();
     for pod in ctx.cluster.pods.iter().filter(meant) {
-        let has_log = ctx
-            .cluster
-            .logs
-            .iter()
-            .any(|log| !log.empty && lastwords::belongs(log, pod, ""));
+        let has_log = ctx.cluster.logs.iter().any(|log| {
+            !log.empty
+                && (lastwords::belongs(log, pod, "")
+                    || log.ns == pod.ns && app_of(&log.pod) == pod.app())
+        });
         // A pod in visible trouble is asked about with its trouble.
         let troubled = ctx
             .signals()

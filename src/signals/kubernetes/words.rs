@@ -80,7 +80,7 @@ pub fn may_matter(line: &str) -> bool {
 /// A server that says its client went away: programs end, browsers close tabs, health checks hang up.
 /// It says nothing about the server.
 static CLIENT_LEAVES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)could not (?:receive data from|send data to) client\b|unexpected EOF on client connection|incomplete startup packet|connection to client lost|\bclient\b.{0,30}\b(?:prematurely closed|closed (?:the |its |keepalive )?connection|disconnected|hung up|went away)|(?:reset by peer|broken pipe).{0,40}(?:while (?:reading client|sending (?:response )?to client)|(?:from|to|by) (?:the )?client\b)|\bAborted connection \d+ to db:.{0,200}communication packets").ok()
+    Regex::new(r"(?i)could not (?:receive data from|send data to) client\b|unexpected EOF on client connection|incomplete startup packet|connection to client lost|\bclient\b.{0,30}\b(?:prematurely closed|closed (?:the )?request|closed (?:the |its |keepalive )?connection|disconnected|hung up|went away)|(?:reset by peer|broken pipe).{0,40}(?:while (?:reading client|sending (?:response )?to client)|(?:from|to|by) (?:the )?client\b)|\bAborted connection \d+ to db:.{0,200}communication packets").ok()
 });
 
 /// Whether a server only says that a client of its ended the connection.
@@ -189,8 +189,8 @@ pub enum Level {
 static LEVELS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)
-        (?P<fatal>(?i:\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?(?:fatal|critical|crit|emerg|panic|alert)\b)|\b(?:FATAL|CRITICAL|EMERG|PANIC)\b|\[(?i:fatal|crit|emerg|alert)\w*\]|^F\d{4}\s)
-        |(?P<error>(?i:\b(?:level|lvl|severity|loglevel|err)["']?\s*[=:]\s*["']?(?:error|err)\b)|\b(?:ERROR|ERR|SEVERE)\b|\[(?i:error|err)\]|^E\d{4}\s|^(?i:error|fatal|err)\b[:!\s]|\bError:|(?i:\berror=))
+        (?P<fatal>(?i:\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?(?:fatal|critical|crit|emerg|panic|alert)\b)|\b(?:FATAL|CRITICAL|EMERG|PANIC)\b|\[(?i:fatal|crit|emerg|alert)\w*\]|^F\d{4}\s|(?:^|\s)crit:\s\S+\[\d+\])
+        |(?P<error>(?i:\b(?:level|lvl|severity|loglevel|err)["']?\s*[=:]\s*["']?(?:error|err)\b)|\b(?:ERROR|ERR|SEVERE)\b|\[(?i:error|err)\]|^E\d{4}\s|^(?i:error|fatal|err)\b[:!\s]|\bError:|(?i:\berror=)|(?:^|\s)fail:\s\S+\[\d+\])
         |(?P<warn>(?i:\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?warn)|\b(?:WARN|WARNING)\b|\[(?i:warn|warning)\]|^W\d{4}\s|^(?i:warn(?:ing)?)\b:)
         |(?P<quiet>(?i:\b(?:level|lvl|severity|loglevel)["']?\s*[=:]\s*["']?(?:info|debug|trace|notice)\b)|\b(?:INFO|DEBUG|TRACE|NOTICE)\b|\[(?i:info|debug|notice)\w*\]|^[ID]\d{4}\s|^npm\ info)"#,
     )
@@ -224,6 +224,17 @@ pub fn is_trouble(line: &str) -> bool {
     let line = clip(line);
     TROUBLE.as_ref().is_some_and(|regex| regex.is_match(line))
         && !NONE.as_ref().is_some_and(|regex| regex.is_match(line))
+}
+
+/// Whether a warning speaks of something that does not work; warnings say it more mildly than errors.
+pub fn is_warned(line: &str) -> bool {
+    static MILD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b(?:suspended|expired|exceed(?:ed|s)|exhausted|timed out|timeouts?|blocked|forbidden|unauthori[sz]ed|not allowed|overdue|limit reached|(?:discard|dropp|refus|reject|throttl)(?:ed|ing)|stale|out of date|outdated|overload(?:ed)?|degraded|unreachable|unavailable)\b").ok()
+    });
+    is_trouble(line)
+        || MILD
+            .as_ref()
+            .is_some_and(|regex| regex.is_match(clip(line)))
 }
 
 #[cfg(test)]

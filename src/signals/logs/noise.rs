@@ -142,7 +142,10 @@ pub fn is_frame(text: &str) -> bool {
 /// The exception that a line names, as (class, text).
 pub fn exception(text: &str) -> Option<(&str, &str)> {
     let captures = EXCEPTION.as_ref()?.captures(text)?;
-    Some((captures.get(1)?.as_str(), captures.get(2)?.as_str().trim()))
+    // In JSON the rest of the trace follows in the same line.
+    let said = captures.get(2)?.as_str();
+    let said = said.split("\\n").next().unwrap_or(said);
+    Some((captures.get(1)?.as_str(), said.trim()))
 }
 
 #[cfg(test)]

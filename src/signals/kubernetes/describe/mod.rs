@@ -265,6 +265,7 @@ impl Page<'_> {
                 warning: event_type == "Warning",
                 current: false,
                 of_custom: false,
+                quiet: false,
             });
         }
     }

@@ -126,6 +126,11 @@ impl Page<'_> {
             suspend.src(self.file),
         );
         workload.schedule = page.get("Schedule").text().to_owned();
+        workload.schedule_src = page.get("Schedule").src(self.file);
+        workload.zone = match page.get("Time Zone").text() {
+            "<unset>" | "<none>" => String::new(),
+            zone => zone.to_owned(),
+        };
         for condition in &workload.conditions {
             cluster.saw_time(condition.since);
         }

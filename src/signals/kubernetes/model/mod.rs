@@ -128,6 +128,10 @@ pub struct Cluster {
     pub lags: Vec<Lag>,
     /// Subsets of destination rules.
     pub subsets: Vec<Subset>,
+    /// TLS modes of a mesh.
+    pub tls_modes: Vec<TlsMode>,
+    /// GitOps applications that sync by themselves.
+    pub syncs: Vec<Sync>,
     /// Pod disruption budgets.
     pub budgets: Vec<Budget>,
     /// Claims that are being deleted: namespace, name, place, who still uses it.

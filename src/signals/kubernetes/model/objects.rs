@@ -51,6 +51,10 @@ pub struct Workload {
     pub suspended: Loc<bool>,
     /// Schedule of a cron job.
     pub schedule: String,
+    /// Place of the schedule.
+    pub schedule_src: Src,
+    /// Time zone of the schedule, "" for none.
+    pub zone: String,
     /// Selector.
     pub selector: Labels,
     /// Labels of the pod template.
@@ -272,6 +276,39 @@ pub struct Subset {
     /// Labels it asks for.
     pub labels: Labels,
     /// Place of the first label.
+    pub src: Src,
+}
+
+/// Which TLS a mesh's rule tells clients to speak (destination rule), or lets a workload accept (peer
+/// authentication).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TlsMode {
+    /// Namespace of the rule.
+    pub ns: String,
+    /// Name of the rule.
+    pub name: String,
+    /// The service it tells clients about; "" for what a workload accepts.
+    pub host: String,
+    /// The mode.
+    pub mode: String,
+    /// Labels of the workloads it is about; empty for all.
+    pub selector: Labels,
+    /// When it was created, as written.
+    pub created: String,
+    /// Place of the mode.
+    pub src: Src,
+}
+
+/// A GitOps application that is brought to its manifests by itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sync {
+    /// Name.
+    pub name: String,
+    /// Namespace it deploys to.
+    pub ns: String,
+    /// It undoes what others change.
+    pub heals: bool,
+    /// Place where it says so.
     pub src: Src,
 }
 

@@ -118,6 +118,8 @@ pub struct Note {
     pub container: String,
     /// From the status of a resource that no detector knows by its kind.
     pub of_custom: bool,
+    /// From an alert that is for information only.
+    pub quiet: bool,
 }
 
 /// The log of a container, or of something that could not be matched to one.

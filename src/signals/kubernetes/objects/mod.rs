@@ -176,7 +176,12 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
             });
         }
         "CertificateSigningRequest" => super::signing::read(cluster, file, val, &name),
-        "DestinationRule" => super::mesh::read(cluster, file, val),
+        "DestinationRule" => {
+            super::mesh::read(cluster, file, val);
+            super::meshtls::read_rule(cluster, file, val);
+        }
+        "PeerAuthentication" => super::meshtls::read_peer(cluster, file, val),
+        "Application" => super::contest::read(cluster, file, val),
         "PodDisruptionBudget" => {
             if let Some(allowed) = status.get("disruptionsAllowed").int() {
                 let demand = ["minAvailable", "maxUnavailable"]

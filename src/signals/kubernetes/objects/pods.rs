@@ -251,5 +251,6 @@ pub fn event(cluster: &mut Cluster, obj: &Obj) {
         current: false,
         container,
         of_custom: false,
+        quiet: false,
     });
 }

@@ -60,6 +60,8 @@ pub fn workload(cluster: &mut Cluster, obj: &Obj, kind: &str) {
             backoff_limit: spec.get("backoffLimit").int(),
             suspended: Loc::new(suspended.bool().unwrap_or(false), obj.src(suspended.at)),
             schedule: spec.get("schedule").text().to_owned(),
+            schedule_src: obj.src(spec.get("schedule").at),
+            zone: spec.get("timeZone").text().to_owned(),
             selector: labels(selector),
             template_labels: labels(template.at_path(&["metadata", "labels"])),
             containers: obj.containers(template.get("spec")),
@@ -97,6 +99,9 @@ pub fn add_workload(cluster: &mut Cluster, mut workload: Workload) {
             }
             if known.ns.is_empty() {
                 known.ns = workload.ns;
+            }
+            if known.zone.is_empty() {
+                known.zone = workload.zone;
             }
             known.desired = known.desired.take().or(workload.desired);
             known.ready = known.ready.take().or(workload.ready);
