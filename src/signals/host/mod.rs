@@ -230,6 +230,7 @@ mod tests {
         let sources = [
             include_str!("detect/bonds.rs"),
             include_str!("detect/boot.rs"),
+            include_str!("detect/cards.rs"),
             include_str!("detect/firewall.rs"),
             include_str!("detect/panic.rs"),
             include_str!("detect/certificates.rs"),

@@ -16,6 +16,7 @@ mod clusters;
 mod databases;
 mod edge;
 mod enterprise;
+mod guests;
 mod infra;
 mod juju;
 mod neutron;
@@ -30,18 +31,23 @@ mod repositories;
 mod resolving;
 mod routing;
 mod runtimes;
+mod shared_keys;
 mod starting;
 mod state_ceph;
 mod state_ceph_crush;
 mod state_ceph_osd;
+mod state_ceph_pools;
 mod state_cluster;
 mod state_config;
 mod state_db;
+mod state_hooks;
 mod state_net;
 mod state_nova;
 mod state_ovs;
 mod state_ovs_ports;
+mod state_packages;
 mod state_postgres;
+mod state_quorum;
 mod state_rabbitmq;
 mod state_rabbitmq_nodes;
 mod stores;
@@ -59,6 +65,8 @@ const TABLES: &[&[rule::Rule]] = &[
     ovs::RULES,
     ovn::RULES,
     nova::RULES,
+    guests::RULES,
+    shared_keys::RULES,
     neutron::RULES,
     octavia::RULES,
     openstack::RULES,
@@ -97,6 +105,10 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         state_ovs_ports::detect(tree),
         state_net::detect(tree),
         state_nova::detect(tree),
+        state_packages::detect(tree),
+        state_hooks::detect(tree),
+        state_quorum::detect(tree),
+        state_ceph_pools::detect(tree),
     ] {
         partial.merge(part);
     }
@@ -399,6 +411,10 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
         state_ovs_ports::IDS,
         state_net::IDS,
         state_nova::IDS,
+        state_packages::IDS,
+        state_hooks::IDS,
+        state_quorum::IDS,
+        state_ceph_pools::IDS,
     ];
     rules.chain(states.into_iter().flatten().copied())
 }

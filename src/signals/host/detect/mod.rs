@@ -2,6 +2,7 @@
 
 mod bonds;
 mod boot;
+mod cards;
 mod certificates;
 mod config;
 mod counters;
@@ -45,6 +46,7 @@ pub fn run(host: &Host, hits: &Hits, out: &mut Partial) {
     raid::detect(host, out);
     network::detect(host, hits, out);
     interfaces::detect(host, out);
+    cards::detect(host, out);
     bonds::detect(host, out);
     hardware::detect(host, out);
     sockets::detect(host, out);
