@@ -12,6 +12,10 @@ mod state;
 mod block_access;
 mod ceph;
 mod ceph_osd;
+mod ceph_start;
+mod cloud_backends;
+mod cloud_config;
+mod cloud_storage;
 mod clusters;
 mod databases;
 mod edge;
@@ -33,6 +37,7 @@ mod routing;
 mod runtimes;
 mod shared_keys;
 mod starting;
+mod state_addresses;
 mod state_ceph;
 mod state_ceph_crush;
 mod state_ceph_osd;
@@ -51,6 +56,7 @@ mod state_quorum;
 mod state_rabbitmq;
 mod state_rabbitmq_nodes;
 mod stores;
+mod system_refusals;
 
 use super::{Partial, Signal};
 use crate::bundle::Tree;
@@ -61,6 +67,10 @@ use crate::signals::Role;
 const TABLES: &[&[rule::Rule]] = &[
     ceph::RULES,
     ceph_osd::RULES,
+    ceph_start::RULES,
+    cloud_backends::RULES,
+    cloud_config::RULES,
+    cloud_storage::RULES,
     rabbitmq::RULES,
     ovs::RULES,
     ovn::RULES,
@@ -84,6 +94,7 @@ const TABLES: &[&[rule::Rule]] = &[
     routing::RULES,
     runtimes::RULES,
     starting::RULES,
+    system_refusals::RULES,
 ];
 
 /// Finds faults of services by their logs, status outputs and configuration.
@@ -105,6 +116,7 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         state_ovs_ports::detect(tree),
         state_net::detect(tree),
         state_nova::detect(tree),
+        state_addresses::detect(tree),
         state_packages::detect(tree),
         state_hooks::detect(tree),
         state_quorum::detect(tree),
@@ -411,6 +423,7 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
         state_ovs_ports::IDS,
         state_net::IDS,
         state_nova::IDS,
+        state_addresses::IDS,
         state_packages::IDS,
         state_hooks::IDS,
         state_quorum::IDS,

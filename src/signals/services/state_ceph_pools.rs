@@ -8,8 +8,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Detector ids and their causes.
-pub const IDS: &[(&str, &str)] = &[STRICT];
+pub const IDS: &[(&str, &str)] = &[STRICT, WEIGHT];
 const STRICT: (&str, &str) = ("ceph.pool-min-size-equal", "ceph-pool-min-size");
+const WEIGHT: (&str, &str) = ("ceph.crush-weight-zero", "ceph-crush-weight-zero");
 
 /// A pool whose `min_size` equals its `size`.
 struct Pool {
@@ -31,6 +32,7 @@ struct Inactive {
 pub fn detect(tree: &Tree) -> Partial {
     let mut pools: Vec<Pool> = Vec::new();
     let mut inactive = Inactive::default();
+    let mut weightless = None;
     for (entry, text) in texts(tree, |rel| {
         !rel.starts_with("var/log/") && name_of(rel).contains("ceph")
     }) {
@@ -42,6 +44,8 @@ pub fn detect(tree: &Tree) -> Partial {
                     pools.push(pool);
                 }
             }
+        } else if name.contains("osd_tree") {
+            weightless = weightless.or_else(|| weight_zero(entry, &text));
         } else if name.contains("health") || name.contains("status") || name.contains("ceph_-s") {
             look(entry, &text, &mut inactive);
         }
@@ -54,6 +58,45 @@ pub fn detect(tree: &Tree) -> Partial {
             .filter_map(|pool| tell(pool, &inactive)),
     );
     partial
+}
+
+/// OSDs that are up and have no weight: CRUSH puts nothing on them. `ID CLASS WEIGHT TYPE NAME STATUS …`.
+fn weight_zero(entry: &Entry, text: &Text) -> Option<Signal> {
+    let mut osds: Vec<(&str, Evidence)> = Vec::new();
+    let mut host = "";
+    let mut hosts: Vec<&str> = Vec::new();
+    for (number, line) in text.lines().take(20_000) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let Some(at) = words.iter().position(|word| *word == "host") {
+            host = words.get(at + 1).copied().unwrap_or_default();
+            continue;
+        }
+        let Some(name) = words.iter().position(|word| word.starts_with("osd.")) else {
+            continue;
+        };
+        let weight = words[..name]
+            .last()
+            .and_then(|word| word.parse::<f64>().ok());
+        if weight == Some(0.0) && name >= 2 && words.get(name + 1) == Some(&"up") {
+            osds.push((words[name], at(entry, number, line)));
+            if !hosts.contains(&host) && !host.is_empty() {
+                hosts.push(host);
+            }
+        }
+    }
+    let names: Vec<&str> = osds.iter().map(|(name, _)| *name).take(6).collect();
+    let first = *names.first()?;
+    let (names, place) = (names.join(", "), hosts.join(", "));
+    Says {
+        id: WEIGHT,
+        subject: ("Ceph daemon", first),
+        title: format!("OSDs with CRUSH weight 0 hold no data: {names} on {place}"),
+        statement: format!("{names} on {place} are up, but their CRUSH weight is 0: Ceph places nothing on them, so copies that need this host or space are missing. They were added or replaced without a weight, or drained on purpose."),
+        strength: 0.7,
+        role: Role::Cause,
+        evidence: osds.iter().map(|(_, line)| line.clone()).take(4).collect(),
+    }
+    .signal(&[("osd", first.trim_start_matches("osd."))])
 }
 
 fn strict(entry: &Entry, text: &Text) -> Vec<Pool> {
@@ -192,6 +235,18 @@ mod tests {
         let found = strict(&entry("ceph_osd_dump_json"), &Text::new(json.as_bytes()));
         assert_eq!((found.len(), found[0].line.line_start), (1, 6));
         assert!(found[0].erasure);
+    }
+
+    #[test]
+    fn osds_without_weight() {
+        let tree = |weight: &str, status: &str| {
+            let text = format!(
+                "ID CLASS WEIGHT TYPE NAME STATUS REWEIGHT\n-3 {weight} host n7\n 8 ssd {weight} osd.8 {status} 1.00000 1.00000\n"
+            );
+            weight_zero(&entry("ceph_osd_tree"), &Text::new(text.as_bytes()))
+        };
+        assert!(tree("0", "up").unwrap().title.ends_with("osd.8 on n7"));
+        assert!(tree("3.63", "up").is_none() && tree("0", "down").is_none());
     }
 
     #[test]

@@ -15,15 +15,15 @@ const MAPPING: (&str, &str) = ("neutron.bridge-mapping", "neutron-bridge-mapping
 
 /// Interfaces of the host, outside of namespaces.
 #[derive(Default)]
-struct Interfaces {
+pub(super) struct Interfaces {
     /// Name: MTU and the line that shows it.
     mtus: BTreeMap<String, (u64, Evidence)>,
     /// Address: name.
-    addresses: BTreeMap<String, String>,
+    pub addresses: BTreeMap<String, String>,
 }
 
 impl Interfaces {
-    fn read(tree: &Tree) -> Self {
+    pub fn read(tree: &Tree) -> Self {
         let mut out = Self::default();
         for (entry, text) in texts(tree, |rel| {
             let name = name_of(rel);
@@ -166,9 +166,23 @@ fn local_ip(tree: &Tree, interfaces: &Interfaces) -> Option<Signal> {
     .signal(&[])
 }
 
+/// OVN keeps its mappings in Open vSwitch's own table.
+fn ovn_mappings(tree: &Tree) -> Option<(String, Evidence)> {
+    let pattern = compile(r"ovn-bridge-mappings=\x22?([\w:.,-]+)")?;
+    texts(tree, |rel| name_of(rel).starts_with("ovs-vsctl")).find_map(|(entry, text)| {
+        text.lines().find_map(|(number, line)| {
+            Some((
+                pattern.captures(line)?[1].to_owned(),
+                at(entry, number, line),
+            ))
+        })
+    })
+}
+
 /// A provider network whose bridge does not exist in Open vSwitch.
 fn mappings(tree: &Tree) -> Option<Signal> {
-    let (value, value_at) = setting(tree, agent_ini, "bridge_mappings")?;
+    let (value, value_at) =
+        setting(tree, agent_ini, "bridge_mappings").or_else(|| ovn_mappings(tree))?;
     let (entry, text) = texts(tree, |rel| {
         let name = name_of(rel);
         name.starts_with("ovs-vsctl") && name.ends_with("show")
