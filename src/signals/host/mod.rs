@@ -34,7 +34,31 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         rules::report(&host, &hits, &mut out);
         detect::run(&host, &hits, &mut out);
     }
+    lower_consequences(&mut out);
     out
+}
+
+/// Pairs of a cause and what it always brings along; the second says nothing of its own beside the first.
+const BRINGS: [(&str, &str); 2] = [
+    ("kerberos-failure", "directory-unreachable"),
+    ("nic-ring-overflow", "interface-drops"),
+];
+
+/// A consequence is no finding of its own where its cause is one.
+fn lower_consequences(out: &mut Partial) {
+    for (root, follows) in BRINGS {
+        let stands = out
+            .signals
+            .iter()
+            .any(|signal| signal.cause == root && signal.strength >= 0.6);
+        for signal in out
+            .signals
+            .iter_mut()
+            .filter(|signal| stands && signal.cause == follows)
+        {
+            signal.strength = signal.strength.min(0.45);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +254,10 @@ mod tests {
         let sources = [
             include_str!("detect/bonds.rs"),
             include_str!("detect/boot.rs"),
+            include_str!("detect/cards.rs"),
+            include_str!("detect/configured.rs"),
+            include_str!("detect/idle_services.rs"),
+            include_str!("detect/volumes.rs"),
             include_str!("detect/firewall.rs"),
             include_str!("detect/panic.rs"),
             include_str!("detect/certificates.rs"),

@@ -96,7 +96,7 @@ static NOISE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"log[_-]error|on[_-](?:error|failure)|ignoring|deprecat|harmless|not an error|sigterm|received signal (?:15|term)|terminated by signal|shutting down|shutdown|graceful|",
         r"context canceled|operation was canceled|watch (?:closed|ended)|too old resource version|broken pipe|connection reset by peer|client disconnected|use of closed network connection|http: Server closed|",
         r"sosreport|sos report|sos_|collector|\bGET /|\bPOST /|HTTP/1\.[01]\x22 [23]|level=(?:info|debug)|failsafe|fail-?over|failed=0|unreachable=0|optimistic|can be ignored|",
-        r"\b(?:will be )?retr(?:y|ied|ying)\b.{0,40}(?:in|after) |leader election lost|if (?:this|the|you|there)|in case of|\bwould (?:be|have)|recover(?:ed|ing from)|reconnect(?:ed|ing)|cache miss|",
+        r"trying again in \d+ seconds|\b(?:will be )?retr(?:y|ied|ying)\b.{0,40}(?:in|after) |leader election lost|if (?:this|the|you|there)|in case of|\bwould (?:be|have)|recover(?:ed|ing from)|reconnect(?:ed|ing)|cache miss|",
         r"^-- |Error from server \((?:NotFound|BadRequest|Forbidden)\)|cannot refresh|has no updates available|inactivity probe|couldn't (?:get|read) container id|node exporter|no such option|unable to determine (?:resource|ip|local)|x509: signed by unknown authority.*dummy"
     ))
 });

@@ -304,15 +304,16 @@ pub const RULES: &[Rule] = &[
             "bogus VRRP",
             "mismatch",
         ],
-        pattern: r"(?P<what>(?:[Uu]nknown keyword[^\r\n]{0,60}|[^\r\n]{0,60}interface (?P<iface>\S+)[^\r\n]{0,40} (?:doesn't|does not) exist[^\r\n]{0,40}|(?:VRID|virtual_router_id) \d+ is duplicated[^\r\n]{0,60}|ip address associated with VRID \d+ not present in[^\r\n]{0,60}|bogus VRRP packet received[^\r\n]{0,60}|one or more VIP[^\r\n]{0,60}mismatch[^\r\n]{0,40}))",
+        pattern: r"(?P<what>(?:[Uu]nknown keyword[^\r\n]{0,60}|[^\r\n]{0,60}interface (?P<iface>\S+)[^\r\n]{0,40} (?:doesn't|does not) exist[^\r\n]{0,40}|(?:VRID|virtual_router_id) \d+ is duplicated[^\r\n]{0,60}|bogus VRRP packet received[^\r\n]{0,60}|one or more VIP[^\r\n]{0,60}mismatch[^\r\n]{0,40}))",
         strength: 0.72,
         title: "Keepalived configuration problem: {what}",
         statement: "Keepalived reports: {what}. Interface, router id or addresses of this instance do not fit.",
-        yes: &[
+        yes: &["WARNING - interface eth9 for vrrp_instance VI_1 doesn't exist"],
+        no: &[
+            // A foreign router with the same id; that has a rule of its own.
             "Keepalived_vrrp[12]: (VI_1) ip address associated with VRID 51 not present in MASTER advert : 10.0.0.5",
-            "WARNING - interface eth9 for vrrp_instance VI_1 doesn't exist",
+            "Keepalived_vrrp[12]: Opening file '/etc/keepalived/keepalived.conf'.",
         ],
-        no: &["Keepalived_vrrp[12]: Opening file '/etc/keepalived/keepalived.conf'."],
         ..RULE
     },
     Rule {

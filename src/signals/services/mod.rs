@@ -12,10 +12,15 @@ mod state;
 mod block_access;
 mod ceph;
 mod ceph_osd;
+mod ceph_start;
+mod cloud_backends;
+mod cloud_config;
+mod cloud_storage;
 mod clusters;
 mod databases;
 mod edge;
 mod enterprise;
+mod guests;
 mod infra;
 mod juju;
 mod neutron;
@@ -30,21 +35,28 @@ mod repositories;
 mod resolving;
 mod routing;
 mod runtimes;
+mod shared_keys;
 mod starting;
+mod state_addresses;
 mod state_ceph;
 mod state_ceph_crush;
 mod state_ceph_osd;
+mod state_ceph_pools;
 mod state_cluster;
 mod state_config;
 mod state_db;
+mod state_hooks;
 mod state_net;
 mod state_nova;
 mod state_ovs;
 mod state_ovs_ports;
+mod state_packages;
 mod state_postgres;
+mod state_quorum;
 mod state_rabbitmq;
 mod state_rabbitmq_nodes;
 mod stores;
+mod system_refusals;
 
 use super::{Partial, Signal};
 use crate::bundle::Tree;
@@ -55,10 +67,16 @@ use crate::signals::Role;
 const TABLES: &[&[rule::Rule]] = &[
     ceph::RULES,
     ceph_osd::RULES,
+    ceph_start::RULES,
+    cloud_backends::RULES,
+    cloud_config::RULES,
+    cloud_storage::RULES,
     rabbitmq::RULES,
     ovs::RULES,
     ovn::RULES,
     nova::RULES,
+    guests::RULES,
+    shared_keys::RULES,
     neutron::RULES,
     octavia::RULES,
     openstack::RULES,
@@ -76,6 +94,7 @@ const TABLES: &[&[rule::Rule]] = &[
     routing::RULES,
     runtimes::RULES,
     starting::RULES,
+    system_refusals::RULES,
 ];
 
 /// Finds faults of services by their logs, status outputs and configuration.
@@ -97,6 +116,11 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         state_ovs_ports::detect(tree),
         state_net::detect(tree),
         state_nova::detect(tree),
+        state_addresses::detect(tree),
+        state_packages::detect(tree),
+        state_hooks::detect(tree),
+        state_quorum::detect(tree),
+        state_ceph_pools::detect(tree),
     ] {
         partial.merge(part);
     }
@@ -399,6 +423,11 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
         state_ovs_ports::IDS,
         state_net::IDS,
         state_nova::IDS,
+        state_addresses::IDS,
+        state_packages::IDS,
+        state_hooks::IDS,
+        state_quorum::IDS,
+        state_ceph_pools::IDS,
     ];
     rules.chain(states.into_iter().flatten().copied())
 }

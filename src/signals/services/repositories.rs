@@ -89,6 +89,23 @@ pub const RULES: &[Rule] = &[
         no: &["Fetched 12 kB in 1s"],
         ..RULE
     },
+    // apt names the package that stands in the way; the hook or upgrade that called it only sees exit status 100.
+    Rule {
+        id: "apt.unmet-dependencies",
+        cause: "package-dependencies-unmet",
+        scope: &[],
+        needs: &["Depends: "],
+        pattern: r"(?P<package>[\w.+-]+)(?::\w+)? : (?:Pre)?Depends: (?P<need>[\w.+-]+)(?::\w+)?(?P<version> \([^)]{1,80}\))? but (?P<why>[^\r\n]{4,100})",
+        near: r"held broken packages|unmet dependencies",
+        strength: 0.78,
+        kind: "Package",
+        subject: "{need}",
+        title: "Package {package} cannot be installed: it depends on {need}{version} but {why}",
+        statement: "apt refuses to install {package} because of unmet dependencies: it needs {need}{version} but {why}; a hold, a pin or a missing package source keeps {need} back.",
+        yes: &[" shop-server : Depends: libshop4 (>= 4.2) but 4.1-1 is to be installed"],
+        no: &["Depends: libc6, libshop4"],
+        ..RULE
+    },
     Rule {
         id: "dpkg.locked",
         cause: "package-manager-locked",

@@ -15,15 +15,15 @@ const MAPPING: (&str, &str) = ("neutron.bridge-mapping", "neutron-bridge-mapping
 
 /// Interfaces of the host, outside of namespaces.
 #[derive(Default)]
-struct Interfaces {
+pub(super) struct Interfaces {
     /// Name: MTU and the line that shows it.
     mtus: BTreeMap<String, (u64, Evidence)>,
     /// Address: name.
-    addresses: BTreeMap<String, String>,
+    pub addresses: BTreeMap<String, String>,
 }
 
 impl Interfaces {
-    fn read(tree: &Tree) -> Self {
+    pub fn read(tree: &Tree) -> Self {
         let mut out = Self::default();
         for (entry, text) in texts(tree, |rel| {
             let name = name_of(rel);
@@ -132,21 +132,57 @@ fn local_ip(tree: &Tree, interfaces: &Interfaces) -> Option<Signal> {
     {
         return None;
     }
+    // An address beside it on the same network: the tunnel's interface is there, the address is not its own.
+    // Without one the list may lack it: with a datapath in user space it belongs to a bridge of Open vSwitch.
+    let network = |address: &str| address.rsplit_once('.').map(|(net, _)| net.to_owned());
+    let beside = network(&end).and_then(|net| {
+        interfaces
+            .addresses
+            .iter()
+            .find(|(address, _)| network(address).as_ref() == Some(&net))
+    });
+    let in_user_space =
+        texts(tree, |rel| name_of(rel).starts_with("ovs-vsctl")).any(|(_, text)| {
+            text.lines().any(|(_, line)| {
+                line.contains("dpdk-init=\"true\"") || line.contains("datapath_type: netdev")
+            })
+        });
+    let has = beside.map_or(String::new(), |(address, name)| {
+        format!(" {name} has {address} of the same network.")
+    });
     Says {
         id: LOCAL_IP,
         subject: ("Setting", "local_ip"),
         title: format!("Tunnel address local_ip {end} is on no interface of this host"),
-        statement: format!("The agent is configured to use {end} as its tunnel end, but none of the host's interfaces has that address: tunnels to other hosts cannot work, and guests here are cut off."),
-        strength: 0.82,
+        statement: format!("The agent is configured to use {end} as its tunnel end, but none of the host's interfaces has that address: tunnels to other hosts cannot work, and guests here are cut off.{has}"),
+        strength: match (beside, in_user_space) {
+            (Some(_), _) => 0.86,
+            (None, true) => 0.45,
+            (None, false) => 0.78,
+        },
         role: Role::Cause,
         evidence: vec![end_at],
     }
     .signal(&[])
 }
 
+/// OVN keeps its mappings in Open vSwitch's own table.
+fn ovn_mappings(tree: &Tree) -> Option<(String, Evidence)> {
+    let pattern = compile(r"ovn-bridge-mappings=\x22?([\w:.,-]+)")?;
+    texts(tree, |rel| name_of(rel).starts_with("ovs-vsctl")).find_map(|(entry, text)| {
+        text.lines().find_map(|(number, line)| {
+            Some((
+                pattern.captures(line)?[1].to_owned(),
+                at(entry, number, line),
+            ))
+        })
+    })
+}
+
 /// A provider network whose bridge does not exist in Open vSwitch.
 fn mappings(tree: &Tree) -> Option<Signal> {
-    let (value, value_at) = setting(tree, agent_ini, "bridge_mappings")?;
+    let (value, value_at) =
+        setting(tree, agent_ini, "bridge_mappings").or_else(|| ovn_mappings(tree))?;
     let (entry, text) = texts(tree, |rel| {
         let name = name_of(rel);
         name.starts_with("ovs-vsctl") && name.ends_with("show")

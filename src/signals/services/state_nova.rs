@@ -1,16 +1,18 @@
 //! Processors of a compute host: Nova's sets, the kernel's isolation and systemd's affinity against each other.
 
-use super::state::{Says, at, cpu_list, cpu_text, setting, texts, value_of};
+use super::engine::compile;
+use super::state::{Says, at, cpu_list, cpu_text, name_of, setting, texts, value_of};
 use crate::bundle::Tree;
 use crate::report::Evidence;
 use crate::signals::{Partial, Role, Signal};
 use std::collections::BTreeSet;
 
 /// Detector ids and their causes.
-pub const IDS: &[(&str, &str)] = &[CPUS, ABSENT, OUTSIDE];
+pub const IDS: &[(&str, &str)] = &[CPUS, ABSENT, OUTSIDE, POLL];
 const CPUS: (&str, &str) = ("nova.cpu-sets-overlap", "nova-cpu-sets-overlap");
 const ABSENT: (&str, &str) = ("nova.cpu-set-absent", "nova-cpu-sets-overlap");
 const OUTSIDE: (&str, &str) = ("nova.cpu-set-not-isolated", "nova-cpu-sets-overlap");
+const POLL: (&str, &str) = ("nova.poll-threads-overlap", "nova-cpu-sets-overlap");
 
 /// A set of processors, what it is called, and its line.
 struct Set {
@@ -75,7 +77,83 @@ pub fn detect(tree: &Tree) -> Partial {
     if let (Some(pinned), Some(isolated)) = (&pinned, &isolated) {
         partial.signals.extend(outside(pinned, isolated));
     }
+    let threads = [
+        (
+            "pmd-cpu-mask",
+            "poll-mode threads use their CPUs fully, so guests pinned there are robbed of time and packets are lost",
+        ),
+        (
+            "dpdk-lcore-mask",
+            "Open vSwitch's control threads run on the CPUs of the guests and disturb them",
+        ),
+    ];
+    for (key, why) in threads {
+        let Some(mask) = mask(tree, key) else {
+            continue;
+        };
+        for set in [pinned.as_ref(), shared.as_ref()].into_iter().flatten() {
+            partial.signals.extend(poll_overlap(&mask, set, why));
+        }
+    }
     partial
+}
+
+/// A hexadecimal mask in Open vSwitch's `other_config`.
+fn mask(tree: &Tree, key: &'static str) -> Option<Set> {
+    let pattern = compile(&format!(r"{key}\W{{1,4}}?(?:0x)?([0-9a-f]+)"))?;
+    texts(tree, |rel| name_of(rel).starts_with("ovs-vsctl")).find_map(|(entry, text)| {
+        let (number, line, mask) = text.lines().find_map(|(number, line)| {
+            let digits = pattern.captures(line)?.get(1)?.as_str();
+            Some((number, line, digits.to_owned()))
+        })?;
+        let cpus: BTreeSet<u32> = mask
+            .bytes()
+            .rev()
+            .filter_map(|digit| char::from(digit).to_digit(16))
+            .zip((0..4096).step_by(4))
+            .flat_map(|(bits, first)| {
+                (0..4)
+                    .filter(move |bit| bits >> bit & 1 == 1)
+                    .map(move |bit| first + bit)
+            })
+            .collect();
+        let line = at(entry, number, line);
+        (!cpus.is_empty()).then_some(Set {
+            name: key,
+            cpus,
+            line,
+        })
+    })
+}
+
+/// Threads of Open vSwitch on processors that Nova gives to guests.
+fn poll_overlap(threads: &Set, guests: &Set, why: &str) -> Option<Signal> {
+    let common: BTreeSet<u32> = threads.cpus.intersection(&guests.cpus).copied().collect();
+    if common.is_empty() {
+        return None;
+    }
+    let common = cpu_text(&common);
+    let (ours, theirs) = (threads.name, guests.name);
+    Says {
+        id: POLL,
+        subject: ("Setting", ours),
+        title: format!(
+            "DPDK threads and guests share CPUs {common}: {ours} overlaps Nova's {theirs}"
+        ),
+        statement: format!(
+            "{ours} (CPUs {}) and Nova's {theirs} (CPUs {}) overlap on CPUs {common}: {why}.",
+            cpu_text(&threads.cpus),
+            cpu_text(&guests.cpus)
+        ),
+        strength: if ours.starts_with("pmd") && theirs != "cpu_shared_set" {
+            0.88
+        } else {
+            0.72
+        },
+        role: Role::Cause,
+        evidence: vec![threads.line.clone(), guests.line.clone()],
+    }
+    .signal(&[])
 }
 
 /// The list after `isolcpus=` on the kernel's command line, without flags such as `domain,managed_irq,`.
@@ -164,4 +242,48 @@ fn outside(pinned: &Set, isolated: &Set) -> Option<Signal> {
         evidence: vec![pinned.line.clone(), isolated.line.clone()],
     }
     .signal(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(mask: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
+            .unwrap();
+        let config = format!("other_config : {{dpdk-init=\"true\", pmd-cpu-mask=\"{mask}\"}}\n");
+        for (path, text) in [
+            (
+                "top/etc/nova/nova.conf",
+                "[compute]\ncpu_dedicated_set = 8-11\n",
+            ),
+            (
+                "top/sos_commands/openvswitch/ovs-vsctl_list_Open_vSwitch",
+                config.as_str(),
+            ),
+        ] {
+            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
+                .unwrap();
+            dir.write(path, text).unwrap();
+        }
+        let index = Tree::index_dir(&dir).unwrap();
+        detect(&Tree::new(dir, index))
+            .signals
+            .into_iter()
+            .map(|signal| signal.title)
+            .collect()
+    }
+
+    #[test]
+    fn poll_threads_on_the_guests_processors() {
+        assert_eq!(
+            found("0x602"),
+            [
+                "DPDK threads and guests share CPUs 9-10: pmd-cpu-mask overlaps Nova's cpu_dedicated_set"
+            ]
+        );
+        assert!(found("0x6").is_empty());
+        assert!(found("0x100000000000000000000000000000000000").is_empty());
+    }
 }

@@ -2,8 +2,10 @@
 
 mod bonds;
 mod boot;
+mod cards;
 mod certificates;
 mod config;
+mod configured;
 mod counters;
 mod cpu;
 mod disk;
@@ -11,6 +13,7 @@ mod filesystems;
 mod firewall;
 mod hardware;
 mod history;
+mod idle_services;
 mod interfaces;
 mod lastwords;
 mod limits;
@@ -30,6 +33,7 @@ mod ticket;
 mod time;
 mod units;
 mod upgrades;
+mod volumes;
 
 use super::facts::Host;
 use super::logs::Hits;
@@ -45,6 +49,10 @@ pub fn run(host: &Host, hits: &Hits, out: &mut Partial) {
     raid::detect(host, out);
     network::detect(host, hits, out);
     interfaces::detect(host, out);
+    cards::detect(host, out);
+    configured::detect(host, out);
+    idle_services::detect(host, out);
+    volumes::detect(host, out);
     bonds::detect(host, out);
     hardware::detect(host, out);
     sockets::detect(host, out);

@@ -224,6 +224,14 @@ fn bcache(host: &Host, out: &mut Partial) {
     let mut docs = host.files("sys/fs/bcache/");
     docs.extend(host.files("sys/block/bcache"));
     docs.extend(host.files("sys/devices/virtual/block/bcache"));
+    // One device without a cache beside others that have theirs has lost it; all without may be meant so.
+    let others_cached = docs.iter().any(|doc| {
+        doc.path.ends_with("/state")
+            && doc
+                .lines()
+                .next()
+                .is_some_and(|(_, line)| ["clean", "dirty"].contains(&line.trim()))
+    });
     for doc in docs {
         let Some((number, line)) = doc.lines().next() else {
             continue;
@@ -239,6 +247,10 @@ fn bcache(host: &Host, out: &mut Partial) {
             ("state", _, "inconsistent") => (
                 0.8,
                 "the backing device is inconsistent with its cache".to_owned(),
+            ),
+            ("state", _, "no cache") if others_cached => (
+                0.82,
+                "no cache is attached to this backing device, while the other bcache devices of the host have theirs: it runs at the speed of the bare disk".to_owned(),
             ),
             ("state", _, "no cache") => (0.56, "the backing device has lost its cache".to_owned()),
             _ => continue,

@@ -75,11 +75,25 @@ pub(super) const RULES: &[Rule] = &[
         kind: "Port",
         name: "{port}",
         needles: &["Possible SYN flooding"],
-        pattern: r"Possible SYN flooding on port (?P<port>\S+?)\. (?P<msg>Sending cookies|Dropping request)",
+        pattern: r"Possible SYN flooding on port (?P<port>\S+?)\. (?P<msg>Dropping request)",
         title: "Listen queue of port {port} overflows: {msg} ({n}){when}",
         statement: "More connection requests arrive on port {port} than its backlog holds: the server accepts too slowly, its backlog (somaxconn, listen()) is too small, or it is attacked.",
-        strength: 0.58,
+        strength: 0.62,
         ticket: NET,
+        ..BASE
+    },
+    // The kernel says so once for each listening socket, and the cookies let every client in: handled.
+    Rule {
+        detector: "syn-cookies",
+        cause: "listen-queue-overflow",
+        kind: "Port",
+        name: "{port}",
+        needles: &["Possible SYN flooding"],
+        pattern: r"Possible SYN flooding on port (?P<port>\S+?)\. (?P<msg>Sending cookies)",
+        title: "Listen queue of port {port} overflows: {msg} ({n}){when}",
+        statement: "Once more connection requests arrived on port {port} than its backlog holds; the kernel answered with SYN cookies, so none was refused. It matters where it happens again and again: the server accepts too slowly, its backlog (somaxconn, listen()) is too small, or it is attacked.",
+        strength: 0.5,
+        enough: 6,
         ..BASE
     },
     Rule {
