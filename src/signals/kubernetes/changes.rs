@@ -2,7 +2,7 @@
 //! dropped, a migration run. What ran well and fails from a change on, mostly fails because of it.
 
 use super::emit::{Ctx, cut};
-use super::lastwords;
+use super::header;
 use super::model::*;
 use crate::signals::logs::Millis;
 use aho_corasick::AhoCorasick;
@@ -105,7 +105,7 @@ pub fn link(ctx: &Ctx) {
                 1 => "a minute after".to_owned(),
                 n => format!("{n} minutes after"),
             };
-            let words = lastwords::shown(&change.text);
+            let words = header::shown(&change.text);
             signal.statement = cut(
                 &format!(
                     "{} It is first seen {after} a change that {} tells: {}",

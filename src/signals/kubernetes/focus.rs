@@ -82,6 +82,20 @@ const PLATFORM: [&str; 22] = [
     "opentelemetry",
 ];
 
+/// Words of somebody who tells several troubles.
+const SEVERAL: [&str; 10] = [
+    "two things",
+    "two problems",
+    "two issues",
+    "two faults",
+    "three things",
+    "secondly",
+    "separately",
+    "another problem",
+    "second problem",
+    "independently",
+];
+
 /// Words of somebody who asks whether a past trouble has left anything.
 const OVER: [&str; 20] = [
     "works again",
@@ -161,7 +175,13 @@ impl Focus {
         if apps.is_empty() {
             apps = few(names.iter().filter(|name| is_called(&complaint, name)));
         }
-        apps.extend(alerted(cluster, &names));
+        apps.extend(alerted(cluster, &names, |alert| urgency(alert) == 2));
+        // Without a ticket and an urgent alert, a warning that users notice tells what it is about.
+        if apps.is_empty() && ticket.trim().is_empty() {
+            apps.extend(alerted(cluster, &names, |alert| {
+                urgency(alert) == 1 && is_noticed(alert)
+            }));
+        }
         Self {
             apps,
             quotes: quoted(ticket),
@@ -223,6 +243,23 @@ fn few<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
 
 /// The first sentence that says something; a heading ends with a colon.
 fn first_sentence(ticket: &str) -> String {
+    // Who tells several troubles complains about all of them.
+    let listed = ticket
+        .lines()
+        .filter(|line| {
+            let line = line.trim_start();
+            line.starts_with(['-', '*', '•'])
+                || line
+                    .trim_start_matches(['(', '#'])
+                    .starts_with(|c: char| c.is_ascii_digit())
+                    && line
+                        .trim_start_matches(|c: char| c == '(' || c == '#' || c.is_ascii_digit())
+                        .starts_with(['.', ')', ':'])
+        })
+        .count();
+    if listed > 1 || SEVERAL.iter().any(|words| ticket.contains(words)) {
+        return ticket.trim().to_owned();
+    }
     for line in ticket.lines() {
         let line = line.trim();
         if line.ends_with(':') || line.is_empty() {
@@ -344,10 +381,34 @@ fn is_called(text: &str, name: &str) -> bool {
     })
 }
 
-/// Applications that the most urgent alerts name in their own words; without urgent ones nobody is named.
-fn alerted(cluster: &Cluster, names: &BTreeSet<String>) -> BTreeSet<String> {
+/// Whether an alert is about something that users notice.
+fn is_noticed(alert: &Alert) -> bool {
+    const NOTICED: [&str; 12] = [
+        "error rate",
+        "errorrate",
+        "errors",
+        "5xx",
+        "latency",
+        "slow",
+        "unavailable",
+        "availability",
+        "response time",
+        "failed requests",
+        "success rate",
+        "slo",
+    ];
+    let words = format!("{} {}", alert.name, alert.words.v).to_lowercase();
+    NOTICED.iter().any(|word| words.contains(word))
+}
+
+/// Applications that alerts name in their own words.
+fn alerted(
+    cluster: &Cluster,
+    names: &BTreeSet<String>,
+    counts: impl Fn(&Alert) -> bool,
+) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for alert in cluster.alerts.iter().filter(|alert| urgency(alert) == 2) {
+    for alert in cluster.alerts.iter().filter(|alert| counts(alert)) {
         let words = format!(
             "{} {} {}",
             spaced(&alert.name),
@@ -420,8 +481,30 @@ mod tests {
         let pods = ["cart-0", "mailer-0"];
         let urgent = cluster(&pods, Some(("CartErrorRate", "critical", "5xx above 10%")));
         assert!(Focus::of(&urgent, "").holds("cart-0"));
-        let warning = cluster(&pods, Some(("MailerSlow", "warning", "mailer is slow")));
+        let warning = cluster(
+            &pods,
+            Some(("MailerQueue", "warning", "mailer has a queue")),
+        );
         assert!(!Focus::of(&warning, "").is_known());
+        let noticed = cluster(
+            &pods,
+            Some(("CartLatency", "warning", "cart p99 above 2 s")),
+        );
+        assert!(Focus::of(&noticed, "").holds("cart-0"));
+        assert!(!Focus::of(&noticed, "is all well?").is_known());
+    }
+
+    #[test]
+    fn who_tells_two_troubles_complains_about_both() {
+        let pods = ["cart-0", "mailer-0"];
+        for ticket in [
+            "two things: cart ends with errors. mailer sends nothing.",
+            "problems today:\n- cart ends with errors\n- mailer sends nothing",
+            "1) cart ends with errors\n2) mailer sends nothing",
+        ] {
+            let focus = Focus::of(&cluster(&pods, None), ticket);
+            assert!(focus.holds("cart") && focus.holds("mailer"), "{ticket}");
+        }
     }
 
     #[test]

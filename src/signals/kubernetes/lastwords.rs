@@ -1,14 +1,13 @@
 //! The most decisive line of a log: what a container said before it ended.
 
 use super::emit::{Ctx, cut, one_line};
+use super::header;
 use super::logs::{has_content, strip_runtime};
 use super::model::*;
 use super::structured;
 use super::words::{self, Level};
 use crate::report::Evidence;
-use regex::Regex;
 use std::collections::VecDeque;
-use std::sync::LazyLock;
 
 /// Lines kept from the end of a log.
 const TAIL: usize = 400;
@@ -178,7 +177,7 @@ pub fn judge(line: &str) -> Option<Judged> {
     if is_stack_frame(&text) || words::is_client_leaving(&text) {
         return None;
     }
-    let shown = without_header(&text);
+    let shown = header::without(&text);
     match words::classify(&text) {
         Some(verdict) => {
             let loud = loudness(level, verdict.slug);
@@ -271,59 +270,6 @@ fn judge_said(said: &structured::Said) -> Option<Judged> {
     })
 }
 
-/// A line as a reader wants to see it: message and error of a structured line, else the message behind the
-/// header.
-pub fn shown(line: &str) -> String {
-    match structured::of(line) {
-        Some(said) => said.text,
-        None => {
-            let text = clean(line);
-            let text = without_header(&text);
-            structured::with_answer(text).unwrap_or_else(|| one_line(text))
-        }
-    }
-}
-
-/// `10:00:00.123 fail: `: a time of the day alone, and the level as .NET writes it.
-static CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s+(?:(?:fail|crit|warn|info|dbug|trce): )?(?P<rest>.{8,})$").ok()
-});
-/// `F, [2025-01-01T10:00:00 #1] FATAL -- : `: the header of Ruby's logger.
-static RUBY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^[DIWEFA], \[[^\]]+\]\s+\w+ -- [^:]*: (?P<rest>.{8,})$").ok());
-/// `1 --- [main] c.e.Shop :`: process, thread and logger of Spring.
-static SPRING: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^\d+ --- (?:\[[^\]]*\] ?)+\S+\s*: (?P<rest>.{8,})$").ok());
-
-/// The message behind time stamp and level; the whole line where there is no such header.
-fn without_header(text: &str) -> &str {
-    const ENOUGH: usize = 8;
-    if let Some(rest) = CLOCK
-        .as_ref()
-        .and_then(|regex| regex.captures(text))
-        .and_then(|found| found.name("rest"))
-    {
-        return rest.as_str();
-    }
-    if let Some(rest) = RUBY
-        .as_ref()
-        .and_then(|regex| regex.captures(text))
-        .and_then(|found| found.name("rest"))
-    {
-        return rest.as_str();
-    }
-    let line = crate::signals::logs::parse_line(text);
-    if line.time.is_none() || line.message.len() < ENOUGH || !text.ends_with(line.message) {
-        return text;
-    }
-    let message = line.message.trim_start_matches([']', ' ']);
-    SPRING
-        .as_ref()
-        .and_then(|regex| regex.captures(message))
-        .and_then(|found| found.name("rest"))
-        .map_or(message, |rest| rest.as_str())
-}
-
 /// What a line says.
 pub struct Judged {
     /// 0 to 1.
@@ -382,7 +328,7 @@ fn best(lines: &[(u32, String)], file: u32, failing: bool) -> Option<Words> {
             headline,
             what,
             text,
-        }) = judge(line)
+        }) = judge(line).filter(|judged| judged.weight > REMARK)
         else {
             continue;
         };

@@ -219,7 +219,7 @@ fn slow(ctx: &Ctx, about: &About, seen: &Seen) {
     if ctx.narrow {
         strength += 0.05;
     }
-    let text = cut(&super::lastwords::shown(&operation.text), 150);
+    let text = cut(&super::header::shown(&operation.text), 150);
     let title = format!("{}: slow operations: {text}", who(about));
     let statement = format!(
         "{} reports slow operations: {many} of {} of this kind took a second or more (median {:.1} s, longest {:.1} s): {text}",
