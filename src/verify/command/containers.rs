@@ -1,6 +1,6 @@
 //! Containers and virtual machines: what their managers do, and what they run inside.
 
-use super::flags::{Style, list, parse};
+use super::flags::{Style, anywhere, leading, list, parse};
 use super::words::Arg;
 use super::wrappers::join;
 use super::{Judge, Stdin};
@@ -14,16 +14,9 @@ impl Judge {
     }
 
     pub(super) fn docker(&mut self, name: &str, args: &[Arg], stdin: &Stdin) {
-        let values = list(
-            "-H --host -c --context --config -l --log-level --tlscacert --tlscert --tlskey --url --identity --connection --root --runroot -n --namespace -a --address",
-        );
-        let parsed = parse(
+        let parsed = leading(
             args,
-            Style {
-                values: &values,
-                stop_at_word: true,
-                ..Style::default()
-            },
+            "-H --host -c --context --config -l --log-level --tlscacert --tlscert --tlskey --url --identity --connection --root --runroot -n --namespace -a --address",
         );
         let mut words = parsed.all_words();
         if matches!(
@@ -42,34 +35,18 @@ impl Judge {
         }
         match words.first().map(|word| word.text.as_str()) {
             Some("exec") => {
-                let values = list("-e --env -u --user -w --workdir --env-file --detach-keys");
-                let inner = parse(
+                let inner = leading(
                     &words[1..],
-                    Style {
-                        values: &values,
-                        stop_at_word: true,
-                        ..Style::default()
-                    },
+                    "-e --env -u --user -w --workdir --env-file --detach-keys",
                 );
                 let inner = inner.all_words();
-                if inner.len() < 2 {
-                    self.unknown("a bare interactive shell")
-                } else {
-                    self.container(&inner[1..], stdin)
-                }
+                self.container(inner.get(1..).unwrap_or_default(), stdin);
             }
             Some("run" | "create") => {
                 self.changes(format!("`{name} run` creates a container"));
-                let values = list(
-                    "-e --env -u --user -w --workdir -v --volume --mount -p --publish --name --network --net --entrypoint -h --hostname --memory -m --cpus --restart --label -l --env-file --pid --ipc --device --cap-add --cap-drop --security-opt --log-driver --log-opt --dns --add-host --platform --pull --ulimit --tmpfs --gpus --runtime --shm-size --ip --userns --group-add",
-                );
-                let run = parse(
+                let run = leading(
                     &words[1..],
-                    Style {
-                        values: &values,
-                        stop_at_word: true,
-                        ..Style::default()
-                    },
+                    "-e --env -u --user -w --workdir -v --volume --mount -p --publish --name --network --net --entrypoint -h --hostname --memory -m --cpus --restart --label -l --env-file --pid --ipc --device --cap-add --cap-drop --security-opt --log-driver --log-opt --dns --add-host --platform --pull --ulimit --tmpfs --gpus --runtime --shm-size --ip --userns --group-add",
                 );
                 let inner = run.all_words();
                 if let Some(entry) = run.value(&["--entrypoint"]).filter(|_| !inner.is_empty()) {
@@ -90,32 +67,14 @@ impl Judge {
     }
 
     pub(super) fn compose(&mut self, args: &[Arg], stdin: &Stdin) {
-        let values = list("-f --file -p --project-name --project-directory --env-file --profile");
-        let parsed = parse(
+        let parsed = leading(
             args,
-            Style {
-                values: &values,
-                stop_at_word: true,
-                ..Style::default()
-            },
+            "-f --file -p --project-name --project-directory --env-file --profile",
         );
         let words = parsed.all_words();
         if words.first().is_some_and(|word| word.text == "exec") {
-            let values = list("-e --env -u --user -w --workdir --index");
-            let inner = parse(
-                &words[1..],
-                Style {
-                    values: &values,
-                    stop_at_word: true,
-                    ..Style::default()
-                },
-            )
-            .all_words();
-            if inner.len() < 2 {
-                self.unknown("a bare interactive shell")
-            } else {
-                self.container(&inner[1..], stdin)
-            }
+            let inner = leading(&words[1..], "-e --env -u --user -w --workdir --index").all_words();
+            self.container(inner.get(1..).unwrap_or_default(), stdin);
         } else {
             self.by_table("docker-compose", &words);
         }
@@ -125,66 +84,32 @@ impl Judge {
         let at = |word: &str| args.iter().position(|arg| arg.text == word);
         match name {
             "lxc-attach" => {
-                let values = list("-n --name");
-                let parsed = parse(
-                    args,
-                    Style {
-                        values: &values,
-                        stop_at_word: true,
-                        ..Style::default()
-                    },
-                );
+                let parsed = leading(args, "-n --name");
                 let inner = parsed.all_words();
-                if inner.is_empty() {
-                    self.unknown("a bare interactive shell")
-                } else {
-                    self.container(&inner, stdin)
-                }
+                self.container(&inner, stdin);
             }
             "crictl" if at("exec").is_some_and(|at| at < 4) => {
-                let values = list("-r --runtime-endpoint --timeout --name");
-                let inner = parse(
+                let inner = leading(
                     &args[at("exec").unwrap_or(0) + 1..],
-                    Style {
-                        values: &values,
-                        stop_at_word: true,
-                        ..Style::default()
-                    },
+                    "-r --runtime-endpoint --timeout --name",
                 );
                 let flags_take: Vec<Arg> = inner.all_words();
-                if flags_take.len() < 2 {
-                    self.unknown("a bare interactive shell")
-                } else {
-                    self.container(&flags_take[1..], stdin)
-                }
+                self.container(flags_take.get(1..).unwrap_or_default(), stdin);
             }
             "lxc" | "incus" | "multipass" if args.first().is_some_and(|arg| arg.text == "exec") => {
                 let inner = match at("--") {
                     Some(at) => args[at + 1..].to_vec(),
                     None => args.get(2..).unwrap_or_default().to_vec(),
                 };
-                if inner.is_empty() {
-                    self.unknown("a bare interactive shell")
-                } else {
-                    self.container(&inner, stdin)
-                }
+                self.container(&inner, stdin);
             }
             "ctr" if at("exec").is_some() => {
-                let values = list("--exec-id --user --cwd");
-                let inner = parse(
+                let inner = leading(
                     &args[at("exec").unwrap_or(0) + 1..],
-                    Style {
-                        values: &values,
-                        stop_at_word: true,
-                        ..Style::default()
-                    },
+                    "--exec-id --user --cwd",
                 )
                 .all_words();
-                if inner.len() < 2 {
-                    self.unknown("a bare interactive shell")
-                } else {
-                    self.container(&inner[1..], stdin)
-                }
+                self.container(inner.get(1..).unwrap_or_default(), stdin);
             }
             "juju"
                 if args
@@ -225,13 +150,7 @@ impl Judge {
                 }
             }
             "vagrant" if args.first().is_some_and(|arg| arg.text == "ssh") => {
-                let parsed = parse(
-                    &args[1..],
-                    Style {
-                        values: &list("-c --command"),
-                        ..Style::default()
-                    },
-                );
+                let parsed = anywhere(&args[1..], "-c --command");
                 let text = parsed
                     .value(&["-c", "--command"])
                     .unwrap_or_default()

@@ -98,6 +98,25 @@ pub(super) fn parse(args: &[Arg], style: Style<'_>) -> Parsed {
     out
 }
 
+/// Splits arguments of a program whose flags may stand anywhere; `values` are the flags with a value.
+pub(super) fn anywhere(args: &[Arg], values: &str) -> Parsed {
+    let style = Style {
+        values: &list(values),
+        ..Style::default()
+    };
+    parse(args, style)
+}
+
+/// Splits arguments of a program whose flags end at the first word: what follows is a command or for another program.
+pub(super) fn leading(args: &[Arg], values: &str) -> Parsed {
+    let style = Style {
+        values: &list(values),
+        stop_at_word: true,
+        ..Style::default()
+    };
+    parse(args, style)
+}
+
 impl Parsed {
     /// Whether any of `names` is given.
     pub fn has(&self, names: &[&str]) -> bool {

@@ -1,6 +1,6 @@
 //! Programs whose effect is in their arguments' content: dispatch, shells and interpreters, files, git, find.
 
-use super::flags::{Style, list, parse};
+use super::flags::{Style, leading, parse};
 use super::shell::show;
 use super::words::{Arg, HOLE};
 use super::wrappers::join;
@@ -283,15 +283,7 @@ impl Judge {
     }
 
     fn shell(&mut self, name: &str, args: &[Arg], stdin: &Stdin) {
-        let values = list("-o -O --rcfile --init-file +o +O");
-        let parsed = parse(
-            args,
-            Style {
-                values: &values,
-                stop_at_word: true,
-                ..Style::default()
-            },
-        );
+        let parsed = leading(args, "-o -O --rcfile --init-file +o +O");
         if parsed.has(&["-c"])
             || args.iter().any(|arg| {
                 arg.text.starts_with('-')

@@ -1,7 +1,7 @@
 //! HTTP clients: the method, what is sent, and what is written decide.
 
 use super::Judge;
-use super::flags::{Style, list, parse};
+use super::flags::{Style, anywhere, list, parse};
 use super::shell::show;
 use super::words::{Arg, HOLE};
 use crate::report::CommandClass;
@@ -293,15 +293,9 @@ impl Judge {
 
     fn wget(&mut self, args: &[Arg]) {
         self.fetched = true;
-        let values = list(
-            "-O --output-document -o --output-file -P --directory-prefix -T --timeout -t --tries --header --user --password --post-data --post-file --body-data --body-file --method -U --user-agent -i --input-file -e --execute --ca-certificate --certificate --private-key -w --wait -Q --quota -a --append-output --use-askpass --load-cookies --save-cookies --limit-rate --connect-timeout --read-timeout --dns-timeout",
-        );
-        let parsed = parse(
+        let parsed = anywhere(
             args,
-            Style {
-                values: &values,
-                ..Style::default()
-            },
+            "-O --output-document -o --output-file -P --directory-prefix -T --timeout -t --tries --header --user --password --post-data --post-file --body-data --body-file --method -U --user-agent -i --input-file -e --execute --ca-certificate --certificate --private-key -w --wait -Q --quota -a --append-output --use-askpass --load-cookies --save-cookies --limit-rate --connect-timeout --read-timeout --dns-timeout",
         );
         if parsed.has(&["-e", "--execute", "-i", "--input-file", "--use-askpass"]) {
             self.unknown("`wget` takes what it does from elsewhere");
@@ -344,15 +338,9 @@ impl Judge {
     }
 
     fn httpie(&mut self, args: &[Arg]) {
-        let values = list(
-            "-a --auth -A --auth-type -o --output -p --print -s --style --timeout --proxy --verify --cert --cert-key --session --session-read-only --max-redirects --json-indent",
-        );
-        let parsed = parse(
+        let parsed = anywhere(
             args,
-            Style {
-                values: &values,
-                ..Style::default()
-            },
+            "-a --auth -A --auth-type -o --output -p --print -s --style --timeout --proxy --verify --cert --cert-key --session --session-read-only --max-redirects --json-indent",
         );
         if let Some(path) = parsed.value(&["-o", "--output"]).map(Arg::new) {
             self.writes_to(&path, false);

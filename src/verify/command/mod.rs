@@ -28,6 +28,7 @@ mod table;
 mod version_control;
 mod windows;
 mod words;
+mod wrapper_table;
 mod wrappers;
 
 pub use lines::classify_lines;

@@ -26,11 +26,7 @@ impl Judge {
         };
         if begins(object, "netns") && texts.get(1).is_some_and(|word| begins(word, "exec")) {
             let inner = words.get(3..).unwrap_or_default().to_vec();
-            return if inner.is_empty() {
-                self.unknown("a bare interactive shell")
-            } else {
-                self.inner(&inner, stdin)
-            };
+            return self.inner(&inner, stdin);
         }
         if begins(object, "vrf") && texts.get(1).is_some_and(|word| begins(word, "exec")) {
             let inner = words.get(3..).unwrap_or_default().to_vec();

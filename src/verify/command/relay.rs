@@ -1,6 +1,6 @@
 //! Programs that pass words on: to a socket, a scheduler, a management agent, an old init script.
 
-use super::flags::{Style, list, parse};
+use super::flags::{anywhere, leading};
 use super::shell::show;
 use super::words::{Arg, HOLE};
 use super::wrappers::join;
@@ -22,13 +22,7 @@ impl Judge {
         match name {
             "socat" => self.socat(args, stdin),
             "nc" | "ncat" | "netcat" if matches!(stdin, Stdin::Text(_)) => {
-                let parsed = parse(
-                    args,
-                    Style {
-                        values: &list("-w -p -s -i -X -x -q -g -G -o --wait"),
-                        ..Style::default()
-                    },
-                );
+                let parsed = anywhere(args, "-w -p -s -i -X -x -q -g -G -o --wait");
                 // What is asked decides, unless a port is opened or a program handed over.
                 if parsed.has(&[
                     "-l",
@@ -130,12 +124,9 @@ impl Judge {
     }
 
     fn redis(&mut self, name: &str, args: &[Arg], stdin: &Stdin) -> bool {
-        let parsed = parse(
+        let parsed = anywhere(
             args,
-            Style {
-                values: &list("-h -p -a -n -u -s --user --pass -r -i --cacert --cert --key"),
-                ..Style::default()
-            },
+            "-h -p -a -n -u -s --user --pass -r -i --cacert --cert --key",
         );
         let Stdin::Text(text) = stdin else {
             return false;
@@ -229,35 +220,20 @@ impl Judge {
 
     /// A container with the tools of the cluster: what runs in it decides.
     fn cephadm(&mut self, args: &[Arg], stdin: &Stdin) {
-        let values = list("--fsid -c --config -k --keyring -n --name -m --mount -e --env");
-        let parsed = parse(
+        let parsed = leading(
             &args[1..],
-            Style {
-                values: &values,
-                stop_at_word: true,
-                ..Style::default()
-            },
+            "--fsid -c --config -k --keyring -n --name -m --mount -e --env",
         );
         let mut inner = parsed.all_words();
         if args[0].text == "ceph-volume" {
             inner.insert(0, Arg::new("ceph-volume"));
         }
-        if inner.is_empty() {
-            self.unknown("a bare interactive shell");
-        } else {
-            self.inner(&inner, stdin);
-        }
+        self.inner(&inner, stdin);
     }
 
     /// Copies that empty or overwrite what they go to.
     fn copies(&mut self, name: &str, args: &[Arg]) {
-        let parsed = parse(
-            args,
-            Style {
-                values: &list("-m -o -g -t -S -Z --mode --owner --group --suffix"),
-                ..Style::default()
-            },
-        );
+        let parsed = anywhere(args, "-m -o -g -t -S -Z --mode --owner --group --suffix");
         let words = parsed.all_words();
         let to = words.last().map_or("", |word| word.text.as_str());
         let from_nothing = words.len() > 1

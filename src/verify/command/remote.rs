@@ -1,6 +1,6 @@
 //! Commands inside containers, pods and on other machines.
 
-use super::flags::{Style, list, parse};
+use super::flags::{anywhere, leading};
 use super::words::{Arg, HOLE};
 use super::wrappers::join;
 use super::{Judge, Stdin};
@@ -28,16 +28,9 @@ impl Judge {
             | "lxc-attach" => return self.other_exec(name, args, stdin),
             "ssh" | "slogin" => self.ssh(args, stdin),
             "pdsh" | "clush" | "pssh" | "parallel-ssh" => {
-                let values = list(
-                    "-w -x -g -l -t -u -f -h -H -p -o -e -i --hosts --user --timeout --group -b",
-                );
-                let parsed = parse(
+                let parsed = leading(
                     args,
-                    Style {
-                        values: &values,
-                        stop_at_word: true,
-                        ..Style::default()
-                    },
+                    "-w -x -g -l -t -u -f -h -H -p -o -e -i --hosts --user --timeout --group -b",
                 );
                 let text = join(&parsed.all_words());
                 self.remote_text(&text);
@@ -75,14 +68,9 @@ impl Judge {
     }
 
     fn ssh(&mut self, args: &[Arg], stdin: &Stdin) {
-        let values = list("-B -b -c -D -E -e -F -I -i -J -L -l -m -O -o -P -p -Q -R -S -W -w");
-        let parsed = parse(
+        let parsed = leading(
             args,
-            Style {
-                values: &values,
-                stop_at_word: true,
-                ..Style::default()
-            },
+            "-B -b -c -D -E -e -F -I -i -J -L -l -m -O -o -P -p -Q -R -S -W -w",
         );
         for flag in &parsed.flags {
             let value = flag
@@ -156,15 +144,9 @@ impl Judge {
     }
 
     fn ansible(&mut self, args: &[Arg]) {
-        let values = list(
-            "-m --module-name -a --args -i --inventory -u --user -f --forks -l --limit -e --extra-vars -t --tree --become-user -T --timeout",
-        );
-        let parsed = parse(
+        let parsed = anywhere(
             args,
-            Style {
-                values: &values,
-                ..Style::default()
-            },
+            "-m --module-name -a --args -i --inventory -u --user -f --forks -l --limit -e --extra-vars -t --tree --become-user -T --timeout",
         );
         let text = parsed
             .value(&["-a", "--args"])
@@ -198,14 +180,9 @@ impl Judge {
 
     fn copy(&mut self, name: &str, args: &[Arg]) {
         if name == "rsync" {
-            let parsed = parse(
+            let parsed = anywhere(
                 args,
-                Style {
-                    values: &list(
-                        "-e --rsh --exclude --include --files-from --bwlimit --timeout --password-file --port --log-file -f --filter --rsync-path --out-format",
-                    ),
-                    ..Style::default()
-                },
+                "-e --rsh --exclude --include --files-from --bwlimit --timeout --password-file --port --log-file -f --filter --rsync-path --out-format",
             );
             let shell = parsed
                 .value(&["-e", "--rsh", "--rsync-path"])

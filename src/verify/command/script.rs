@@ -1,6 +1,6 @@
 //! Code in other languages inside a command: awk, sed, Python, Perl, Ruby, JavaScript, PHP.
 
-use super::flags::{Style, list, parse};
+use super::flags::{Style, anywhere, leading, list, parse};
 use super::words::{Arg, HOLE};
 use super::{Judge, Stdin};
 use regex::Regex;
@@ -183,13 +183,7 @@ impl Judge {
                 }
             }
             "base" | "xxd" if name != "base" => {
-                let parsed = parse(
-                    args,
-                    Style {
-                        values: &list("-w --wrap -c -l -s -n -o -i -g"),
-                        ..Style::default()
-                    },
-                );
+                let parsed = anywhere(args, "-w --wrap -c -l -s -n -o -i -g");
                 if name == "xxd" && parsed.words.len() > 1 {
                     self.changes("`xxd` writes a file");
                 } else if let Some(path) = parsed.value(&["-o"]).filter(|_| name == "base64") {
@@ -205,16 +199,9 @@ impl Judge {
     }
 
     fn awk(&mut self, args: &[Arg]) {
-        let values = list(
-            "-F -v -f -i -l -e -E --field-separator --assign --file --include --load --source --exec",
-        );
-        let parsed = parse(
+        let parsed = leading(
             args,
-            Style {
-                values: &values,
-                stop_at_word: true,
-                ..Style::default()
-            },
+            "-F -v -f -i -l -e -E --field-separator --assign --file --include --load --source --exec",
         );
         if parsed.flags.iter().any(|flag| {
             matches!(

@@ -1,7 +1,12 @@
 //! PowerShell and cmd.exe: told apart from POSIX shells and judged verb by verb.
 
+mod cmdlets;
+mod methods;
+
 use super::Judge;
 use crate::report::CommandClass;
+use cmdlets::cmdlet;
+use methods::{asks, called};
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -32,10 +37,6 @@ pattern!(
 // cmd takes a caret before a letter away.
 pattern!(CARET, r"(\w)\^(\w)");
 pattern!(ALIAS, r"(?i)^(?:sal|nal|set-alias|new-alias)\s+(.*)$");
-pattern!(
-    WEAKENS,
-    r"(?i)-disable\w+\s+(?:\$true|1)\b|-enable\w*realtime\w*\s+\$?false|-exclusion(?:path|process|extension|ipaddress)\b|-(?:mapsreporting|puaprotection)\s+(?:0|disabled)\b"
-);
 pattern!(WORD, r"[A-Za-z][A-Za-z0-9_.\\:-]*");
 pattern!(
     CMD_ONLY,
@@ -122,85 +123,6 @@ fn push(parts: &mut [String], c: char) {
         last.push(c);
     }
 }
-
-const READING: &[&str] = &[
-    "get",
-    "test",
-    "measure",
-    "select",
-    "where",
-    "sort",
-    "format",
-    "find",
-    "show",
-    "resolve",
-    "compare",
-    "convertto",
-    "convertfrom",
-    "write",
-    "foreach",
-    "group",
-    "join",
-    "split",
-    "trace",
-    "receive",
-    "wait",
-    "tee",
-    "search",
-];
-const CHANGING: &[&str] = &[
-    "set",
-    "new",
-    "start",
-    "restart",
-    "resume",
-    "add",
-    "import",
-    "export",
-    "enable",
-    "install",
-    "rename",
-    "copy",
-    "mount",
-    "initialize",
-    "repair",
-    "update",
-    "register",
-    "connect",
-    "save",
-    "publish",
-    "grant",
-    "unblock",
-    "checkpoint",
-    "limit",
-    "push",
-    "pop",
-    "out",
-    "expand",
-    "compress",
-    "restore",
-    "send",
-    "optimize",
-    "undo",
-    "complete",
-    "use",
-];
-const DESTROYING: &[&str] = &[
-    "remove",
-    "stop",
-    "clear",
-    "uninstall",
-    "suspend",
-    "reset",
-    "dismount",
-    "disable",
-    "revoke",
-    "unregister",
-    "block",
-    "disconnect",
-    "move",
-    "exit",
-];
 
 fn one(judge: &mut Judge, part: &str) {
     if part.starts_with(['/', '\\'])
@@ -623,39 +545,6 @@ fn web(rest: &str) -> CommandClass {
     }
 }
 
-/// Methods of values that give another value.
-fn asks(method: &str) -> bool {
-    const ASKING: &str = " adddays addhours addminutes addseconds addmilliseconds addmonths addyears addticks add subtract tostring toupper tolower trim trimstart trimend split substring replace startswith endswith contains containskey indexof lastindexof padleft padright insert equals compareto gettype getenumerator tolocaltime touniversaltime toshortdatestring tolongdatestring toshorttimestring tofiletime tounixtimeseconds getvalue getvaluenames getsubkeynames where foreach count item join normalize tochararray toarray hasflag ";
-    ASKING.contains(&format!(" {method} "))
-}
-
-/// A call of a class itself, by the method's name.
-fn called(judge: &mut Judge, method: &str) {
-    const ASKING: &str = " exists readalltext readalllines readallbytes readlines openread opentext getfiles getdirectories getfilesystementries enumeratefiles enumeratedirectories getlastwritetime getlastwritetimeutc getcreationtime getlastaccesstime getattributes getdrives getfilename getfilenamewithoutextension getextension getdirectoryname getfullpath combine gettemppath parse tryparse parseexact isnullorempty isnullorwhitespace format join concat compare equals round max min abs floor ceiling pow sqrt truncate getenvironmentvariable getenvironmentvariables expandenvironmentvariables getfolderpath gethostname gethostentry gethostaddresses getprocesses getprocessbyid getprocessesbyname getcurrentprocess getcurrent getservices toint32 toint64 todouble tostring todatetime tobase64string match matches ismatch escape split isdefined getnames getvalues fromunixtimeseconds fromfiletime now utcnow today getstring getbytes getbytecount create newguid getallnetworkinterfaces getisnetworkavailable getipglobalproperties getdomain getforest getcomputerdomain getcurrentdomain getcurrentforest ";
-    const DESTROYING: &str = " delete deletesubkey deletesubkeytree deletevalue kill failfast exit shutdown restart move replace format clear remove ";
-    let name = method.to_ascii_lowercase();
-    let word = format!(" {name} ");
-    if ASKING.contains(&word) {
-        judge.read_only();
-    } else if DESTROYING.contains(&word) {
-        judge.destructive(format!("`{method}` of a class deletes or stops something"));
-    } else if name.starts_with("write")
-        || name.starts_with("append")
-        || name.starts_with("set")
-        || name.starts_with("copy")
-        || name.starts_with("open")
-        || name.starts_with("createdirectory")
-        || matches!(
-            name.as_str(),
-            "start" | "encrypt" | "decrypt" | "createtext"
-        )
-    {
-        judge.changes(format!("`{method}` of a class changes something"));
-    } else {
-        judge.unknown(format!("what `{method}` of a class does is not known"));
-    }
-}
-
 fn first_argument_of(rest: &str) -> &str {
     rest.split_whitespace().next().unwrap_or_default()
 }
@@ -667,44 +556,4 @@ fn effect(class: CommandClass) -> &'static str {
         CommandClass::ChangesState => "changes state",
         CommandClass::Destructive => "deletes, overwrites or stops something",
     }
-}
-
-fn cmdlet(judge: &mut Judge, verb: &str, noun: &str, rest: &str) {
-    use CommandClass::{ChangesState, Destructive, ReadOnly, Unknown};
-    let class = match (verb, noun) {
-        ("invoke", "webrequest" | "restmethod") => web(rest),
-        ("set" | "add", "mppreference") if WEAKENS.is_match(rest) => Destructive,
-        ("set", "netfirewallprofile") if rest.contains("false") => Destructive,
-        ("set", "service") if rest.contains("disabled") => Destructive,
-        ("invoke", "expression") => Destructive,
-        ("invoke", "command") => ReadOnly, // its script block is judged as a part of its own
-        ("invoke", "sqlcmd") => {
-            let text = rest
-                .split_once("-query")
-                .map_or("", |(_, text)| text)
-                .trim()
-                .trim_matches(['"', '\''])
-                .to_owned();
-            super::sql::sql_class(&text).0
-        }
-        ("format", "volume")
-        | ("restart" | "stop", "computer")
-        | ("initialize", "disk")
-        | ("stop", _) => Destructive,
-        ("out", "string" | "host" | "null" | "gridview" | "default")
-        | ("set", "location" | "variable" | "strictmode" | "psdebug")
-        | ("new", "object" | "timespan" | "variable")
-        | ("import", "module" | "csv" | "clixml")
-        | ("wait", _) => ReadOnly,
-        ("start", "sleep" | "transcript") => ReadOnly,
-        ("new", "pssession") | ("enter", _) => Unknown,
-        ("set" | "out", "content" | "file") => ChangesState,
-        ("write", "volumecache" | "eventlog") => ChangesState,
-        ("tee", _) => ChangesState,
-        _ if READING.contains(&verb) => ReadOnly,
-        _ if DESTROYING.contains(&verb) => Destructive,
-        _ if CHANGING.contains(&verb) => ChangesState,
-        _ => Unknown,
-    };
-    judge.add(class, format!("`{verb}-{noun}` {}", effect(class)));
 }

@@ -1,165 +1,9 @@
 //! Programs that run another program: the inner command is judged, and the worst decides.
 
-use super::flags::{Style, list, parse};
+use super::flags::{Style, leading, list, parse};
 use super::words::{Arg, HOLE};
+use super::wrapper_table::{WRAPPERS, Wrapper};
 use super::{Judge, Stdin};
-
-/// A wrapper: flags with a value, leading words that are not the command, and what it does besides running it.
-struct Wrapper {
-    names: &'static str,
-    values: &'static str,
-    /// Words before the command: a duration, a host, a file.
-    words: usize,
-    /// What running nothing means: `Some(true)` reads, `Some(false)` an interactive shell, `None` unknown.
-    bare_reads: Option<bool>,
-}
-
-const WRAPPERS: &[Wrapper] = &[
-    Wrapper {
-        names: "nohup setsid command builtin exec unbuffer catchsegv firejail eatmydata proxychains proxychains4 torsocks xvfb-run dbus-launch ssh-agent setarch caffeinate linux32 linux64 fakeroot dbus-run-session chpst",
-        values: "-a",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "nice",
-        values: "-n --adjustment",
-        words: 0,
-        bare_reads: Some(true),
-    },
-    Wrapper {
-        names: "ionice",
-        values: "-c -n --class --classdata",
-        words: 0,
-        bare_reads: Some(true),
-    },
-    Wrapper {
-        names: "chrt",
-        values: "-T -P -D",
-        words: 1,
-        bare_reads: Some(true),
-    },
-    Wrapper {
-        names: "time",
-        values: "-f --format",
-        words: 0,
-        bare_reads: Some(true),
-    },
-    Wrapper {
-        names: "stdbuf",
-        values: "-i -o -e --input --output --error",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "timeout gtimeout",
-        values: "-s -k --signal --kill-after",
-        words: 1,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "taskset",
-        values: "",
-        words: 1,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "numactl",
-        values: "-N -m -C -p -i --cpunodebind --membind --physcpubind --preferred --interleave",
-        words: 0,
-        bare_reads: Some(true),
-    },
-    Wrapper {
-        names: "watch",
-        values: "-n --interval",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "chroot",
-        values: "--userspec --groups",
-        words: 1,
-        bare_reads: Some(false),
-    },
-    Wrapper {
-        names: "gosu su-exec",
-        values: "",
-        words: 1,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "flock",
-        values: "-w -E --timeout --conflict-exit-code",
-        words: 1,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "nsenter",
-        values: "-t --target -S -G --setuid --setgid",
-        words: 0,
-        bare_reads: Some(false),
-    },
-    Wrapper {
-        names: "unshare",
-        values: "--map-user --map-group -S -G -R -w",
-        words: 0,
-        bare_reads: Some(false),
-    },
-    Wrapper {
-        names: "setpriv",
-        values: "--reuid --regid --groups --bounding-set --ambient-caps --inh-caps",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "busybox toybox",
-        values: "",
-        words: 0,
-        bare_reads: Some(true),
-    },
-    Wrapper {
-        names: "strace ltrace",
-        values: "-e -p -s -o -u -E -P -S -a -O -I -b -X",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "perf",
-        values: "",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "parallel",
-        values: "-j --jobs -n -a --arg-file --colsep --delay --timeout -S -I",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "retry",
-        values: "-t -d -n --times --delay",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "cgexec",
-        values: "-g",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "aa-exec",
-        values: "-p --profile",
-        words: 0,
-        bare_reads: None,
-    },
-    Wrapper {
-        names: "viddy",
-        values: "-n --interval",
-        words: 0,
-        bare_reads: None,
-    },
-];
 
 /// Variables that make an innocent program run something else.
 const HIJACKERS: &[&str] = &[
@@ -257,16 +101,9 @@ impl Judge {
             }
             "systemd-run" | "at" | "batch" => {
                 self.changes("starts a job of its own");
-                let values = list(
-                    "-u --unit -p --property --uid --gid -M -H --slice --description -f -q -t --on-active --on-calendar",
-                );
-                let parsed = parse(
+                let parsed = leading(
                     args,
-                    Style {
-                        values: &values,
-                        stop_at_word: true,
-                        ..Style::default()
-                    },
+                    "-u --unit -p --property --uid --gid -M -H --slice --description -f -q -t --on-active --on-calendar",
                 );
                 if name == "systemd-run" {
                     self.inner(&parsed.all_words(), stdin);
@@ -321,8 +158,8 @@ impl Judge {
         let mut words = parsed.words.clone();
         // nice -10 and timeout 5: numbers that look like flags were taken as such.
         let skip = wrapper.words.min(words.len());
-        let leading: Vec<Arg> = words.drain(..skip).collect();
-        if name == "chroot" && leading.is_empty() && words.is_empty() {
+        let first: Vec<Arg> = words.drain(..skip).collect();
+        if name == "chroot" && first.is_empty() && words.is_empty() {
             self.unknown("a bare interactive shell");
             return;
         }
@@ -364,15 +201,7 @@ impl Judge {
                     if words[0].text == "record" {
                         self.changes("writes a file");
                     }
-                    let values = list("-e -p -F -o -g -C -t -I -a");
-                    let inner = parse(
-                        &words[1..],
-                        Style {
-                            values: &values,
-                            stop_at_word: true,
-                            ..Style::default()
-                        },
-                    );
+                    let inner = leading(&words[1..], "-e -p -F -o -g -C -t -I -a");
                     if inner.all_words().is_empty() {
                         self.read_only()
                     } else {
@@ -388,6 +217,9 @@ impl Judge {
 
     /// Judges an inner command given as arguments.
     pub(super) fn inner(&mut self, args: &[Arg], stdin: &Stdin) {
+        if args.is_empty() {
+            return self.unknown("a bare interactive shell");
+        }
         self.deeper(|judge| judge.argv(args, stdin));
     }
 
@@ -457,11 +289,7 @@ impl Judge {
             words.remove(0);
         }
         self.environment(&environment);
-        if words.is_empty() {
-            self.unknown("a bare interactive shell");
-        } else {
-            self.inner(&words, stdin);
-        }
+        self.inner(&words, stdin);
     }
 
     fn machinectl(&mut self, texts: &[&str], words: &[Arg], stdin: &Stdin) {
@@ -483,15 +311,7 @@ impl Judge {
     }
 
     fn env(&mut self, args: &[Arg], stdin: &Stdin) {
-        let values = list("-u --unset -C --chdir -S --split-string");
-        let parsed = parse(
-            args,
-            Style {
-                values: &values,
-                stop_at_word: true,
-                ..Style::default()
-            },
-        );
+        let parsed = leading(args, "-u --unset -C --chdir -S --split-string");
         let mut words = parsed.all_words();
         if let Some(text) = parsed.value(&["-S", "--split-string"]) {
             // Split like a shell would, quotes respected.
@@ -512,16 +332,9 @@ impl Judge {
     }
 
     fn xargs(&mut self, args: &[Arg], stdin: &Stdin) {
-        let values = list(
-            "-I -i -n -P -L -l -s -d -a -E -e --max-args --max-procs --max-lines --max-chars --delimiter --arg-file --replace --eof --process-slot-var",
-        );
-        let parsed = parse(
+        let parsed = leading(
             args,
-            Style {
-                values: &values,
-                stop_at_word: true,
-                ..Style::default()
-            },
+            "-I -i -n -P -L -l -s -d -a -E -e --max-args --max-procs --max-lines --max-chars --delimiter --arg-file --replace --eof --process-slot-var",
         );
         let mut words = parsed.all_words();
         if words.is_empty() {

@@ -282,9 +282,9 @@ pub(super) struct Known {
     /// What came of the search line by line.
     seen: BTreeMap<((String, Option<What>), Nearness), Sight>,
     /// Whether anything in the bundle counts restarts.
-    counts_restarts: bool,
+    pub(super) counts_restarts: bool,
     /// Whether anything in the bundle gives the shares of file systems.
-    shows_shares: bool,
+    pub(super) shows_shares: bool,
     /// Text of the bundle that speaks to a model.
     pub instructions: Vec<Instruction>,
 }
@@ -298,7 +298,7 @@ impl Known {
     }
 
     /// Where a name was seen line by line.
-    fn seen_near(&self, name: &Name, near: Nearness) -> Option<&Matched> {
+    pub(super) fn seen_near(&self, name: &Name, near: Nearness) -> Option<&Matched> {
         match self.seen.get(&(name.key(), near)) {
             Some(Sight::At(matched)) => Some(matched),
             _ => None,
@@ -306,7 +306,7 @@ impl Known {
     }
 
     /// Whether a limit ended the search for a name.
-    fn is_unclear(&self, name: &Name) -> bool {
+    pub(super) fn is_unclear(&self, name: &Name) -> bool {
         self.limited
             || Nearness::ALL
                 .iter()
@@ -332,7 +332,7 @@ impl Known {
         self.limited || self.place(name).is_some()
     }
 
-    fn value_place(&self, value: Value) -> Option<&Matched> {
+    pub(super) fn value_place(&self, value: Value) -> Option<&Matched> {
         value
             .needles()
             .iter()
@@ -431,133 +431,4 @@ impl Judge<'_> {
         self.ledger.note_at(spot, rule, status, reason, matched);
         status != Status::Rejected
     }
-}
-
-impl Known {
-    /// What follows for a name or value that stands nowhere: is it copied, then it is invented; or may it be computed?
-    fn absent(
-        &self,
-        name: &Name,
-        short: &str,
-        strictness: Strictness,
-    ) -> (Status, String, Option<Matched>) {
-        let nowhere = || format!("{short:?} stands nowhere in the bundle");
-        let computed = || format!("{short:?} stands nowhere in the bundle: computed or invented");
-        let flagged = |reason| (Status::Flagged, reason, None);
-        let rejected = |reason| (Status::Rejected, reason, None);
-        let manner = name.manner;
-        if self.is_unclear(name) {
-            return flagged(format!(
-                "{short:?} was not found in what was searched; a limit ended the search"
-            ));
-        }
-        if manner.planned && (name.value.is_some() || is_setting(&name.text)) {
-            return flagged(format!(
-                "{short:?} stands nowhere in the bundle: something to be set"
-            ));
-        }
-        if let Some(figure) = &name.figure {
-            let reason = format!(
-                "nothing in the bundle gives {short:?} as {}",
-                figure.what.called()
-            );
-            return if name.computed || figure.what == What::Restarts && !self.counts_restarts {
-                flagged(format!("{reason}: counted or invented"))
-            } else {
-                rejected(reason)
-            };
-        }
-        match &name.value {
-            Some(Value::Moment(_)) => self.absent_moment(name, short),
-            Some(Value::Amount(amount))
-                if amount.is_exact_time() && !manner.apart
-                    || amount.is_share() && manner.filled && self.shows_shares =>
-            {
-                rejected(nowhere())
-            }
-            _ if name.computed => flagged(computed()),
-            _ if strictness == Strictness::Advice && is_option(&name.text) => flagged(format!(
-                "{short:?} stands nowhere in the bundle: the name of an option or a function"
-            )),
-            _ if strictness == Strictness::Answer && name.text.contains("://") => {
-                flagged(format!("{short:?} is a link that is not in the bundle"))
-            }
-            _ if strictness == Strictness::Answer && is_field(&name.text) => flagged(format!(
-                "{short:?} stands nowhere in the bundle: the name of a field or a function"
-            )),
-            _ => rejected(nowhere()),
-        }
-    }
-
-    /// The same for a point in time.
-    fn absent_moment(&self, name: &Name, short: &str) -> (Status, String, Option<Matched>) {
-        let Some(Value::Moment(moment)) = &name.value else {
-            return (Status::Flagged, String::new(), None);
-        };
-        let clock = moment.has_clock();
-        let day = moment
-            .neighbours()
-            .into_iter()
-            .chain(moment.day_alone())
-            .find_map(|day| self.value_place(Value::Moment(day)));
-        if moment.has_day() && day.is_none() {
-            let reason = format!("nothing in the bundle is of the day {short:?}");
-            return (Status::Rejected, reason, None);
-        }
-        if !clock {
-            let reason = format!(
-                "{short:?} stands nowhere in the bundle, a time of that or the next day does: computed or invented"
-            );
-            return (Status::Flagged, reason, day.cloned());
-        }
-        for (near, what) in [
-            (Nearness::Shifted, "the same time in another time zone"),
-            (Nearness::About, "a time near it"),
-        ] {
-            if let Some(matched) = self.seen_near(name, near) {
-                let reason = format!("{short:?} stands nowhere in the bundle, {what} does");
-                return (Status::Flagged, reason, Some(matched.clone()));
-            }
-        }
-        if name.manner.lasts && !moment.has_day() {
-            let reason = format!(
-                "{short:?} stands nowhere in the bundle: a span of time that is computed or invented"
-            );
-            return (Status::Flagged, reason, None);
-        }
-        let reason = format!("nothing in the bundle is of the time {short:?}");
-        (Status::Rejected, reason, None)
-    }
-}
-
-/// Whether a name is written like a field of an object or a function: `imagePullSecrets`, `spec.nodeName`.
-fn is_field(name: &str) -> bool {
-    name.chars()
-        .all(|c| c.is_ascii_alphabetic() || matches!(c, '.' | '[' | ']'))
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .split('.')
-            .all(|part| part.len() > 1 && part.starts_with(|c: char| c.is_ascii_lowercase()))
-        && name.chars().any(|c| c.is_ascii_uppercase())
-}
-
-/// Whether a text is a setting that may be made: an option, a field, a field with its value.
-fn is_setting(text: &str) -> bool {
-    let (key, value) = text.split_once([':', '=']).unwrap_or((text, ""));
-    let key = key.trim();
-    (is_field(key)
-        || is_option(key)
-        || !value.is_empty()
-            && key
-                .chars()
-                .all(|c| c.is_ascii_alphabetic() || matches!(c, '.' | '_' | '-')))
-        && text.len() <= 120
-}
-
-/// Whether a name is written like an option or a function of a program: lower case words joined by `_`.
-fn is_option(name: &str) -> bool {
-    name.contains('_')
-        && name
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '.' | '-'))
 }

@@ -1,5 +1,6 @@
 //! The judgement of a whole report or answer.
 
+mod absent;
 mod answer;
 mod citation;
 mod finding;

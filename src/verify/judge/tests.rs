@@ -2,6 +2,7 @@ use super::*;
 use crate::report::{
     BundleFacts, Command, CommandClass, Evidence, Finding, Missing, Subject, SubjectField,
 };
+use crate::verify::answer::{Document, read_document};
 use proptest::prelude::*;
 
 const LOG: &str = "start\n2024-01-01T00:00:00 pod shop/cart-5f7d9 container web OOMKilled exit code 137\nlimit 50Mi reached, password=hunter2 here\n\u{1b}[31mred   error\u{1b}[0m on node7\nshort\n";
@@ -392,5 +393,88 @@ proptest! {
         let once = judge(&report(vec![changed.clone()]), &tree, &Options::default());
         let again = judge(&report(vec![changed]), &tree, &Options::default());
         prop_assert_eq!(once.verdict, again.verdict);
+    }
+}
+
+/// What an answer with this text and these commands is judged to be, in a bundle of two namespaces with a pod that was
+/// restarted 14 times.
+fn answered(text: &str, commands: &[&str]) -> Verdict {
+    let (_folder, tree) = tree_with(
+        "namespace: shop\n  Restart Count:  14\n  Environment:   <none>\ncollected in 32,635ms\n/dev/vda2 9G 1G 8G  9% /\ncart-5f7d9 corosync[256]: exit status 6\ndial tcp 10.43.0.1:443: i/o timeout\n2024-01-01T09:36:18Z user ubuntu logged in\nvdb vdc\n",
+    );
+    let answer = serde_json::json!({"text": text, "commands": commands});
+    match read_document(answer.to_string().as_bytes()).unwrap() {
+        Document::Answer(read) => judge_answer(&read, &tree, &Options::default()),
+        Document::Report(_) => unreachable!("an answer"),
+    }
+}
+
+#[test]
+fn true_answers_are_accepted_however_they_are_worded() {
+    for text in [
+        "The pod shop/cart-5f7d9 has 14 restarts and ended with exit code 6.",
+        "corosync had PID 256, it left with exit status 6.",
+        "The describe output shows `Environment: <none>`.",
+        "It was collected in 32.6 seconds.",
+        "The root file system is 9 % used.",
+        "At 09:36:18 the user ubuntu logged in; about 09:38 nothing else happened.",
+        "At 11:36 CEST the user ubuntu logged in.",
+        "The add-ons say `dial tcp 10.43.0.1:443: i/o timeout`.",
+        "Its restart policy is \"Always\", look at the \"Last State\" with the `--previous` flag.",
+        "Raise the limit from 50Mi to 256Mi and add `imagePullSecrets` to the pod.",
+        "All restarts together are 285 restarts in total.",
+        "The disks are vdb and vdc.",
+    ] {
+        let verdict = answered(text, &["kubectl -n shop logs cart-5f7d9 --previous"]);
+        let rejected: Vec<_> = verdict
+            .claims
+            .iter()
+            .filter(|claim| claim.status == Status::Rejected)
+            .map(|claim| &claim.reason)
+            .collect();
+        assert!(rejected.is_empty(), "{text}: {rejected:?}");
+    }
+}
+
+#[test]
+fn copied_figures_and_names_that_stand_nowhere_are_rejected() {
+    for text in [
+        "The pod shop/cart-5f7d9 has 31 restarts.",
+        "It ended with exit code 7.",
+        "corosync had PID 731.",
+        "The describe output shows `Environment: <unset>`.",
+        "It was collected in 57.9 seconds.",
+        "The root file system is 37 % used.",
+        "At 09:41:52 the user ubuntu logged in.",
+        "At 09:41 the user ubuntu logged in.",
+        "The user jenkins logged in.",
+        "The disks are vdb and vde.",
+        "The queue `invoices` is empty.",
+        "The pod c\u{430}rt is down.",
+        "The pod ca\u{200B}rt is down.",
+        "You can simply remove the claim with `kubectl delete pvc data-0`.",
+        "The limit is set to 64Mi.",
+    ] {
+        let verdict = answered(text, &[]);
+        assert_eq!(verdict.outcome, VerdictOutcome::Rejected, "{text}");
+    }
+}
+
+#[test]
+fn a_command_in_a_namespace_that_is_not_there_is_rejected() {
+    for (command, outcome) in [
+        ("kubectl -n shop get pods", VerdictOutcome::Accepted),
+        ("kubectl -n <namespace> get pods", VerdictOutcome::Accepted),
+        ("kubectl -n kube-system get pods", VerdictOutcome::Accepted),
+        ("kubectl -n sho get pods", VerdictOutcome::Rejected),
+        ("kubectl -n shop-56 get pods", VerdictOutcome::Rejected),
+        ("kubectl -n shop logs cart-9z9z9", VerdictOutcome::Rejected),
+        (
+            "kubectl -n shop run probe-9z9z9 --image=x",
+            VerdictOutcome::Accepted,
+        ),
+    ] {
+        let verdict = answered("The pod shop/cart-5f7d9 was OOMKilled.", &[command]);
+        assert_eq!(verdict.outcome, outcome, "{command}");
     }
 }

@@ -16,6 +16,8 @@ pub(in crate::verify) struct Manner {
     pub planned: bool,
     /// A share of a file system that is used or free, as `df` prints it.
     pub filled: bool,
+    /// The sentence speaks of processors, whose thousandths are written like minutes.
+    pub cpu: bool,
     /// The distance between two things: `12.4 seconds later`.
     pub apart: bool,
 }
@@ -69,6 +71,10 @@ pattern!(
     r"(?i)\b(?:file[\s-]?systems?|disks?|partitions?|mount(?:ed|\s*points?)?|inodes?|df|volumes?|root|rootfs)\b|/dev/\S|(?:^|[\s`(])/(?:var|tmp|home|boot|opt|data|srv|usr)?[\s`,)]"
 );
 pattern!(
+    CPU,
+    r"(?i)\b(?:cpus?|cores?|millicores?|processors?|throttl\w+)\b"
+);
+pattern!(
     APART,
     r"(?i)^[\s`*]*(?:later|earlier|apart|after|before|between|elapsed|gap|passed|difference|delay|longer|more|less|shorter|into)\b"
 );
@@ -109,6 +115,7 @@ impl Manner {
                     || !text[start..end].starts_with(|c: char| c.is_ascii_digit())),
             filled: (FILLED_AFTER.is_match(after) || FILLED_BEFORE.is_match(before))
                 && FILES.is_match(sentence),
+            cpu: CPU.is_match(sentence),
             apart: APART.is_match(after) || APART_BEFORE.is_match(before),
         }
     }

@@ -4,18 +4,18 @@ mod announced;
 mod figure;
 mod kind;
 mod manner;
+mod quoted;
 mod vocabulary;
 
-use super::advice::looks_like_command;
 use super::lookup::{Edge, Needle, has};
 use super::quote::normalise;
 use super::values::{MONTH_NAMES, Value};
 use crate::secrets::find_mark;
 use kind::{Kind, kind};
 use manner::Manner;
+use quoted::{quoted_texts, without_commands};
 use regex::Regex;
 use std::sync::LazyLock;
-use vocabulary::{DEFINED, TERMS, is_terms};
 
 pub(super) use figure::{Figure, What, counts_restarts};
 
@@ -278,7 +278,15 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
         };
         match kind(word, &before) {
             Kind::Plain => {}
-            Kind::Name => put(named(word, false, cut_off(word), manner())),
+            Kind::Name => {
+                let manner = manner();
+                // `250m` of a processor is copied, `33m` of time may be computed.
+                let minutes = !manner.cpu
+                    && word
+                        .strip_suffix('m')
+                        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+                put(named(word, minutes, cut_off(word), manner));
+            }
             Kind::Computed => put(named(word, true, false, manner())),
             Kind::Parts(parts) => {
                 for part in parts {
@@ -331,60 +339,6 @@ fn within(text: &str, part: &str) -> usize {
     (part.as_ptr() as usize)
         .saturating_sub(text.as_ptr() as usize)
         .min(text.len().saturating_sub(part.len()))
-}
-
-/// The text with code spans that are commands blanked out: what they name is asked of the command.
-fn without_commands(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(open) = rest.find('`') {
-        let Some(close) = rest[open + 1..].find('`').map(|close| open + 1 + close) else {
-            break;
-        };
-        let code = &rest[open + 1..close];
-        out.push_str(&rest[..open]);
-        if looks_like_command(code.trim()) {
-            out.push_str(" , ");
-        } else {
-            out.push_str(&rest[open..=close]);
-        }
-        rest = &rest[close + 1..];
-    }
-    out.push_str(rest);
-    out
-}
-
-/// Texts in quotation marks and backticks that look like something copied, not like irony.
-fn quoted_texts(text: &str) -> Vec<&str> {
-    let mut out = Vec::new();
-    for (open, close) in [('"', '"'), ('`', '`'), ('“', '”')] {
-        let mut rest = text;
-        while let Some(start) = rest.find(open) {
-            let inner = &rest[start + open.len_utf8()..];
-            let Some(end) = inner.find(close) else { break };
-            let quoted = inner[..end].trim();
-            if quoted.chars().count() >= 3
-                && !quoted.is_empty()
-                && !quoted.contains('\n')
-                && !is_plain_word(quoted)
-            {
-                out.push(quoted);
-            }
-            rest = &inner[end + close.len_utf8()..];
-        }
-    }
-    out
-}
-
-/// Words, terms of the field and flags of programs quote nothing of a bundle.
-fn is_plain_word(text: &str) -> bool {
-    let word = format!(" {} ", text.to_ascii_lowercase());
-    text.chars().all(|c| c.is_ascii_lowercase())
-        || DEFINED.contains(&word)
-        || TERMS.contains(&word)
-        || is_terms(text)
-        || text.starts_with('-')
-            && text[1..].starts_with(|c: char| c == '-' || c.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
