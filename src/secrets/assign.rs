@@ -11,6 +11,11 @@ use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+/// Longest value in quotes, in bytes.
+const MAX_QUOTED: usize = 4 << 10;
+/// What is taken of a longer value without quotes, in bytes.
+const MAX_BARE: usize = 512;
+
 /// A key with one of the words in it, a separator, and a value: quoted, or up to a blank or a delimiter.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r#"(?ix)
@@ -124,16 +129,21 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
             continue;
         }
         if quoted {
-            if let Some(name) = keeps(key.as_str(), value.as_str(), None) {
+            if value.len() <= MAX_QUOTED
+                && let Some(name) = keeps(key.as_str(), value.as_str(), None)
+            {
                 report(name, value.range());
             }
             continue;
         }
-        let range = whole_word(text, key.start(), value.range());
+        let mut range = whole_word(text, key.start(), value.range());
+        if range.len() > MAX_BARE {
+            range.end = range.start + text[range.clone()].floor_char_boundary(MAX_BARE);
+        }
         let shown = &text[range.clone()];
         let rest = &text[range.end..];
         // A function call or a member of source code: password = getpass(…), token := r.Header.Get("…").
-        if rest.starts_with(['(', '[', '{'])
+        if rest.starts_with(['(', '[', '{', '`'])
             || is_reference(shown)
             || is_code(shown, rest, text[..range.start].ends_with(' '))
         {
@@ -194,7 +204,12 @@ fn is_noise(value: &str) -> bool {
         && value.matches(' ').count() <= 3
         && value.bytes().any(|b| b.is_ascii_digit())
         && value.bytes().any(|b| b.is_ascii_alphabetic())
-        && value.bytes().filter(|b| b.is_ascii_punctuation()).count() * 8 >= value.len()
+        && value
+            .bytes()
+            .filter(|b| b.is_ascii_punctuation() && !b"_-./".contains(b))
+            .count()
+            * 8
+            >= value.len()
 }
 
 /// Values whose key stands beside them without a separator of assignments. A word alone is rather the name of
