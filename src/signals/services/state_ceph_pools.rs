@@ -51,6 +51,7 @@ pub fn detect(tree: &Tree) -> Partial {
         }
     }
     let mut partial = Partial::default();
+    partial.signals.extend(weightless);
     partial.signals.extend(
         pools
             .iter()
@@ -247,6 +248,23 @@ mod tests {
         };
         assert!(tree("0", "up").unwrap().title.ends_with("osd.8 on n7"));
         assert!(tree("3.63", "up").is_none() && tree("0", "down").is_none());
+    }
+
+    #[test]
+    fn a_bundle_tells_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
+            .unwrap();
+        dir.create_dir_all("top/sos_commands/ceph_mon").unwrap();
+        dir.write(
+            "top/sos_commands/ceph_mon/ceph_osd_tree",
+            "-3 0 host n7\n 8 ssd 0 osd.8 up 1.00000 1.00000\n",
+        )
+        .unwrap();
+        let index = Tree::index_dir(&dir).unwrap();
+        let found = detect(&Tree::new(dir, index)).signals;
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].detector, WEIGHT.0);
     }
 
     #[test]
