@@ -110,7 +110,7 @@ impl Outside {
             limits: narrowroom::limits::Limits::default(),
             allow_weaker: vec![],
             name: String::new(),
-            open_inner: false,
+            open_streams: false,
         };
         let (from, to) = (self._secret.as_raw_fd(), self.targets.inherited);
         let mut command = Command::new(env!("CARGO_BIN_EXE_narrowroom"));

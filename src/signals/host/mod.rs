@@ -255,6 +255,8 @@ mod tests {
             include_str!("detect/bonds.rs"),
             include_str!("detect/boot.rs"),
             include_str!("detect/cards.rs"),
+            include_str!("detect/kernel_drops.rs"),
+            include_str!("detect/pcie.rs"),
             include_str!("detect/configured.rs"),
             include_str!("detect/idle_services.rs"),
             include_str!("detect/volumes.rs"),

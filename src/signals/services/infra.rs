@@ -796,7 +796,46 @@ pub const RULES: &[Rule] = &[
         no: &["kubelet[99]: PLEG is healthy"],
         ..RULE
     },
-    // Kubelet or runtime refuses to start because of a setting that contradicts another one.
+    Rule {
+        id: "nfs.id-mapping",
+        cause: "nfs-id-mapping",
+        scope: &["syslog", "messages", "journal", "nfs"],
+        needs: &["does not map into domain"],
+        pattern: r"(?P<what>name '[^'\r\n]{1,80}' does not map into domain '(?P<domain>[^'\r\n]{0,80})')",
+        strength: 0.72,
+        persistent: 0.76,
+        kind: "Setting",
+        subject: "idmapd Domain",
+        title: "NFSv4 id mapping: the domain '{domain}' of this host is not the server's: {what}",
+        statement: "The NFSv4 id mapper of this host works with the domain '{domain}' and refuses the names that the server sends{span} ({what}): files belong to nobody until Domain in idmapd.conf is the server's.",
+        yes: &[
+            "nfsidmap[70]: nss_getpwnam: name 'ann@lab.example.org' does not map into domain 'local'",
+        ],
+        no: &["nfsidmap[70]: libnfsidmap: using domain: lab.example.org"],
+        ..RULE
+    },
+    Rule {
+        id: "dhcp.no-subnet",
+        cause: "dhcp-server-no-subnet",
+        scope: &["syslog", "messages", "journal", "dhcp", "maas"],
+        needs: &[
+            "No subnet declaration for",
+            "No subnet6 declaration for",
+            "Not configured to listen on any interfaces",
+        ],
+        pattern: r"(?P<what>No subnet6? declaration for (?P<interface>[\w.@-]+) \([^)\r\n]{0,60}\)|Not configured to listen on any interfaces)",
+        strength: 0.8,
+        kind: "Service",
+        subject: "dhcpd",
+        title: "DHCP server serves nothing on an interface: {what}",
+        statement: "dhcpd finds no subnet of its configuration on the interface{span} ({what}): the interface has no address in a served network, or the network is not declared; with no other interface left the server ends.",
+        yes: &[
+            "dhcpd[12]: No subnet declaration for ens4 (no IPv4 addresses).",
+            "dhcpd[12]: Not configured to listen on any interfaces!",
+        ],
+        no: &["dhcpd[12]: Listening on LPF/ens4/52:54:00:11:22:33/10.5.0.0/24"],
+        ..RULE
+    },
     Rule {
         id: "dns.resolver-timeouts",
         cause: "dns-resolver-timeouts",
@@ -804,8 +843,9 @@ pub const RULES: &[Rule] = &[
         needs: &["Using degraded feature set", "DNS lookup failed"],
         pattern: r"systemd-resolved(?:\[\d+\])?: (?P<what>DNS lookup failed: [^\r\n]{0,60}|Using degraded feature set (?:\(?UDP\)?|TCP) instead of \S+ for DNS server (?P<server>\S+?)\.?$)",
         at_least: 10,
-        strength: 0.5,
-        persistent: 0.58,
+        // Servers and middle boxes without EDNS0 make every host say so, and names resolve all the same.
+        strength: 0.32,
+        persistent: 0.38,
         kind: "DNS server",
         subject: "{server}",
         title: "DNS server {server} does not answer reliably: {what} ({count} times)",

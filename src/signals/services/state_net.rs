@@ -80,16 +80,13 @@ fn agent_ini(rel: &str) -> bool {
 /// The tunnel end of this host: Neutron's `local_ip`, or OVN's `ovn-encap-ip`.
 fn tunnel_end(tree: &Tree) -> Option<(String, Evidence)> {
     setting(tree, agent_ini, "local_ip").or_else(|| {
-        let (entry, text) = texts(tree, |rel| {
-            let name = name_of(rel);
-            name.starts_with("ovs-vsctl") && name.to_ascii_lowercase().contains("open_vswitch")
+        let pattern = compile(r"ovn-encap-ip[=:]\s*\x22?([0-9a-f.:]+)")?;
+        texts(tree, |rel| name_of(rel).starts_with("ovs-vsctl")).find_map(|(entry, text)| {
+            text.lines().find_map(|(number, line)| {
+                let found = pattern.captures(line)?[1].to_owned();
+                Some((found, at(entry, number, line)))
+            })
         })
-        .next()?;
-        let pattern = compile(r"ovn-encap-ip=\x22?([0-9a-f.:]+)")?;
-        let (number, line, found) = text.lines().find_map(|(number, line)| {
-            Some((number, line, pattern.captures(line)?[1].to_owned()))
-        })?;
-        Some((found, at(entry, number, line)))
     })
 }
 
