@@ -20,6 +20,7 @@ mod learn;
 mod manifest;
 mod mask;
 mod nested;
+mod pieces;
 mod rules;
 mod scan;
 mod table;
