@@ -11,7 +11,7 @@ pub const SEGMENT_BYTES: usize = 4 << 20;
 pub const KEEP_BYTES: usize = 32 << 10;
 /// Largest UTF-16 file, in bytes; it must be whole to be decoded.
 const MAX_UTF16_BYTES: usize = 16 << 20;
-/// A NUL among the first bytes makes a file binary, as in Git.
+/// A NUL among the first bytes makes a file binary, as in Git, unless all else is text whose words NULs end.
 const HEAD_BYTES: u64 = 8000;
 /// Removed text kept for comparing, in bytes.
 const MAX_REMOVED_BYTES: usize = 256 << 10;

@@ -66,7 +66,7 @@ pub(super) fn keeps(key: &str, value: &str, rest: Option<&str>) -> Option<&'stat
         (Key::Strong, None) => value.len() >= 3 && !looks_like_prose(value),
         (Key::Strong, Some(rest)) => {
             value.len() >= 3
-                && !(value.bytes().all(|b| b.is_ascii_digit()) && value.len() < 4)
+                && (value.len() >= 4 || value.bytes().any(|b| !b.is_ascii_digit()))
                 && !names_a_key(key, value)
                 && !reads_on(rest, value)
         }

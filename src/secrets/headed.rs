@@ -110,9 +110,8 @@ pub(super) fn below(text: &str, at: &Range<usize>, report: impl FnMut(Range<usiz
         "File: ",
         "file: ",
     ];
-    if !heads.iter().any(|head| line.starts_with(head))
-        && !(line.starts_with('/') && line.ends_with(':'))
-    {
+    let is_path = line.starts_with('/') && line.ends_with(':');
+    if !is_path && !heads.iter().any(|head| line.starts_with(head)) {
         return;
     }
     // The whole path that the keyword is in.
@@ -159,9 +158,10 @@ fn content(text: &str, from: usize, form: Form, mut report: impl FnMut(Range<usi
             Form::Third => shown.split_whitespace().nth(2).unwrap_or(""),
         }
         .trim_matches('"');
+        let setting = form == Form::Line && value.contains(['=', ':']) && value.len() < 24;
         let ok = value.len() >= 4
+            && !setting
             && !value.contains(char::is_whitespace)
-            && !(form == Form::Line && value.contains(['=', ':']) && value.len() < 24)
             && !is_dummy(value);
         if ok && let Some(found) = line.rfind(value) {
             report(start + found..start + found + value.len());

@@ -21,6 +21,7 @@ mod manifest;
 mod mask;
 mod nested;
 mod personal;
+mod pieces;
 mod rules;
 mod scan;
 mod table;

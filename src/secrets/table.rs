@@ -74,14 +74,10 @@ pub(super) fn may_head(text: &str, at: &Range<usize>) -> bool {
     let after = &bytes[at.end..bytes.len().min(at.end + 32)];
     let after = &after[after.iter().take_while(|byte| word(byte)).count()..];
     let after = after.strip_prefix(b"\"").unwrap_or(after);
-    let ends = match after {
-        []
-        | [b'\n' | b'\r' | b',' | b';' | b'\t' | b'|', ..]
-        | [b' ', b' ', ..]
-        | [b' ', b'|', ..] => true,
-        [b' ', b'\n', ..] => true,
-        _ => false,
-    };
+    let ends = matches!(
+        after,
+        [] | [b'\n' | b'\r' | b',' | b';' | b'\t' | b'|', ..] | [b' ', b' ' | b'|' | b'\n', ..]
+    );
     if !ends {
         return false;
     }

@@ -154,7 +154,7 @@ pub(super) fn reads_on(rest: &str, value: &str) -> bool {
 pub(super) fn is_hex_key(value: &str) -> bool {
     let digits = value.strip_prefix("0x").unwrap_or(value);
     digits.len() >= 32
-        && digits.len() % 2 == 0
+        && digits.len().is_multiple_of(2)
         && digits.bytes().all(|b| b.is_ascii_hexdigit())
         && entropy(digits) >= 2.8
 }
@@ -253,9 +253,8 @@ pub(super) fn is_chosen(value: &str) -> bool {
         return false;
     }
     // A call, an option, an assignment, a path.
-    !value.contains(['(', '=', '|'])
-        && !(value.matches('/').count() >= 2 && !signs)
-        && !value.contains("::")
+    let path = value.matches('/').count() >= 2 && !signs;
+    !path && !value.contains(['(', '=', '|']) && !value.contains("::")
 }
 
 #[cfg(test)]
