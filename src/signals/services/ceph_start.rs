@@ -23,7 +23,7 @@ pub const RULES: &[Rule] = &[
         strength: 0.84,
         kind: "Ceph daemon",
         title: "{daemon} cannot open its device: {what}",
-        statement: "{daemon} does not start because it cannot open its store ({what}){span}: the logical volume or encryption is not active, the owner of the device is not ceph, or the directory was not primed (ceph-volume activate).",
+        statement: "{daemon} does not start because it cannot open its store ({what}){span}: the logical volume or encryption is not active, the owner of the device is not ceph, or the directory was not prepared at the start.",
         yes: &[
             "-1 osd.3 0 ERROR: unable to open OSD superblock on /var/lib/ceph/osd/ceph-3: (2) No such file or directory",
             "-1 bluestore(/var/lib/ceph/osd/ceph-3/block) _read_bdev_label failed to open /var/lib/ceph/osd/ceph-3/block: (13) Permission denied",
@@ -42,7 +42,7 @@ pub const RULES: &[Rule] = &[
         strength: 0.9,
         kind: "Ceph daemon",
         title: "{daemon}: this host has no address in Ceph's network {network}",
-        statement: "{daemon} does not start because no interface of this host has an address in {network} (public_network or cluster_network of ceph.conf): the interface is down or the setting is wrong.",
+        statement: "{daemon} does not start because no interface of this host has an address in {network} (its public or cluster network): the interface is down or the setting is wrong.",
         yes: &["-1 unable to find any IP address in networks '10.30.0.0/24' interfaces ''"],
         no: &["1 public_addr [v2:10.30.0.4:6800/1]"],
         ..RULE
@@ -169,7 +169,7 @@ pub const RULES: &[Rule] = &[
         kind: "Ceph client",
         subject: "libceph",
         title: "The kernel's Ceph client is too old for the cluster: {what}",
-        statement: "{peer} refuses the kernel client because it lacks a feature that the cluster requires ({what}){span}: tunables or require_min_compat_client were raised beyond this kernel.",
+        statement: "{peer} refuses the kernel client because it lacks a feature that the cluster requires ({what}){span}: tunables or the least release for clients were raised beyond this kernel.",
         yes: &["kernel: [ 12.5] libceph: mon1 (1)10.0.0.5:6789 missing required protocol features"],
         no: &["kernel: libceph: mon0 (1)10.0.0.5:6789 session established"],
         ..RULE

@@ -29,7 +29,7 @@ pub const RULES: &[Rule] = &[
         at_least: 2,
         strength: 0.72,
         title: "RabbitMQ closes channels of consumers that do not acknowledge: {what}",
-        statement: "A consumer held a message longer than consumer_timeout without acknowledging it ({what}){span}, so RabbitMQ closed its channel: the work takes too long or hangs.",
+        statement: "A consumer held a message longer than the broker allows without acknowledging it ({what}){span}, so RabbitMQ closed its channel: the work takes too long or hangs.",
         yes: &[
             "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 1800000 ms.",
         ],
@@ -91,7 +91,7 @@ pub const RULES: &[Rule] = &[
         at_least: 2,
         strength: 0.84,
         title: "MySQL group replication keeps a member out: {what}",
-        statement: "A member of the group is not let in or not reached ({what}){span}: its address is not in group_replication_ip_allowlist, or the group's port (33061) is not reachable.",
+        statement: "A member of the group is not let in or not reached ({what}){span}: its address is not in the group's list of allowed addresses, or the group's port is not reachable.",
         yes: &[
             "[Repl] Plugin group_replication reported: '[GCS] Connection attempt from IP address ::ffff:192.0.2.9 refused. Address is not in the IP allowlist.'",
         ],
@@ -108,7 +108,7 @@ pub const RULES: &[Rule] = &[
         kind: "Table",
         subject: "{table}",
         title: "MySQL: {what}",
-        statement: "{what}{span}: the disk or tablespace below it has no room, or an in-memory table reached max_heap_table_size.",
+        statement: "{what}{span}: the disk or tablespace below it has no room, or an in-memory table reached its limit.",
         yes: &["pymysql.err.InternalError: (1114, \"The table 'instances' is full\")"],
         no: &["the disk is full"],
         ..RULE

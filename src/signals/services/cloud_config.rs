@@ -180,7 +180,7 @@ pub const RULES: &[Rule] = &[
         strength: 0.6,
         role: crate::signals::Role::Symptom,
         title: "{daemon}: instances fail on every host: {what}",
-        statement: "Nova tried several hosts and each failed to build the instance ({what}); nova-compute.log of the hosts tells why.",
+        statement: "Nova tried several hosts and each failed to build the instance ({what}); the logs of Nova on those hosts tell why.",
         yes: &[
             "nova.exception.MaxRetriesExceeded: Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance 1.",
         ],
@@ -255,7 +255,7 @@ pub const RULES: &[Rule] = &[
         at_least: 2,
         strength: 0.8,
         title: "{daemon}: LDAP answers with more entries than its size limit: {what}",
-        statement: "A search in the directory exceeds the server's size limit ({what}){span}: listing fails; paging (page_size), a narrower filter or base is needed.",
+        statement: "A search in the directory exceeds the server's size limit ({what}){span}: listing fails; paging, a narrower filter or base is needed.",
         yes: &["ldap.SIZELIMIT_EXCEEDED: {'desc': 'Size limit exceeded', 'result': 4}"],
         no: &["ldap search returned 20 entries"],
         ..RULE

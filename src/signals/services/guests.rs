@@ -24,7 +24,7 @@ pub const RULES: &[Rule] = &[
         pattern: r"(?P<what>(?:InvalidCPUInfo: )?Unacceptable CPU info: [^\r\n]{0,120}|CPU doesn't have compatibility[^\r\n]{0,60}|guest CPU doesn't match specification[^\r\n]{0,120}|(?:guest and host|the) CPU is (?:not compatible|incompatible) with host CPU[^\r\n]{0,120})",
         strength: 0.86,
         title: "Live migration of instances is refused: the guest's CPU model is not compatible with this host: {what}",
-        statement: "{daemon} refuses instances that migrate here because the CPU model of the guest, taken from its source host, is not compatible with this host's CPU ({what}): it is older or lacks features. With cpu_mode host-model or host-passthrough guests move only between equal or newer CPUs; a common cpu_mode=custom model lets them move.",
+        statement: "{daemon} refuses instances that migrate here because the CPU model of the guest, taken from its source host, is not compatible with this host's CPU ({what}): it is older or lacks features. A guest that takes its model from its host moves only to equal or newer CPUs; one common model for all hosts lets them move.",
         yes: &[
             "ERROR nova.virt.libvirt.driver [-] CPU doesn't have compatibility.",
             "nova.exception.InvalidCPUInfo: Unacceptable CPU info: CPU doesn't have compatibility.",
@@ -50,7 +50,7 @@ pub const RULES: &[Rule] = &[
         kind: "Host",
         subject: "iommu",
         title: "PCI pass-through is not possible, the IOMMU is off: {what}",
-        statement: "{daemon} cannot hand a PCI device to a guest ({what}){span}: the IOMMU is not enabled in the firmware or on the kernel's command line (intel_iommu=on, amd_iommu).",
+        statement: "{daemon} cannot hand a PCI device to a guest ({what}){span}: the IOMMU is not enabled in the firmware or on the kernel's command line.",
         yes: &[
             "libvirt.libvirtError: unsupported configuration: host doesn't support passthrough of host PCI devices",
             "qemu-system-x86_64: -device vfio-pci,host=0000:3b:02.1: vfio 0000:3b:02.1: no iommu_group found: No such file or directory",
@@ -94,7 +94,7 @@ pub const RULES: &[Rule] = &[
         at_least: 1,
         strength: 0.82,
         title: "{daemon}: versions of the service do not fit each other: {what}",
-        statement: "Parts of the service run versions that do not understand each other ({what}){span}: a node was left out of the upgrade, or upgrade_levels pins another release.",
+        statement: "Parts of the service run versions that do not understand each other ({what}){span}: a node was left out of the upgrade, or the configuration pins another release.",
         yes: &[
             "CRITICAL nova [-] nova.exception.TooOldComputeService: Current Nova version does not support computes older than Yoga but the minimum compute service level in your system is 57",
             "oslo_messaging.rpc.dispatcher.UnsupportedVersion: Endpoint does not support RPC version 6.1. Attempted method: build_and_run_instance",

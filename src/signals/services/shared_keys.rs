@@ -17,7 +17,7 @@ pub const RULES: &[Rule] = &[
         persistent: 0.9,
         kind: "Service",
         title: "{daemon}: heartbeats of amphorae are dropped, their HMAC does not match: heartbeat_key differs",
-        statement: "The Octavia health manager drops heartbeats of its amphorae because their HMAC signature does not match: its heartbeat_key is not the key the amphorae were built with, so healthy amphorae look dead and are failed over.",
+        statement: "The Octavia health manager drops heartbeats of its amphorae because their HMAC signature does not match: its key (heartbeat_key) is not the one the amphorae were built with, so healthy amphorae look dead and are failed over.",
         yes: &[
             "WARNING octavia.amphorae.drivers.health.heartbeat_udp [-] Ignoring this packet. Exception: HMAC hashes didn't match",
             "WARNING octavia.amphorae.backends.health_daemon.status_message [-] calculated hmac(hex): 12ab not equal to msg hmac: 34cd dropping packet",
@@ -38,7 +38,7 @@ pub const RULES: &[Rule] = &[
         kind: "Cluster",
         subject: "corosync",
         title: "Corosync ignores packets of a peer: {what} ({count} times)",
-        statement: "Corosync receives packets whose signature does not verify ({what}){span}: /etc/corosync/authkey or the cryptographic settings differ between nodes, or a foreign cluster uses the same address and port; the nodes do not form one cluster.",
+        statement: "Corosync receives packets whose signature does not verify ({what}){span}: the key file or the cryptographic settings differ between nodes, or a foreign cluster uses the same address and port; the nodes do not form one cluster.",
         yes: &[
             "corosync[1022]: [TOTEM ] Received message has invalid digest... ignoring.",
             "corosync[1022]: [TOTEM ] Digest does not match",
@@ -120,7 +120,7 @@ pub const RULES: &[Rule] = &[
         kind: "DRBD resource",
         subject: "{resource}",
         title: "DRBD {resource}: {what}",
-        statement: "The peers of DRBD resource {resource} do not accept each other ({what}){span}: shared-secret or settings differ, so they stay apart and do not replicate.",
+        statement: "The peers of DRBD resource {resource} do not accept each other ({what}){span}: secret or settings differ, so they stay apart and do not replicate.",
         yes: &["kernel: drbd data: Authentication of peer failed, trying again."],
         no: &["kernel: drbd data: Peer authenticated using 20 bytes HMAC"],
         ..RULE

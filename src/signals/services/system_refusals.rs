@@ -155,7 +155,7 @@ pub const RULES: &[Rule] = &[
         at_least: 2,
         strength: 0.78,
         title: "NFS with Kerberos fails: {what}",
-        statement: "The kernel gets no Kerberos ticket for an NFS mount ({what}){span}: rpc.gssd does not run, or the host's keytab or realm is wrong.",
+        statement: "The kernel gets no Kerberos ticket for an NFS mount ({what}){span}: the daemon for it does not run, or the host's keytab or realm is wrong.",
         yes: &["kernel: [ 12.5] RPC: AUTH_GSS upcall failed. Please check user daemon is running."],
         no: &["kernel: RPC: Registered named UNIX socket transport module."],
         ..RULE
@@ -404,7 +404,7 @@ pub const RULES: &[Rule] = &[
         kind: "PCI device",
         subject: "{device}",
         title: "PCI device {device} cannot be passed through: {what}",
-        statement: "Memory of {device} is in use by the host ({what}){span}: a frame buffer or another driver (efifb, simplefb, nouveau) still holds it, so the guest with the device does not start.",
+        statement: "Memory of {device} is in use by the host ({what}){span}: a frame buffer or another driver still holds it, so the guest with the device does not start.",
         yes: &[
             "kernel: [ 12.5] vfio-pci 0000:3b:00.0: BAR 1: can't reserve [mem 0xe0000000-0xefffffff 64bit pref]",
         ],

@@ -276,8 +276,8 @@ fn passthrough(host: &Host, out: &mut Partial) {
     };
     Draft::cause("iommu-off", "iommu-off", 0.76, "Host", "iommu")
         .says(
-            "Nova offers PCI devices, but the kernel runs without intel_iommu=on",
-            "Nova is configured to hand PCI devices (SR-IOV, pass-through) to guests, but the kernel's command line has no intel_iommu=on and its log shows no IOMMU: such guests cannot start here.",
+            "Nova offers PCI devices, but the kernel runs without the IOMMU",
+            "Nova is configured to hand PCI devices (SR-IOV, pass-through) to guests, but the kernel's command line does not switch the IOMMU on and its log shows none: such guests cannot start here.",
         )
         .cites([cmdline.cite(1), nova.cite(offer)])
         .if_ticket(host, &["sriov", "sr-iov", "passthrough", "pci", "gpu", "direct"])
