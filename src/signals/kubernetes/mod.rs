@@ -69,6 +69,8 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_roots;
+#[cfg(test)]
 mod tests_subject;
 
 pub(super) use model::app_of;

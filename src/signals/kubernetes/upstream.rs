@@ -143,8 +143,8 @@ fn tell(ctx: &Ctx, log: &Log, seen: &Upstreams) {
     };
     let mut draft = Draft::cause("cluster-dns-failing", "Pod", &log.ns, &log.pod, 0.74)
         .says(
-            format!("the cluster DNS (pod {who}) gets no answer from its upstream DNS server {servers} ({}): {which}", seen.why),
-            format!("The DNS server of the cluster forwards to the upstream resolver {servers}, which does not answer ({}, {} times): {which}.{names} Every program that asks for such a name fails.", seen.why, seen.count),
+            format!("the cluster DNS (pod {who}) gets no answer from its upstream {servers} ({}): {which}", seen.why),
+            format!("The DNS server of the cluster forwards to its upstream {servers} and gets no answer ({}, {} times): {which}.{names} Every program that asks for such a name fails.", seen.why, seen.count),
         )
         .entity("upstream", &servers)
         .entity("scope", if outside { "outside" } else { "all" });
