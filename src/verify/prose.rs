@@ -35,7 +35,7 @@ pattern!(
 );
 pattern!(
     PLACEHOLDER,
-    r"(?i)\b(?:lorem ipsum|todo|tbd|fixme|insert (?:the )?\w+ here|your answer here|n/a n/a|one or two sentences|string of|example text)\b|\{\{|\}\}|<(?:title|cause|name|value|text|quote|path|answer)>"
+    r"(?i)(?:^|[^\w./-])(?-i:TODO|TBD|FIXME)(?:[^\w./-]|[./-](?:\W|$)|$)|\b(?:lorem ipsum|insert (?:the )?\w+ here|your answer here|n/a n/a|one or two sentences|string of|example text)\b|\{\{|\}\}|<(?:title|cause|name|value|text|quote|path|answer)>"
 );
 pattern!(
     PROMPT_LIKE,
@@ -283,6 +283,29 @@ mod tests {
         ] {
             let fault = fault(text, &echoes).map_or("nothing", |fault| fault.why);
             assert!(fault.contains(part), "{text:?}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_placeholder_is_a_word_of_its_own_and_no_part_of_a_name() {
+        let echoes = Echoes::default();
+        for text in [
+            "TODO: name the cause",
+            "The cause is TBD.",
+            "FIXME",
+            "(TODO)",
+        ] {
+            let fault = fault(text, &echoes).map_or("nothing", |fault| fault.why);
+            assert!(fault.contains("placeholder"), "{text:?}: {fault}");
+        }
+        for text in [
+            "Pod todo-api cannot reach its database.",
+            "The todo service answers with 503.",
+            "Namespace todo/web has no quota.",
+            "The queue TODO_ITEMS is full.",
+            "The volume of TODO-app is lost.",
+        ] {
+            assert_eq!(fault(text, &echoes), None, "{text}");
         }
     }
 

@@ -262,6 +262,9 @@ pub fn read_alerts(cluster: &mut Cluster, file: u32, doc: &Val) {
                     .filter(|key| !labels.get(key).text().is_empty())
                     .map(|key| ((*key).to_owned(), labels.get(key).text().to_owned()))
                     .collect(),
+                silenced: item.at_path(&["status", "state"]).text() == "suppressed"
+                    || !item.at_path(&["status", "silencedBy"]).items().is_empty()
+                    || !item.get("silencedBy").items().is_empty(),
             });
         }
         for text in words.iter().filter(|text| !text.text().is_empty()) {

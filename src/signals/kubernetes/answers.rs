@@ -223,7 +223,12 @@ fn firing(ctx: &Ctx, alert: &Alert) {
         return;
     }
     // An alert says that something is wrong, never why.
-    let base = if urgency(alert) == 2 { 0.44 } else { 0.38 };
+    let known = alert.silenced || super::blemish::is_known(&alert.words.v);
+    let base = match urgency(alert) {
+        _ if known => 0.25,
+        2 => 0.44,
+        _ => 0.38,
+    };
     let asked = ctx.is_asked(&alert.object) || ctx.in_ticket(&alert.name);
     let of = if alert.object.is_empty() {
         String::new()

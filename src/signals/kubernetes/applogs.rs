@@ -32,6 +32,8 @@ const STARTUP_LINES: u32 = 20;
 const STARTUP_TIME: i64 = 5 * 60 * 1000;
 /// Most that an error which stopped is worth when the customer says that the trouble is over.
 const OVER: f64 = 0.22;
+/// Most that one refused row is worth.
+const ONE_ROW: f64 = 0.2;
 /// Changes remembered per log.
 const MAX_CHANGES: usize = 50;
 
@@ -46,6 +48,23 @@ struct Shape {
     traced: bool,
     /// When it first occurred.
     began: Option<i64>,
+}
+
+/// Whether a database refuses a single row for what is in it.
+fn is_one_row(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    [
+        "duplicate key",
+        "duplicate entry",
+        "unique constraint",
+        "violates foreign key",
+        "violates not-null",
+        "violates check constraint",
+        "e11000",
+        "ora-00001",
+    ]
+    .iter()
+    .any(|words| lower.contains(words))
 }
 
 /// Errors of one log. `trouble`: some pod of the cluster visibly fails, so that errors which a ready
@@ -298,6 +317,10 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
                 } else {
                     score - 0.06
                 };
+            }
+            // A row that is there already concerns one request; a database goes on.
+            if running && shape.count <= 2 && shared == 0 && is_one_row(&shape.words.text) {
+                score = score.min(ONE_ROW);
             }
             // A control-plane component's log complains by nature.
             if log.ns.starts_with("kube-") || log.ns.starts_with("openshift-") {

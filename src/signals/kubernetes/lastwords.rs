@@ -129,17 +129,23 @@ pub fn of_log(ctx: &Ctx, log: &Log, failing: bool) -> Option<Words> {
     best(&tail(ctx, log), log.file, failing)
 }
 
-/// What a fault means in a pod of the cluster's own DNS.
-pub fn as_system(pod: &str, slug: &'static str) -> &'static str {
-    let dns = [
+/// Whether a pod is one of the cluster's own DNS.
+pub fn is_dns(pod: &str) -> bool {
+    [
         "coredns",
         "kube-dns",
         "dns-default",
         "node-local-dns",
+        "nodelocaldns",
         "rke2-coredns",
     ]
     .iter()
-    .any(|name| pod.starts_with(name));
+    .any(|name| pod.starts_with(name))
+}
+
+/// What a fault means in a pod of the cluster's own DNS.
+pub fn as_system(pod: &str, slug: &'static str) -> &'static str {
+    let dns = is_dns(pod);
     match slug {
         "dependency-timeout" | "workload-dependency-unreachable" | "dependency-name-unresolved"
             if dns =>
@@ -308,6 +314,9 @@ fn from_word(text: &str, at: usize) -> String {
 
 /// A line of a stack trace that only says where.
 fn is_stack_frame(text: &str) -> bool {
+    if super::hangs::is_dump_line(text) {
+        return true;
+    }
     let text = text.trim_start_matches(['\\', 't', ' ']).trim_start();
     text.starts_with("at ")
         || text.contains("Traceback (most recent call last)")

@@ -10,6 +10,7 @@
 mod analyses;
 mod answers;
 mod applogs;
+mod blemish;
 mod chains;
 mod changes;
 mod containers;
@@ -22,6 +23,7 @@ mod describe;
 mod emit;
 mod environment;
 mod focus;
+mod hangs;
 mod header;
 mod lag;
 mod lastwords;
@@ -49,6 +51,7 @@ mod rank;
 mod read;
 mod scheduling;
 mod shapes;
+mod sidecars;
 mod signing;
 mod storage;
 mod structured;
@@ -57,6 +60,7 @@ mod time;
 mod topics;
 mod traces;
 mod unexplained;
+mod upstream;
 mod value;
 mod words;
 mod workloads;
@@ -64,6 +68,8 @@ mod yaml;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_roots;
 #[cfg(test)]
 mod tests_subject;
 
@@ -95,6 +101,9 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     network::detect(&ctx);
     workloads::detect(&ctx);
     environment::detect(&ctx);
+    hangs::detect(&ctx);
+    upstream::detect(&ctx);
+    sidecars::detect(&ctx);
     changes::link(&ctx);
     mesh::detect(&ctx);
     meshtls::detect(&ctx);

@@ -20,13 +20,15 @@ pub fn detect(ctx: &Ctx) {
         endpoints(ctx, service);
         ports(ctx, service);
         if let Some(src) = service.pending_address {
-            let draft = Draft::cause("loadbalancer-pending", "Service", &service.ns, &service.name, 0.42)
+            // That nobody gave an address is known; why, only events or the controller's words tell.
+            let draft = Draft::symptom("loadbalancer-pending", "Service", &service.ns, &service.name, 0.5)
                 .says(
                     format!("service {} has no external address: its load balancer is pending", full_name(&service.ns, &service.name)),
                     format!("Service {} is of type LoadBalancer and no controller has given it an external address (EXTERNAL-IP <pending>).", full_name(&service.ns, &service.name)),
                 )
                 .show(ctx.quote(src, &service.name));
             ctx.emit(draft);
+            without_address(ctx, service);
         }
     }
     for ingress in &ctx.cluster.ingresses {
@@ -34,6 +36,38 @@ pub fn detect(ctx: &Ctx) {
         ingress_class(ctx, ingress);
     }
     policies(ctx);
+}
+
+/// Asks for what would tell why a load balancer gets no address, when nothing does.
+fn without_address(ctx: &Ctx, service: &Service) {
+    let said = ctx.cluster.notes.iter().any(|note| {
+        note.kind == "Service"
+            && note.name == service.name
+            && (note.ns.is_empty() || note.ns == service.ns)
+            && note.warning
+    });
+    if said {
+        return;
+    }
+    let who = full_name(&service.ns, &service.name);
+    ctx.ask(
+        format!(
+            "events of service {who} (kubectl -n {} describe service {})",
+            service.ns, service.name
+        ),
+        "whoever makes load balancers writes there why it could not make this one",
+        None,
+    );
+    ctx.ask(
+        format!("log of the cloud controller manager, or of the cluster's own load balancer controller, about service {who}"),
+        "it tells what the cloud or the address pool answered: no free public IP address, a quota, a missing right, a wrong subnet or annotation",
+        None,
+    );
+    ctx.ask(
+        "quota and use of load balancers and public IP addresses at the cloud provider, or the address pools of the controller",
+        "an address is not given when the quota or the pool is used up",
+        None,
+    );
 }
 
 fn pairs(labels: &Labels) -> String {

@@ -241,6 +241,48 @@ fn own_files(ctx: &Ctx, node: &str) -> usize {
 /// Asks for what would tell why a node is silent, when no cause is known of it.
 pub fn unexplained(ctx: &Ctx) {
     const MOST: usize = 3;
+    // An event that a node is not ready says that much, of whatever object it is; without a word of the
+    // node itself it stays a symptom.
+    let placed: std::collections::BTreeMap<(&str, &str), &str> = ctx
+        .cluster
+        .pods
+        .iter()
+        .filter(|pod| !pod.node.is_empty())
+        .map(|pod| ((pod.ns.as_str(), pod.name.as_str()), pod.node.as_str()))
+        .collect();
+    ctx.amend(|signal| {
+        if signal.cause != "node-not-ready" || signal.role == crate::signals::Role::Symptom {
+            return;
+        }
+        let subject = &signal.subject;
+        let ns = subject.namespace.as_deref().unwrap_or_default();
+        let node = match subject.kind.as_str() {
+            "Node"
+                if ctx
+                    .cluster
+                    .nodes
+                    .iter()
+                    .any(|node| node.name == subject.name) =>
+            {
+                return;
+            }
+            "Node" => Some(subject.name.as_str()),
+            _ => placed.get(&(ns, subject.name.as_str())).copied(),
+        };
+        let told = node.map_or_else(
+            || {
+                ctx.cluster
+                    .nodes
+                    .iter()
+                    .any(|node| own_files(ctx, &node.name) > 0)
+            },
+            |node| own_files(ctx, node) > 0,
+        );
+        if !told {
+            signal.role = crate::signals::Role::Symptom;
+            signal.strength = signal.strength.min(0.45);
+        }
+    });
     let silent: Vec<String> = ctx
         .signals()
         .iter()
@@ -254,6 +296,11 @@ pub fn unexplained(ctx: &Ctx) {
         ctx.ask(
             format!("logs of node {node}: kubelet or its agent (journalctl -u kubelet, rke2-agent, k3s, containerd) from before it fell silent"),
             "the kubelet stopped posting status; whether it ended, hung or could not reach the API server stands only in its own log, and nothing of this node was collected",
+            None,
+        );
+        ctx.ask(
+            format!("metrics of node {node} from before it fell silent (node-exporter: memory, disk, load), and its machine's state at the provider"),
+            "they show whether it ran out of something before it stopped to report",
             None,
         );
         ctx.ask(

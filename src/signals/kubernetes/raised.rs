@@ -158,7 +158,7 @@ fn of_record(lines: &[(u32, String)], from: Src) -> Option<Raised> {
 }
 
 /// The call of a frame of the application's own code.
-fn frame(line: &str) -> Option<String> {
+pub fn frame(line: &str) -> Option<String> {
     let found = FRAME.as_ref()?.captures(line)?;
     if LIBRARIES.iter().any(|library| {
         line.contains(library)

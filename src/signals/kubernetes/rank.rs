@@ -24,6 +24,7 @@ pub fn settle(ctx: Ctx, ticket: &str, host_report: bool) -> Partial {
         out.iter().map(asked).collect()
     };
     let named = levels.contains(&2);
+    let known = super::blemish::known(&ctx);
     let mut partial = ctx.finish();
     for (signal, level) in partial.signals.iter_mut().zip(levels) {
         // A report collected on a host is about the host: what its pods lack is a side scene, unless
@@ -62,6 +63,8 @@ pub fn settle(ctx: Ctx, ticket: &str, host_report: bool) -> Partial {
     replicas(&mut partial.signals);
     waited_for(&mut partial.signals);
     held_up(&mut partial.signals);
+    super::upstream::above_clients(&mut partial.signals);
+    super::blemish::lower(&mut partial.signals, &known);
     partial
 }
 

@@ -173,6 +173,9 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
         include_str!("contest.rs"),
         include_str!("crontime.rs"),
         include_str!("chains.rs"),
+        include_str!("hangs.rs"),
+        include_str!("upstream.rs"),
+        include_str!("sidecars.rs"),
     ];
     for slug in &slugs {
         assert!(

@@ -30,6 +30,8 @@ pub struct Alert {
     pub src: Src,
     /// Labels that fill commands: pod, node, …
     pub labels: Labels,
+    /// Somebody silenced it, or another alert inhibits it.
+    pub silenced: bool,
 }
 
 /// A span of a distributed trace.
