@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 
+/// How often a text is looked at; what is plain after that was never seen to exist.
+const MOST_ROUNDS: usize = 4;
+
 /// Replaces secrets by marks. Holds the values; its `Debug` does not show them.
 #[derive(Default)]
 pub struct Masker {
@@ -125,7 +128,28 @@ impl Masker {
         self.mask_keeping(text, true, |_| true)
     }
 
+    /// A mark in the place of one secret can make another one plain that the text around it hid, so what was
+    /// masked is looked at again.
     fn mask_keeping(&self, text: &str, lines: bool, wanted: fn(&str) -> bool) -> String {
+        let mut fresh = BTreeMap::new();
+        let mut out = text.to_owned();
+        for _ in 0..MOST_ROUNDS {
+            match self.masked_once(&out, lines, wanted, &mut fresh) {
+                Some(masked) => out = masked,
+                None => break,
+            }
+        }
+        out
+    }
+
+    /// `None` when there is nothing to mask.
+    fn masked_once(
+        &self,
+        text: &str,
+        lines: bool,
+        wanted: fn(&str) -> bool,
+        fresh: &mut BTreeMap<&'static str, Vec<String>>,
+    ) -> Option<String> {
         let mut spans: Vec<(Range<usize>, String)> = Vec::new();
         if let Some(finder) = &self.finder {
             for hit in finder.find_overlapping_iter(text) {
@@ -139,13 +163,12 @@ impl Masker {
                 }
             }
         }
-        let mut fresh = BTreeMap::new();
         for hit in Scanner::new().scan(text) {
-            let mark = self.mark_of(hit.rule, &text[hit.range.clone()], &mut fresh);
+            let mark = self.mark_of(hit.rule, &text[hit.range.clone()], fresh);
             spans.push((hit.range, mark));
         }
         if spans.is_empty() {
-            return text.to_owned();
+            return None;
         }
         // A mark that is already there stays as it is.
         let mut marks = Vec::new();
@@ -159,6 +182,9 @@ impl Masker {
                 .iter()
                 .any(|mark| mark.start < span.end && span.start < mark.end)
         });
+        if spans.is_empty() {
+            return None;
+        }
         spans.sort_by(|a, b| {
             (a.0.start, std::cmp::Reverse(a.0.end), &a.1).cmp(&(
                 b.0.start,
@@ -182,7 +208,7 @@ impl Masker {
             at = span.end;
         }
         out.push_str(&text[at..]);
-        out
+        Some(out)
     }
 
     /// Masks every text of a report that a person or a file may see.
