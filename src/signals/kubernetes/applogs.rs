@@ -50,7 +50,7 @@ struct Shape {
     began: Option<i64>,
 }
 
-/// Whether a database refuses a single row for what is in it.
+/// Whether a database refuses a single row for what is in it, or a single transaction.
 fn is_one_row(text: &str) -> bool {
     let lower = text.to_lowercase();
     [
@@ -62,6 +62,9 @@ fn is_one_row(text: &str) -> bool {
         "violates check constraint",
         "e11000",
         "ora-00001",
+        "deadlock detected",
+        "deadlock found when",
+        "deadlock victim",
     ]
     .iter()
     .any(|words| lower.contains(words))
@@ -318,7 +321,8 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
                     score - 0.06
                 };
             }
-            // A row that is there already concerns one request; a database goes on.
+            // A row that is there already, or one of two transactions that is given up, concerns one
+            // request; a database goes on.
             if running && shape.count <= 2 && shared == 0 && is_one_row(&shape.words.text) {
                 score = score.min(ONE_ROW);
             }

@@ -30,6 +30,12 @@ pub const PATTERNS: &[Pattern] = &[
         r#"still waiting for \w+Lock on (?P<what>(?:relation|transaction|tuple|advisory lock)[^;:]{0,60}?) after|Process holding the lock|Lock wait timeout exceeded|canceling statement due to lock timeout|lock timeout expired|(?:blocked by|blocking) (?:pid|process|session|query) \d+|idle in transaction (?:since|for)|Waiting for table metadata lock|ORA-00054|TransactionTooOld|WriteConflict.{0,60}(?:retry|transaction)"#,
     ),
     p(
+        "database-deadlock",
+        0.9,
+        "transactions of its database wait for each other (deadlock)",
+        r"deadlock detected(?:\W*$|\W+[^b\W])|deadlock found when trying to get lock|latest detected deadlock|deadlocked on (?:\{?lock|thread|communication)|chosen as the deadlock victim|ORA-00060",
+    ),
+    p(
         "connection-pool-exhausted",
         0.93,
         "its connection pool is exhausted{}",

@@ -301,6 +301,20 @@ fn one_refused_row_is_no_fault_of_the_database() {
             Some("The upgrade of the product fails at its migration."),
         ))
     };
+    let given_up = repeated("2025-05-01 10:MIN:00.000 UTC [9] ERROR:  deadlock detected");
+    let partial = run_with(
+        &[
+            ("kubectl/get_pod_-A.txt", &list),
+            ("kubectl/logs/docs/ledger-pg-0.log", &given_up),
+        ],
+        Some("The ledger refuses entries."),
+    );
+    assert_eq!(
+        first(&partial).cause,
+        "database-deadlock",
+        "{}",
+        titles(&partial)
+    );
     assert!(run(1) < 0.4);
     assert!(run(30) > run(1));
 }

@@ -147,7 +147,7 @@ fn a_scan_in_the_database_is_the_root_of_its_clients_time_limits() {
     let client = log(
         r#"{"level":50,"time":1746093630000,"err":{"type":"MongoServerError","message":"operation exceeded time limit","stack":"MongoServerError: operation exceeded time limit\n    at Connection.onMessage (/app/node_modules/mongodb/lib/cmap/connection.js:1:2)"},"msg":"GET /rooms failed MIN"}"#,
     );
-    let mut database = "{\"t\":{\"$date\":\"2025-05-01T09:58:00.000+00:00\"},\"s\":\"I\",\"c\":\"COMMAND\",\"msg\":\"CMD: dropIndexes\",\"attr\":{\"namespace\":\"hotel.stays\",\"indexes\":\"guest_1\"}}\n".repeat(1);
+    let mut database = "{\"t\":{\"$date\":\"2025-05-01T09:58:00.000+00:00\"},\"s\":\"I\",\"c\":\"COMMAND\",\"msg\":\"CMD: dropIndexes\",\"attr\":{\"namespace\":\"hotel.stays\",\"indexes\":\"guest_1\"}}\n".to_owned();
     let before: String = (0..30)
         .map(|n| format!("{{\"t\":{{\"$date\":\"2025-05-01T09:{n:02}:00.000+00:00\"}},\"s\":\"I\",\"c\":\"NETWORK\",\"msg\":\"Connection accepted\"}}\n"))
         .collect();

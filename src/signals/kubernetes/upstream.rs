@@ -118,7 +118,8 @@ fn tell(ctx: &Ctx, log: &Log, seen: &Upstreams) {
     ]
     .iter()
     .any(|word| super::emit::contains_word(&ctx.ticket, word));
-    if !missed && !(asked && seen.count >= 10) {
+    let counts = missed || asked && seen.count >= 10;
+    if !counts {
         return;
     }
     let servers: Vec<&str> = seen.servers.keys().map(String::as_str).take(4).collect();
@@ -200,10 +201,7 @@ pub fn above_clients(signals: &mut [Signal]) {
     if best == 0.0 {
         return;
     }
-    let own = (best + ABOVE)
-        .max(0.84)
-        .min(0.95)
-        .max(signals[root].strength);
+    let own = (best + ABOVE).clamp(0.84, 0.95).max(signals[root].strength);
     signals[root].strength = own;
     for signal in signals
         .iter_mut()
