@@ -160,8 +160,8 @@ pub(super) fn figures(text: &str) -> Vec<Said> {
                         )
                     });
             let earlier = text[..digits.start()].chars().next_back();
-            let part_of_more = matches!(earlier, Some('/' | '.' | ':')) && *what == What::Restarts
-                || *what == What::Restarts && digits.as_str() == "0"
+            let part_of_more = *what == What::Restarts
+                && (matches!(earlier, Some('/' | '.' | ':')) || digits.as_str() == "0")
                 || matches!(beyond, Some('.' | ',' | ':' | '/' | '-'))
                     && text[digits.end() + 1..].starts_with(|c: char| c.is_ascii_digit());
             if counts_time

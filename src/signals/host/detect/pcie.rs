@@ -45,10 +45,10 @@ pub fn detect(host: &Host, out: &mut Partial) {
                 };
             } else if line.trim_start().starts_with("LnkCap:") {
                 device.can = link(line).map(|(width, speed)| (width, speed, number));
-            } else if line.trim_start().starts_with("LnkSta:") {
-                if let (Some((width, speed, can)), Some(now)) = (device.can, link(line)) {
-                    held_back(host, &doc, &device, (width, speed), now, [can, number], out);
-                }
+            } else if line.trim_start().starts_with("LnkSta:")
+                && let (Some((width, speed, can)), Some(now)) = (device.can, link(line))
+            {
+                held_back(host, &doc, &device, (width, speed), now, [can, number], out);
             }
         }
     }
@@ -83,7 +83,7 @@ fn held_back(
         (false, true) if !kind(&RESTING) => 0.4,
         _ => return,
     };
-    if !kind(&FAST) && !(narrow && kind(&RESTING)) {
+    if !(kind(&FAST) || narrow && kind(&RESTING)) {
         return;
     }
     let name = interface(host, device.address);
