@@ -366,8 +366,9 @@ fn slow_span(ctx: &Ctx) {
     ]
     .iter()
     .any(|word| ctx.ticket.contains(word));
-    // The time goes by in a database of which nothing is in the bundle: where, but not why.
-    let outside = is_query_span(inner) && !has_database(ctx);
+    // A write of a few rows takes long when it waits for somebody else, and who that is the database knows, of
+    // which nothing is in the bundle. A read takes long by itself: it is the answer.
+    let outside = is_query_span(inner) && is_write(inner) && !has_database(ctx);
     let strength = if outside {
         OUTSIDE
     } else if wanted {
@@ -411,6 +412,14 @@ fn is_query_span(span: &Span) -> bool {
     ]
     .iter()
     .any(|word| name.contains(word))
+}
+
+/// Whether a query changes rows.
+fn is_write(span: &Span) -> bool {
+    let text = format!("{} {}", span.name, span.statement).to_lowercase();
+    ["insert", "update ", "delete ", "merge ", "upsert", "commit"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 /// Whether a log of a database is in the bundle.
