@@ -139,12 +139,26 @@ const SAYS_WHY_FROM: f64 = 0.3;
 /// the root: it goes above everything that waits for it, along chains of services.
 fn waited_for(signals: &mut [Signal]) {
     const CHAIN: usize = 4;
+    // Where more things wait or fail than this, no chain of two leads to the root.
+    const MOST: usize = 200;
     for _ in 0..CHAIN {
         let mut raised = false;
-        for waiting in 0..signals.len() {
-            if !WAITS.contains(&signals[waiting].cause.as_str()) {
-                continue;
-            }
+        let roots: Vec<(usize, String)> = (0..signals.len())
+            .filter(|at| {
+                let signal = &signals[*at];
+                signal.subject.kind == "Pod"
+                    && signal.role == Role::Cause
+                    && signal.strength >= SAYS_WHY_FROM
+                    && app_of(&signal.subject.name).len() >= 4
+            })
+            .map(|at| (at, app_of(&signals[at].subject.name).to_lowercase()))
+            .take(MOST)
+            .collect();
+        let waits: Vec<usize> = (0..signals.len())
+            .filter(|at| WAITS.contains(&signals[*at].cause.as_str()))
+            .take(MOST)
+            .collect();
+        for waiting in waits {
             let own = app_of(&signals[waiting].subject.name).to_owned();
             let said: String = signals[waiting]
                 .evidence
@@ -152,21 +166,18 @@ fn waited_for(signals: &mut [Signal]) {
                 .map(|evidence| evidence.quote.to_lowercase() + "\n")
                 .collect();
             let ceiling = signals[waiting].strength;
-            for root in 0..signals.len() {
+            for (root, name) in &roots {
+                let root = *root;
                 let same_place =
                     signals[root].subject.namespace == signals[waiting].subject.namespace;
                 let (app, signal) = (app_of(&signals[root].subject.name), &signals[root]);
-                let meant = super::emit::contains_word(&said, &app.to_lowercase())
-                    || same_place && of_product(app, &said);
                 if root == waiting
-                    || !meant
-                    || signal.subject.kind != "Pod"
-                    || signal.role != Role::Cause
                     || signal.strength < SAYS_WHY_FROM
                     || signal.strength > ceiling
-                    || app.len() < 4
                     || app == own
                     || own.contains(app)
+                    || !(super::emit::contains_word(&said, name)
+                        || same_place && of_product(app, &said))
                 {
                     continue;
                 }
