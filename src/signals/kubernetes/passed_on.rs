@@ -36,9 +36,12 @@ pub fn settle(ctx: &Ctx) {
             .map(|line| line.quote.to_lowercase() + "\n")
             .collect::<String>();
         // That a request is slow says nothing about why; what it waits for may.
+        // One or two in a quiet cluster are no trouble at all.
         if signal.cause == "application-slow" && is_request(&said) {
+            if signal.strength >= BLEMISH {
+                signal.role = Role::Symptom;
+            }
             signal.strength = signal.strength.min(SLOW_REQUEST);
-            signal.role = Role::Symptom;
             return;
         }
         let failed = is_http_failure(&said);
@@ -119,6 +122,8 @@ const PASSED_ON: f64 = 0.42;
 const AS_SUBJECT: f64 = 0.2;
 /// What the loudest error of a program is worth, measured by the failures that others pass on.
 const AS_LOUD: f64 = 0.95;
+/// What is weaker is mentioned and asks for nothing.
+const BLEMISH: f64 = 0.35;
 /// Most that a slow request is worth.
 const SLOW_REQUEST: f64 = 0.45;
 
