@@ -18,8 +18,8 @@ use std::sync::LazyLock;
 pub(super) const KINDS: [&str; 4] = ["address", "mac", "e-mail", "host"];
 
 /// Everything that is looked for, by the name of its group.
-static FINDER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
+static FINDER: LazyLock<Regex> = LazyLock::new(|| {
+    compiled(concat!(
         r"(?P<mail>[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)",
         r"|(?P<mac>[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7})",
         r"|(?P<six>[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\d{1,3}(?:\.\d{1,3}){3})?)",
@@ -27,7 +27,6 @@ static FINDER: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"|(?P<name>[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9][A-Za-z0-9-]*)*\.[A-Za-z]{2,12})",
         r"|(?P<word>[A-Za-z0-9][A-Za-z0-9-]*)",
     ))
-    .ok()
 });
 
 /// Where a host says its bare name: before the program in a log of the system, in the folder of a sosreport, as
@@ -41,9 +40,14 @@ static PLACES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"\b(?:node|host) ([a-z0-9][a-z0-9.-]*[a-z][a-z0-9.-]*\d[a-z0-9.-]*)\b",
     ]
     .iter()
-    .filter_map(|place| Regex::new(place).ok())
+    .map(|place| compiled(place))
     .collect()
 });
+
+/// An expression of this file. One that is wrong must not let anything through unseen.
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(pattern).unwrap_or_else(|why| panic!("a pattern for pseudonyms: {why}"))
+}
 
 /// Ends of names that are hosts of somebody's; others that look alike are files, packages and keys.
 const ENDS: [&str; 42] = [
@@ -208,12 +212,9 @@ impl Pseudonyms {
 
     /// `text` with a pseudonym for every address, e-mail and name of a host.
     pub fn replace(&mut self, text: &str) -> String {
-        let Some(finder) = FINDER.as_ref() else {
-            return text.to_owned();
-        };
         let mut out = String::with_capacity(text.len());
         let mut at = 0;
-        for found in finder.captures_iter(text) {
+        for found in FINDER.captures_iter(text) {
             let Some((kind, span)) = self.kind_of(&found, text) else {
                 continue;
             };

@@ -180,12 +180,17 @@ fn of_json(body: &str) -> Option<Said> {
     let Ok(Value::Object(object)) = serde_json::from_str::<Value>(&body) else {
         return None;
     };
+    said_by(&object)
+}
+
+/// What a line's fields say; `None` when there is neither a message nor an error among them.
+fn said_by(object: &Map<String, Value>) -> Option<Said> {
     let message = MESSAGE
         .iter()
         .find_map(|key| object.get(*key).and_then(Value::as_str))
         .map(one_line)
         .unwrap_or_default();
-    let error = error_of(&object);
+    let error = error_of(object);
     if message.is_empty() && error.is_empty() {
         return None;
     }
@@ -195,7 +200,7 @@ fn of_json(body: &str) -> Option<Said> {
         .and_then(level_of);
     Some(Said {
         level,
-        text: joined(&message, &error, &fields(&object)),
+        text: joined(&message, &error, &fields(object)),
         error,
     })
 }
@@ -376,24 +381,7 @@ fn of_logfmt(body: &str) -> Option<Said> {
         }
         rest = rest[at + 1..].get(used..)?;
     }
-    let message = MESSAGE
-        .iter()
-        .find_map(|key| object.get(*key).and_then(Value::as_str))
-        .map(one_line)
-        .unwrap_or_default();
-    let error = error_of(&object);
-    if message.is_empty() && error.is_empty() {
-        return None;
-    }
-    let level = LEVEL
-        .iter()
-        .find_map(|key| object.get(*key))
-        .and_then(level_of);
-    Some(Said {
-        level,
-        text: joined(&message, &error, &fields(&object)),
-        error,
-    })
+    said_by(&object)
 }
 
 #[cfg(test)]

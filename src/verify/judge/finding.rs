@@ -107,8 +107,9 @@ impl Judge<'_> {
                 ]
                 .into_iter()
                 .filter_map(|(field, text)| Some((field, text.filter(|text| !text.is_empty())?)))
-                // What a mark stands for is not said here: the lines that hold it are checked.
-                .filter(|(_, text)| find_mark(text).is_none())
+                // What a mark stands for is not said here: the lines that hold it are checked. What stands
+                // beside it is a name like any other.
+                .flat_map(|(field, text)| beside_marks(text).map(move |part| (field, part)))
                 .fold(true, |all, (field, text)| {
                     self.name(
                         &spot.at(field),
@@ -181,6 +182,24 @@ impl Judge<'_> {
         self.ledger.note(spot, Rule::Command, status, reason);
         status != Status::Rejected
     }
+}
+
+/// The parts of a name between marks that say something; the name itself when it has none.
+fn beside_marks(name: &str) -> impl Iterator<Item = &str> {
+    let (mut parts, mut rest) = (Vec::new(), name);
+    while let Some(mark) = find_mark(rest) {
+        parts.push(&rest[..mark.start]);
+        rest = &rest[mark.end..];
+    }
+    let is_whole = parts.is_empty();
+    parts.push(rest);
+    parts
+        .into_iter()
+        .map(move |part| match is_whole {
+            true => part,
+            false => part.trim_matches(|c: char| !c.is_alphanumeric()),
+        })
+        .filter(move |part| is_whole || !part.is_empty())
 }
 
 /// The subject's names, where they say something.

@@ -233,6 +233,21 @@ fn each_kind_of_lie_is_rejected_where_it_stands() {
 }
 
 #[test]
+fn a_mark_in_a_subject_hides_no_invented_name_beside_it() {
+    let named = |name: &str| {
+        let mut finding = finding();
+        if let Some(SubjectField::Subject(subject)) = &mut finding.subject {
+            subject.name = name.into();
+        }
+        rejected(&strict(finding))
+    };
+    assert!(named("‹host:1›").is_empty());
+    assert!(named("‹host:1›/cart-5f7d9").is_empty());
+    let place = ("/findings/0/subject/name".to_owned(), Rule::Name);
+    assert!(named("‹host:1›/basket-77aa1").contains(&place));
+}
+
+#[test]
 fn the_right_line_is_named() {
     let mut changed = finding();
     changed.evidence[0].line_start = 1;
