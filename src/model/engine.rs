@@ -15,6 +15,7 @@ use super::prepare;
 use super::runtime::Runtime;
 use super::tokenizer::template::Segment;
 use super::tokenizer::{Tokenizer, Vocabulary};
+use super::words::Words;
 use crate::error::{Context, Error, ExitCode, Result};
 
 use ort::memory::{Allocator, MemoryInfo};
@@ -73,7 +74,7 @@ pub struct ModelFacts {
     pub library_sha256: String,
     /// Whether the form prepared for this processor was used.
     pub prepared: bool,
-    /// Seconds that opening took.
+    /// Seconds that opening took, or the rest of it where the vocabulary was read before.
     pub load_seconds: f64,
     /// Bytes that keys and values take.
     pub cache_bytes: u64,
@@ -160,6 +161,19 @@ impl Model {
     /// # Errors
     /// Refused when the folder isn't a usable model; [`ExitCode::Usage`] when the options make no sense.
     pub fn open(runtime: &Runtime, dir: &Path, options: &RunOptions) -> Result<Self> {
+        let words = Words::begin(dir, options.grammars);
+        Self::open_with(runtime, dir, options, words)
+    }
+    /// As [`Self::open`], with a vocabulary of `dir` that is already being read.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(
+        runtime: &Runtime,
+        dir: &Path,
+        options: &RunOptions,
+        words: Words,
+    ) -> Result<Self> {
         let started = Instant::now();
         let manifest = Manifest::read(dir)?;
         let context = options.context_tokens.min(manifest.trained_context);
@@ -194,20 +208,9 @@ impl Model {
             run(&mut session, &mut binding, vec![0], vec![0], 9)?;
             Ok((session, binding, buffers))
         };
-        // The vocabulary takes about as long as the weights, and nothing of them.
-        let (tokenizer, opened) = std::thread::scope(|scope| {
-            let reading = scope.spawn(|| -> Result<_> {
-                let tokenizer = open_tokenizer(dir)?;
-                let compiler = options.grammars.then(|| Compiler::new(&tokenizer));
-                Ok((tokenizer, compiler.transpose()?))
-            });
-            let opened = open_session();
-            let tokenizer = reading
-                .join()
-                .unwrap_or_else(|_| Err(Error::bug("reading the vocabulary failed")));
-            (tokenizer, opened)
-        });
-        let (tokenizer, compiler) = tokenizer?;
+        let opened = open_session();
+        // The thread has ended before anything else is said of it.
+        let (tokenizer, compiler) = words.finish()?;
         if tokenizer.vocab_size() != manifest.vocab as usize {
             return Err(Error::refused("the vocabulary doesn't fit the model")
                 .hint("import the model again"));

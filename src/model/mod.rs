@@ -27,6 +27,7 @@ mod sample;
 mod source;
 pub mod store;
 mod tokenizer;
+mod words;
 
 #[cfg(test)]
 mod reference;
@@ -51,3 +52,4 @@ pub use source::{Located, Source};
 pub use store::{ModelId, Store};
 pub use tokenizer::Tokenizer;
 pub use tokenizer::template::Segment;
+pub use words::Words;

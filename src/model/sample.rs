@@ -181,7 +181,7 @@ pub(super) fn pick(logits: &[f32], sampling: &Sampling, random: &mut Random) -> 
     Some(best)
 }
 
-fn argmax(logits: &[f32]) -> Option<(u32, f32)> {
+pub(super) fn argmax(logits: &[f32]) -> Option<(u32, f32)> {
     let mut best = None;
     let mut highest = f32::NEG_INFINITY;
     for (token, logit) in logits.iter().enumerate() {

@@ -6,7 +6,7 @@ use super::chain::{Candidate, Chain};
 use super::protocol::{Boot, FromWorker, ModelUse, RoomJob, RoomSummary, ToWorker, first_token};
 use crate::bundle::{Index, Tree};
 use crate::error::{Error, Result};
-use crate::model::{Model, RunOptions, Runtime, Sampling, Usage};
+use crate::model::{Model, RunOptions, Runtime, Sampling, Usage, Words};
 use crate::playbook::calibration::Calibration;
 use crate::playbook::{self, Cause, Playbook, Step};
 use crate::report::{
@@ -90,6 +90,12 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         .steps
         .retain(|step| !job.ablation.without.iter().any(|kind| kind == step.kind()));
     let playbook = playbook;
+    let wanted = job.use_model && playbook.steps.iter().any(Step::uses_model);
+    // Read while the signals are sought.
+    let words = model_dir
+        .as_deref()
+        .filter(|_| wanted && runtime.is_some())
+        .map(|dir| Words::begin(dir, true));
     let ticket = ticket(&job, &tree);
     let mut analysis = signals::analyse(&tree, &profile, &causes, ticket.as_deref());
     if job.ablation.model_only {
@@ -123,9 +129,8 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
     let mut report = masked(assemble(&job, facts, &candidates, &analysis, &tree), masker);
     out.send(&FromWorker::Provisional(Box::new(report.clone())))?;
 
-    let wanted = job.use_model && playbook.steps.iter().any(Step::uses_model);
-    if let (Some(runtime), Some(model_dir), true) =
-        (&runtime, &model_dir, wanted && !candidates.is_empty())
+    if let (Some(runtime), Some(model_dir), Some(words), false) =
+        (&runtime, &model_dir, words, candidates.is_empty())
     {
         out.stage("loading the model");
         let options = RunOptions {
@@ -134,7 +139,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             seed: job.seed,
             grammars: true,
         };
-        let mut model = Model::open(runtime, model_dir, &options)?;
+        let mut model = Model::open_with(runtime, model_dir, &options, words)?;
         let fixed = super::prefix::beginnings(&model, &playbook)?;
         summary.prefixes_missing = model.read_prefixes(model_dir, &fixed) as u64;
         clock.lap("model load");

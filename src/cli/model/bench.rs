@@ -213,6 +213,12 @@ fn table(name: &str, bench: &model::Bench) -> String {
             "\n  over {} of {} tokens of the text\n",
             found.scored, found.tokens
         ));
+        if let Some(same) = found.same_likeliest {
+            out.push_str(&format!(
+                "  likeliest token the same in {:.1} %\n",
+                100.0 * same
+            ));
+        }
     }
     out
 }

@@ -57,8 +57,8 @@ def reply(tokens):
     return time.perf_counter() - started
 
 
-def likelihood(window, first):
-    """Sum of the negative log-likelihoods of window[first + 1:], each after all before it."""
+def score(window, first):
+    """Sum of the negative log-likelihoods of window[first + 1:], each after all before it, and the likeliest tokens there."""
     clear()
     batch = api.llama_batch_init(len(window), 0, 1)
     try:
@@ -68,12 +68,13 @@ def likelihood(window, first):
             batch.seq_id[at][0], batch.logits[at] = 0, int(at >= first)
         if api.llama_decode(ctx, batch) != 0:
             raise RuntimeError("llama_decode failed")
-        total = 0.0
+        total, likeliest = 0.0, []
         for at in range(first, len(window) - 1):
             row = np.ctypeslib.as_array(api.llama_get_logits_ith(ctx, at), shape=(vocab,)).astype(np.float64)
             top = row.max()
             total -= row[window[at + 1]] - top - np.log(np.exp(row - top).sum())
-        return total
+            likeliest.append(int(row.argmax()))
+        return dict(nats=float(total), tokens=likeliest)
     finally:
         api.llama_batch_free(batch)
 
@@ -85,8 +86,8 @@ for line in sys.stdin:
             say(seconds=prompt(asked["tokens"]))
         elif asked["do"] == "reply":
             say(seconds=reply(asked["tokens"]))
-        elif asked["do"] == "likelihood":
-            say(nats=float(likelihood(asked["tokens"], asked["first"])))
+        elif asked["do"] == "score":
+            say(**score(asked["tokens"], asked["first"]))
         elif asked["do"] == "tokenize":
             say(tokens=model.tokenize(asked["text"].encode(), add_bos=False, special=False))
     except Exception as error:

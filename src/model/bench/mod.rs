@@ -10,7 +10,7 @@ pub use rival::Rival;
 use super::engine::{CHUNK, Model, ModelFacts, RunOptions};
 use super::memory::Usage;
 use super::runtime::Runtime;
-use super::sample::log_probability;
+use super::sample::{argmax, log_probability};
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -134,6 +134,12 @@ pub struct Perplexity {
     pub theirs: Option<f64>,
     /// Ours by theirs.
     pub ratio: Option<f64>,
+    /// The token that we held likeliest at each place that was scored.
+    pub likeliest: Vec<u32>,
+    /// The other engine's.
+    pub their_likeliest: Option<Vec<u32>>,
+    /// Share of places where both are the same.
+    pub same_likeliest: Option<f64>,
 }
 
 /// Measures. `rival` is started by the caller, with [`BenchPlan::context`]; `said` hears what is done.
@@ -255,28 +261,49 @@ fn perplexity(
         .hint(format!("give one of at least {WINDOW} tokens")));
     }
     let first = WINDOW / 2 - 1;
-    let (mut own, mut other) = (0.0, 0.0);
+    let (mut own, mut other) = (Weighed::default(), Weighed::default());
     for (at, window) in windows.iter().enumerate() {
         said(&format!(
             "perplexity, window {} of {}",
             at + 1,
             windows.len()
         ));
-        own += model.negative_log_likelihood(window, first)?;
+        own.add(model.score_text(window, first)?);
         if let Some(rival) = rival.as_mut() {
-            other += rival.likelihood(window, first)?;
+            other.add(rival.score(window, first)?);
         }
     }
     let scored = windows.len() * (WINDOW - 1 - first);
-    let ours = (own / scored as f64).exp();
-    let theirs = rival.map(|_| (other / scored as f64).exp());
+    let ours = (own.nats / scored as f64).exp();
+    let theirs = rival.map(|_| (other.nats / scored as f64).exp());
+    let pairs = own.likeliest.iter().zip(&other.likeliest);
+    let same = pairs.filter(|(own, other)| own == other).count();
     Ok(Perplexity {
         tokens: tokens.len(),
         scored,
         ours,
         theirs,
         ratio: theirs.map(|theirs| ours / theirs),
+        likeliest: own.likeliest,
+        same_likeliest: theirs.map(|_| same as f64 / scored as f64),
+        their_likeliest: theirs.map(|_| other.likeliest),
     })
+}
+
+/// What an engine makes of tokens that are given.
+#[derive(Debug, Default)]
+struct Weighed {
+    /// Sum of the negative log-likelihoods, in nats.
+    nats: f64,
+    /// The likeliest token at each place.
+    likeliest: Vec<u32>,
+}
+
+impl Weighed {
+    fn add(&mut self, more: Self) {
+        self.nats += more.nats;
+        self.likeliest.extend(more.likeliest);
+    }
 }
 
 impl Model {
@@ -299,8 +326,8 @@ impl Model {
         }
         Ok(started.elapsed().as_secs_f64())
     }
-    /// Sum of the negative log-likelihoods of the tokens after position `first`, in nats.
-    fn negative_log_likelihood(&mut self, window: &[u32], first: usize) -> Result<f64> {
+    /// Scores the tokens after position `first`, each after all before it.
+    fn score_text(&mut self, window: &[u32], first: usize) -> Result<Weighed> {
         self.roll_back(0);
         let vocab = self.tokenizer().vocab_size();
         if first > 0 {
@@ -308,17 +335,18 @@ impl Model {
                 self.step(chunk, &[chunk.len() - 1])?;
             }
         }
-        let mut total = 0.0;
+        let mut scored = Weighed::default();
         let given = &window[first..window.len() - 1];
         for (part, chunk) in given.chunks(SCORED_AT_ONCE).enumerate() {
             let wanted: Vec<usize> = (0..chunk.len()).collect();
             let logits = self.step(chunk, &wanted)?;
             let next = first + part * SCORED_AT_ONCE + 1;
             for (row, token) in logits.chunks_exact(vocab).zip(&window[next..]) {
-                total -= log_probability(row, *token);
+                scored.nats -= log_probability(row, *token);
+                scored.likeliest.extend(argmax(row).map(|(token, _)| token));
             }
         }
-        Ok(total)
+        Ok(scored)
     }
 }
 
@@ -375,7 +403,9 @@ mod tests {
     fn likelihoods_are_those_of_one_token_after_the_other() {
         let mut model = open("llama", 1);
         let window: Vec<u32> = (0..90).map(|at| (at * 7 + 3) % 250).collect();
-        let whole = model.negative_log_likelihood(&window, 9).unwrap();
+        let scored = model.score_text(&window, 9).unwrap();
+        assert_eq!(scored.likeliest.len(), window.len() - 10);
+        let whole = scored.nats;
         let mut single = 0.0;
         for at in 10..window.len() {
             let scored = model.score(&window[..at], &[vec![window[at]]]).unwrap();

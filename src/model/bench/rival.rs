@@ -5,6 +5,7 @@
     reason = "starts the Python that the person named"
 )]
 
+use super::Weighed;
 use crate::error::{Context, Error, ExitCode, Result};
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Write};
@@ -37,6 +38,7 @@ struct Answer {
     load_seconds: f64,
     seconds: f64,
     nats: f64,
+    tokens: Vec<u32>,
 }
 
 impl Rival {
@@ -99,13 +101,14 @@ impl Rival {
         self.ask(&serde_json::json!({"do": "reply", "tokens": tokens}))
             .map(|answer| answer.seconds)
     }
-    /// Sum of the negative log-likelihoods of the tokens after position `first`, in nats.
-    ///
-    /// # Errors
-    /// When llama.cpp fails.
-    pub fn likelihood(&mut self, window: &[u32], first: usize) -> Result<f64> {
-        self.ask(&serde_json::json!({"do": "likelihood", "tokens": window, "first": first}))
-            .map(|answer| answer.nats)
+    /// Scores the tokens after position `first`, each after all before it.
+    pub(super) fn score(&mut self, window: &[u32], first: usize) -> Result<Weighed> {
+        let answer =
+            self.ask(&serde_json::json!({"do": "score", "tokens": window, "first": first}))?;
+        Ok(Weighed {
+            nats: answer.nats,
+            likeliest: answer.tokens,
+        })
     }
     fn ask(&mut self, question: &serde_json::Value) -> Result<Answer> {
         writeln!(self.stdin, "{question}").or_fail(ExitCode::Usage, "talk to llama.cpp")?;
