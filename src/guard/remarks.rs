@@ -1,6 +1,6 @@
 //! Rules for single added lines that need no model and make little noise: commands in scripts that
-//! destroy or run what nobody has seen, debugger calls, text that is shown in another order than it
-//! runs. They remark; only `--strict` makes them block.
+//! destroy or run what nobody has seen, debugger calls, numbers of accounts and people whose check digits hold,
+//! text that is shown in another order than it runs. They remark; only `--strict` makes them block.
 
 use crate::report::CommandClass;
 use crate::verify::command::classify;
@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 pub const RISKY: &str = "risky-command";
 /// A call that only a debugging session needs.
 pub const DEBUG: &str = "debug-left-over";
+/// A number that belongs to one person or account.
+pub const PRIVATE: &str = "private-data";
 /// Characters that reorder the text around them.
 pub const HIDDEN: &str = "hidden-characters";
 
@@ -37,8 +39,29 @@ const COMMANDS: &[Command] = &[
         confirm: true,
         why: "deletes a system or home directory",
     },
+    // rm -rf $DIR/*, rm -rf "${DIR}/"; not ${DIR:?}, which stops when there is nothing in it.
     Command {
-        pattern: r"\bmkfs(?:\.\w+)?\s|\bwipefs\s|\bdd\b.*\bof=/dev/(?:sd|nvme|vd|hd|xvd|mmcblk)",
+        pattern: r#"\brm\s+(?:-\S+\s+)+["']?\$(?:\w+|\{\w+\}|\(\w+\))["']?/(?:["']?(?:\*|\s|$|[;&|])|["']?\$)"#,
+        confirm: true,
+        why: "deletes from the root of the file system when the variable is empty",
+    },
+    Command {
+        pattern: r"\b(?:kubectl|oc)\b.*\bdelete\b.*\s--all(?:=true)?(?:\s|$)",
+        confirm: true,
+        why: "deletes every object of the kind",
+    },
+    Command {
+        pattern: r"(?i)\bdrop\s+(?:database|schema)\b",
+        confirm: true,
+        why: "drops a whole database",
+    },
+    Command {
+        pattern: r"\brsync\b.*\s--delete\S*\s.*[:\s]\S*\$\{?\w+\}?/?\s*$",
+        confirm: false,
+        why: "deletes at a target that a variable names whatever the source does not hold",
+    },
+    Command {
+        pattern: r"\bmkfs(?:\.\w+)?\s|\bwipefs\s|\bdd\b.*\bof=(?:/dev/(?:sd|nvme|vd|hd|xvd|mmcblk)|\$)",
         confirm: true,
         why: "overwrites a disk",
     },
@@ -67,7 +90,7 @@ const DEBUGGERS: &[(&[&str], &str)] = &[
     ),
     (
         &["rb", "erb", "rake"],
-        r"^\s*(?:binding\.(?:pry|irb)|byebug)\b",
+        r"(?:^|;)\s*(?:binding\.(?:pry|irb)|byebug)\b",
     ),
     (
         &["js", "jsx", "ts", "tsx", "mjs", "cjs", "vue", "svelte"],
@@ -77,6 +100,23 @@ const DEBUGGERS: &[(&[&str], &str)] = &[
     (&["ex", "exs"], r"\bIEx\.pry\b"),
     (&["php"], r"\b(?:xdebug_break|var_dump)\("),
     (&["cs"], r"\bDebugger\.(?:Break|Launch)\(\s*\)"),
+];
+
+/// A print whose text is a marker for its author, and comments that say that the line is to go.
+static MARKED: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r#"(?:(?-u:\b)print(?:ln|f)?!?|(?-u:\b)console\.(?:log|debug|error)|(?-u:\b)puts|(?-u:\b)fmt\.Print(?:ln|f)?|(?-u:\b)System\.(?:out|err)\.print(?:ln)?|(?-u:\b)var_dump|(?-u:\b)Console\.WriteLine|(?-u:\b)alert)\s*\(?\s*f?["'`](?:X{2,}|(?i:>*\s*(?:got\s+)?here(?-u:\b))|#{3,}|={3,}|!{2,}|\*{3,}|(?i:asdf|wtf|foo ?bar|debug(?:ging)?(?-u:\b)[: ]))|(?i:(?-u:\b)(?:todo|fixme|xxx|hack)(?-u:\b).{0,30}(?-u:\b)(?:remove|delete|revert)(?-u:\b)|(?-u:\b)do not (?:commit|merge|push)(?-u:\b)|(?-u:\b)nocommit(?-u:\b)|(?-u:\b)(?:remove|delete|revert) (?:this |me )?before (?:the )?(?:commit|merg|push|releas)\w*)"#;
+    Regex::new(pattern).unwrap_or_else(|why| panic!("the pattern of markers: {why}"))
+});
+
+/// What may be the number of a bank account or a payment card.
+static NUMBERS: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?-u:\b)(?P<iban>[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?)(?-u:\b)|(?-u:\b)(?P<card>[3-6][0-9]{3}(?:[ -]?[0-9]{4}){2}[ -]?[0-9]{3,4})(?-u:\b)";
+    Regex::new(pattern).unwrap_or_else(|why| panic!("the pattern of numbers: {why}"))
+});
+
+/// Endings of files that hold data.
+const DATA: &[&str] = &[
+    "csv", "tsv", "sql", "json", "jsonl", "ndjson", "xml", "yaml", "yml", "txt", "md", "html",
 ];
 
 static COMMAND_SET: LazyLock<RegexSet> = LazyLock::new(|| {
@@ -107,6 +147,10 @@ enum Script {
 pub struct Rules {
     script: Option<Script>,
     debug: Option<usize>,
+    /// Whether it is source code, a script or a setting, where a print or a comment means what it says.
+    code: bool,
+    /// Whether it may hold records of people: data, or anything that a test is fed with.
+    data: bool,
 }
 
 /// The rules for a file: by its name, or by its first line.
@@ -139,8 +183,15 @@ pub fn for_path(path: &str, text: &str) -> Rules {
     } else {
         None
     };
+    let lower = path.to_ascii_lowercase();
+    let fixture = ["test", "fixture", "sample", "seed", "mock", "spec"];
     Rules {
         script,
+        code: !matches!(
+            ending,
+            "md" | "rst" | "txt" | "adoc" | "html" | "log" | "csv" | "patch" | "diff"
+        ),
+        data: DATA.contains(&ending) || fixture.iter().any(|word| lower.contains(word)),
         debug: DEBUGGERS
             .iter()
             .position(|(endings, _)| endings.contains(&ending)),
@@ -156,6 +207,8 @@ impl Rules {
     pub fn any(&self, text: &str) -> bool {
         self.script.is_some()
             || self.debug.is_some_and(|at| DEBUG_SET[at].is_match(text))
+            || self.code && MARKED.is_match(text)
+            || self.data && NUMBERS.is_match(text)
             || (!text.is_ascii() && text.chars().any(reorders))
     }
 
@@ -170,6 +223,15 @@ impl Rules {
         if self.debug.is_some_and(|at| DEBUG_SET[at].is_match(line)) {
             return Some((DEBUG, "a call that only a debugging session needs".into()));
         }
+        if self.code && MARKED.is_match(line) {
+            let why = "prints a marker or says itself that it is to be removed";
+            return Some((DEBUG, why.into()));
+        }
+        if self.data
+            && let Some(why) = NUMBERS.captures_iter(line).find_map(number)
+        {
+            return Some((PRIVATE, why.into()));
+        }
         let command = command(self.script?, line)?;
         let hit = COMMAND_SET
             .matches(command)
@@ -179,6 +241,80 @@ impl Rules {
         Some((RISKY, hit.why.to_owned()))
     }
 }
+
+/// What a number is whose check digits hold and that no documentation uses.
+fn number(found: regex::Captures) -> Option<&'static str> {
+    let of = |name: &str| {
+        found.name(name).map(|part| {
+            let kept = part.as_str().bytes().filter(u8::is_ascii_alphanumeric);
+            kept.collect::<Vec<u8>>()
+        })
+    };
+    if let Some(iban) = of("iban") {
+        // ISO 7064, MOD 97-10: the first four characters go to the end, letters count from 10.
+        let turned = iban[4..].iter().chain(&iban[..4]);
+        let rest = turned.fold(0_u32, |rest, byte| match char::from(*byte).to_digit(36) {
+            Some(digit) if digit > 9 => (rest * 100 + digit) % 97,
+            Some(digit) => (rest * 10 + digit) % 97,
+            None => rest,
+        });
+        let shown = iban[4..].iter().filter(|byte| **byte != b'0').count() > 4;
+        return (rest == 1 && shown && !EXAMPLES.iter().any(|known| known.as_bytes() == iban))
+            .then_some("holds a bank account's number (IBAN) whose check digits hold");
+    }
+    let card = of("card")?;
+    // Luhn: every second digit from the end counts double.
+    let sum: u32 = card
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, byte)| {
+            let digit = u32::from(byte - b'0') * (1 + at as u32 % 2);
+            digit / 10 + digit % 10
+        })
+        .sum();
+    let distinct = (b'0'..=b'9').filter(|digit| card.contains(digit)).count();
+    (sum % 10 == 0 && distinct > 4 && !EXAMPLES.iter().any(|known| known.as_bytes() == card))
+        .then_some("holds the number of a payment card whose check digit holds")
+}
+
+/// Numbers that standards and payment providers print for tests.
+const EXAMPLES: &[&str] = &[
+    "DE89370400440532013000",
+    "GB82WEST12345698765432",
+    "GB29NWBK60161331926819",
+    "FR1420041010050500013M02606",
+    "NL91ABNA0417164300",
+    "CH9300762011623852957",
+    "AT611904300234573201",
+    "BE68539007547034",
+    "ES9121000418450200051332",
+    "IT60X0542811101000000123456",
+    "DK5000400440116243",
+    "NO9386011117947",
+    "SE4550000000058398257466",
+    "PL61109010140000071219812874",
+    "FI2112345600000785",
+    "IE29AIBK93115212345678",
+    "PT50000201231234567890154",
+    "LU280019400644750000",
+    "DE75512108001245126199",
+    "5555555555554444",
+    "378282246310005",
+    "371449635398431",
+    "6011111111111117",
+    "6011000990139424",
+    "30569309025904",
+    "3530111333300000",
+    "5105105105105100",
+    "3566002020360505",
+    "5200828282828210",
+    "2223003122003222",
+    "4000056655665556",
+    "4012888888881881",
+    "4242424242424242",
+    "4111111111111111",
+];
 
 /// The command on a line of a script, without what its format puts around it.
 fn command(script: Script, line: &str) -> Option<&str> {
@@ -234,6 +370,13 @@ mod tests {
             ("a.sh", "git push --force origin main"),
             ("a.sh", "chmod -R 777 /srv/www"),
             ("a.sh", "curl -k https://internal.example.org/"),
+            ("a.sh", "rm -rf $BUILD_DIR/*"),
+            ("a.sh", "rm -rf \"${TARGET}\"/"),
+            ("Makefile", "\trm -rf $(PREFIX)/$(NAME)"),
+            ("a.sh", "kubectl delete pvc --all -n $NS"),
+            ("a.sh", "psql -c \"DROP DATABASE $DB\""),
+            ("a.sh", "rsync -a --delete ./ root@$HOST:$DEST/"),
+            ("a.sh", "dd if=image.raw of=$DEV bs=4M"),
             ("Dockerfile", "RUN curl -s https://example.org/x | sh \\"),
             ("Makefile", "\t@curl -s https://example.org/x | sh"),
             (
@@ -250,6 +393,12 @@ mod tests {
         for (path, line) in [
             ("a.sh", "rm -rf \"$tmp\""),
             ("a.sh", "rm -rf /tmp/build"),
+            ("a.sh", "rm -rf \"${TARGET:?}/out\""),
+            ("a.sh", "rm -rf \"$tmp/work\""),
+            ("a.sh", "kubectl get pvc --all-namespaces"),
+            ("a.sh", "psql -c 'DROP TABLE IF EXISTS staging'"),
+            ("a.sh", "rsync -an ./dist/ deploy@web1:/srv/shop/"),
+            ("a.sh", "dd if=/dev/zero of=./swapfile bs=1M count=64"),
             ("a.sh", "# curl https://example.org | sh"),
             ("a.sh", "echo 'curl https://example.org | sh'"),
             ("a.sh", "git push --force-with-lease origin topic"),
@@ -272,6 +421,13 @@ mod tests {
             ("a.spec.ts", "it.only('works', () => {"),
             ("src/a.rs", "    dbg!(x);"),
             ("a.rb", "binding.pry"),
+            ("a.rb", "  puts x.inspect; binding.irb"),
+            ("a.py", "    print(\"XXX total\", x)"),
+            ("a.go", "\tfmt.Println(\"got here\", id)"),
+            ("A.java", "    System.out.println(\"### \" + x);"),
+            ("a.ts", "  console.log('HERE', x);"),
+            ("s.py", "DEBUG = True  # TODO remove before merge"),
+            ("a.c", "// do not commit"),
         ] {
             assert_eq!(says(path, line), Some(DEBUG), "{path}: {line}");
         }
@@ -280,11 +436,36 @@ mod tests {
             ("a.js", "const debuggerUrl = 1;"),
             ("a.txt", "debugger;"),
             ("a.rs", "println!(\"x\");"),
+            ("a.py", "print(\"Usage: tool FILE\")"),
+            ("a.py", "print(\"hereditary\")"),
+            ("a.md", "Do not commit secrets."),
+            ("a.py", "# TODO: support more formats"),
         ] {
             assert_eq!(says(path, line), None, "{path}: {line}");
         }
         assert_eq!(says("a.txt", "if (admin\u{202E} ) {"), Some(HIDDEN));
         assert_eq!(says("a.txt", "naïve, 日本, 👩‍💻"), None);
+    }
+
+    #[test]
+    fn numbers_of_people_and_accounts() {
+        for (path, line) in [
+            ("tests/people.csv", "7,DE02 1203 0000 0000 2020 51,x"),
+            ("seed.sql", "('NL02ABNA0123456789', 1)"),
+            ("fixtures/cards.json", "{\"card\": \"4539 5787 6362 1486\"}"),
+        ] {
+            assert_eq!(says(path, line), Some(PRIVATE), "{path}: {line}");
+        }
+        for (path, line) in [
+            ("tests/people.csv", "7,DE03 1203 0000 0000 2020 51,x"),
+            ("tests/people.csv", "7,DE89370400440532013000,x"),
+            ("tests/people.csv", "7,4111 1111 1111 1111,x"),
+            ("tests/people.csv", "7,4539 5787 6362 1487,x"),
+            ("data.json", "{\"id\": 5000000000000009}"),
+            ("src/lib.rs", "const ID: u64 = 4539578763621486;"),
+        ] {
+            assert_eq!(says(path, line), None, "{path}: {line}");
+        }
     }
 
     #[test]
