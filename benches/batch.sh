@@ -6,13 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bundles=${1:-24} model=${2:-}
 target=${CARGO_TARGET_DIR:-target}
-if [ -z "${NARROWROOM:-}" ]; then cargo build --release --locked --quiet; fi
+[ -n "${PACK_FIXTURES:-}" ] && [ -n "${NARROWROOM:-}" ] || ./scripts/build.sh --quiet
 program=$(realpath "${NARROWROOM:-$target/release/narrowroom}")
-pack=${PACK_FIXTURES:-}
-if [ -z "$pack" ]; then
-  cargo build --release --locked --quiet --example pack-fixtures
-  pack=$(realpath "$target/release/examples/pack-fixtures")
-fi
+pack=$(realpath "${PACK_FIXTURES:-$target/release/examples/pack-fixtures}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$pack" "$work/fixtures" >/dev/null

@@ -39,8 +39,7 @@ if [ ! -d target/browser/node_modules/playwright-core ] ||
 fi
 
 target=${CARGO_TARGET_DIR:-target}
-[ -n "${PACK_FIXTURES:-}" ] || cargo build --release --locked --quiet --example pack-fixtures
-[ -n "${NARROWROOM:-}" ] || cargo build --release --locked --quiet
+[ -n "${PACK_FIXTURES:-}" ] && [ -n "${NARROWROOM:-}" ] || ./scripts/build.sh --quiet
 pack=$(realpath "${PACK_FIXTURES:-$target/release/examples/pack-fixtures}")
 NARROWROOM_BIN=$(realpath "${NARROWROOM:-$target/release/narrowroom}")
 export NARROWROOM_BIN

@@ -2,7 +2,7 @@
 # Writes schemas/*.json from the program's types; with --check fails when a committed one is old.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release --locked --quiet
+./scripts/build.sh --quiet
 out=schemas
 if [ "${1:-}" = --check ]; then out=$(mktemp -d); trap 'rm -rf "$out"' EXIT; fi
 for kind in report verdict adapter record review playbook catalogue audit batch merged guard; do

@@ -14,7 +14,7 @@ say "1/4 inference library (ONNX Runtime)"
 ./scripts/fetch.sh runtime >/dev/null
 
 say "2/4 building"
-cargo build --release --locked
+./scripts/build.sh
 
 say "3/4 model $model"
 if ! ./target/release/narrowroom model list --json | grep -q "\"$model\""; then
@@ -24,6 +24,6 @@ fi
 
 say "4/4 a bundle from fixtures/, triaged"
 mkdir -p target/fixtures
-cargo run --release --locked --quiet --example pack-fixtures -- target/fixtures crashloop-bad-config
+./target/release/examples/pack-fixtures target/fixtures crashloop-bad-config
 ./target/release/narrowroom triage target/fixtures/crashloop-bad-config.tar.gz --out report.html
 printf '\nThe page is report.html. Next: ./target/release/narrowroom triage YOUR-BUNDLE.tar.gz\n'

@@ -28,8 +28,7 @@ for program in munged slurmctld slurmd sbatch squeue scontrol; do
 done
 
 target=${CARGO_TARGET_DIR:-target}
-[ -n "${PACK_FIXTURES:-}" ] || cargo build --release --locked --quiet --example pack-fixtures
-[ -n "${NARROWROOM:-}" ] || cargo build --release --locked --quiet
+[ -n "${PACK_FIXTURES:-}" ] && [ -n "${NARROWROOM:-}" ] || ./scripts/build.sh --quiet
 pack=$(realpath "${PACK_FIXTURES:-$target/release/examples/pack-fixtures}")
 program=$(realpath "${NARROWROOM:-$target/release/narrowroom}")
 

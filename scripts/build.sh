@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Builds the program and the packer of the project's own fixtures. In one command: apart, cargo compiles the library twice,
+# because the packer is an example and brings other features of shared dependencies. Options go to cargo.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --release --locked --bin narrowroom --example pack-fixtures "$@"
