@@ -20,6 +20,8 @@ pub fn settle(tree: &Tree, signals: &mut [Signal]) {
         signal
             .evidence
             .retain(|evidence| !evidence.quote.is_empty());
+        let ended = signal.title.trim_end_matches([':', ';', ',', ' ']).len();
+        signal.title.truncate(ended);
         for text in [
             &mut signal.title,
             &mut signal.statement,
@@ -28,6 +30,7 @@ pub fn settle(tree: &Tree, signals: &mut [Signal]) {
             if text.chars().any(is_control) {
                 *text = uncoloured(text);
             }
+            smooth(text);
             // A quotation that lost its end.
             if text.matches('"').count() % 2 == 1 && !text.ends_with(['"', '…']) {
                 text.push('"');
@@ -39,6 +42,46 @@ pub fn settle(tree: &Tree, signals: &mut [Signal]) {
         }
     }
     signals_with_words(tree, signals);
+}
+
+/// Takes away what a template leaves where a part of it stayed empty or ended like the text behind it: `failed:.`,
+/// `ephemeral-storage..`, `""error`, and the second half of a pair of brackets. What stands in quotes stays.
+fn smooth(text: &mut String) {
+    let mut out = String::with_capacity(text.len());
+    let (mut quoted, mut open) = (false, 0_usize);
+    let chars: Vec<char> = text.chars().collect();
+    for (at, c) in chars.iter().enumerate() {
+        let next = chars.get(at + 1);
+        let ends = |c: Option<&char>| c.is_none_or(|c| c.is_whitespace());
+        match c {
+            '"' if next == Some(&'"') && doubled(&chars, at) => continue,
+            '"' => quoted = !quoted,
+            '(' => open += 1,
+            ')' if open == 0 && !quoted && next.is_none_or(|c| " .,;:".contains(*c)) => continue,
+            ')' => open = open.saturating_sub(1),
+            '.' if !quoted
+                && ends(next)
+                && out.ends_with(['.', ':', ';', ','])
+                && !out.ends_with("..") =>
+            {
+                out.truncate(out.trim_end_matches([':', ';', ',', '.']).len());
+            }
+            _ => {}
+        }
+        out.push(*c);
+    }
+    if out != *text {
+        *text = out;
+    }
+}
+
+/// Whether the two quotation marks at `at` are those of a quotation within a quotation, not of an empty text.
+fn doubled(chars: &[char], at: usize) -> bool {
+    let before = at.checked_sub(1).map(|at| chars[at]);
+    let after = chars.get(at + 2);
+    let opens = before.is_none_or(char::is_whitespace);
+    let closes = after.is_none_or(|c| c.is_whitespace() || ".,;:".contains(*c));
+    opens != closes && !before.is_some_and(|c| "=:([{".contains(c))
 }
 
 /// What a report refuses: all control characters but tabs and line breaks.
@@ -201,6 +244,41 @@ fn unquoted(text: &str, shown: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_template_leaves_is_smoothed() {
+        let smoothed = |text: &str| {
+            let mut text = text.to_owned();
+            smooth(&mut text);
+            text
+        };
+        for (text, wanted) in [
+            ("Mount /srv failed:.", "Mount /srv failed."),
+            ("low on storage.. Evicted", "low on storage. Evicted"),
+            ("it is degraded. Degraded: .", "it is degraded. Degraded: ."),
+            (
+                "refused: password expired) (24 times)",
+                "refused: password expired (24 times)",
+            ),
+            (
+                "logs \"\"no route\" err=1\" once",
+                "logs \"no route\" err=1\" once",
+            ),
+            ("says \"user \"a\"\" once", "says \"user \"a\" once"),
+        ] {
+            assert_eq!(smoothed(text), wanted);
+        }
+        for text in [
+            "waits … and so on...",
+            "invalid value \"\" for --name",
+            "name=\"\" is empty",
+            "a (b) c",
+            "see \"a) b\".",
+            "v1.2..v1.3",
+        ] {
+            assert_eq!(smoothed(text), text);
+        }
+    }
 
     #[test]
     fn settings_that_nothing_shows_are_said_in_plain_words() {
