@@ -28,12 +28,15 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
     let Some(scanner) = logs::Scanner::new(rules::all()) else {
         return out;
     };
+    let mut identities = Vec::new();
     for root in roots {
         let host = Host::new(tree, &root, ticket);
+        identities.extend(detect::twins::identity(&host));
         let hits = scanner.scan(&host, &mut out);
         rules::report(&host, &hits, &mut out);
         detect::run(&host, &hits, &mut out);
     }
+    detect::twins::compare(&identities, &mut out);
     lower_consequences(&mut out);
     out
 }
@@ -253,6 +256,20 @@ mod tests {
         // The detectors that read state name theirs in the source.
         let sources = [
             include_str!("detect/bonds.rs"),
+            include_str!("detect/clockspeed.rs"),
+            include_str!("detect/deleted.rs"),
+            include_str!("detect/forwarding.rs"),
+            include_str!("detect/kernel_tables.rs"),
+            include_str!("detect/memory_use.rs"),
+            include_str!("detect/mounts.rs"),
+            include_str!("detect/pressure.rs"),
+            include_str!("detect/releases.rs"),
+            include_str!("detect/resolving.rs"),
+            include_str!("detect/routes.rs"),
+            include_str!("detect/sensors.rs"),
+            include_str!("detect/sessions.rs"),
+            include_str!("detect/twins.rs"),
+            include_str!("detect/waits.rs"),
             include_str!("detect/boot.rs"),
             include_str!("detect/cards.rs"),
             include_str!("detect/kernel_drops.rs"),

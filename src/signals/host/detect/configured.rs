@@ -36,7 +36,7 @@ pub fn detect(host: &Host, out: &mut Partial) {
 }
 
 /// Addresses of all interfaces, by `ip address`.
-fn present(host: &Host) -> BTreeSet<IpAddr> {
+pub(super) fn present(host: &Host) -> BTreeSet<IpAddr> {
     let mut found = BTreeSet::new();
     for doc in host.commands("ip", |name| {
         name.contains("addr") && !name.contains("netns")

@@ -61,6 +61,19 @@ pub fn detect(host: &Host, hits: &Hits, out: &mut Partial) {
     stacked(host, out);
 }
 
+/// Mount point, use in percent, size in KiB and line of every real file system.
+pub(super) fn usage(host: &Host) -> Vec<(String, u64, u64, Evidence)> {
+    host.commands("df", |_| true)
+        .iter()
+        .filter(|doc| {
+            doc.line_with(|line| line.contains("IUse%") || line.contains("Inodes"))
+                .is_none()
+        })
+        .flat_map(rows)
+        .map(|row| (row.mount, row.used_percent, row.total, row.cite))
+        .collect()
+}
+
 /// Two real file systems on one mount point: the upper one hides the data of the lower.
 fn stacked(host: &Host, out: &mut Partial) {
     if host.container {
@@ -343,7 +356,7 @@ mod tests {
                 ("etc/fstab", fstab),
                 (
                     "sos_commands/filesys/mount_-l",
-                    "/dev/sda1 on / type ext4 (rw)\n"
+                    "/dev/sda1 on / type ext4 (rw)\n/dev/sdb1 on /iso type ext4 (ro)\n"
                 )
             ]))
             .is_empty()

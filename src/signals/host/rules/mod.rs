@@ -3,17 +3,25 @@
 //! A rule names no host, no release and no incident. Its strength is how often such a line, seen
 //! alone in a host's logs, is the reason why somebody made the bundle.
 
+mod access;
 mod boot;
 mod crash;
+mod devices;
 mod filesystems;
 mod hardware;
+mod interfaces;
+mod kernel;
+mod limits;
 mod memory;
 mod network;
+mod packages;
+mod power;
 mod security;
 mod services;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 use super::clock::{DAY, date};
 use super::emit::{Draft, raise, times};
@@ -95,15 +103,23 @@ const BASE: Rule = Rule {
 /// Every rule.
 pub fn all() -> Vec<&'static Rule> {
     [
+        access::RULES,
         boot::RULES,
         crash::RULES,
+        devices::RULES,
         filesystems::RULES,
         hardware::RULES,
+        interfaces::RULES,
+        kernel::RULES,
+        limits::RULES,
         memory::RULES,
         network::RULES,
+        packages::RULES,
+        power::RULES,
         security::RULES,
         services::RULES,
         storage::RULES,
+        volumes::RULES,
     ]
     .into_iter()
     .flatten()

@@ -285,6 +285,34 @@ fn syslog(text: &str) -> String {
     format!("Feb 10 10:00:00 node1 {text}\n")
 }
 
+/// Each line of syslog must give its cause as the strongest signal.
+pub(super) fn means(table: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for (line, cause) in table {
+        let out = on(&[("var/log/syslog", &syslog(line))]);
+        if causes(&out).first() != Some(cause) {
+            wrong.push(format!("{line}\n    gives {:?}", causes(&out)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// None of these lines may give a signal worth reading.
+pub(super) fn silent(lines: &[&str]) {
+    let mut wrong = Vec::new();
+    for line in lines {
+        let out = on(&[("var/log/syslog", &syslog(line))]);
+        if out
+            .signals
+            .iter()
+            .any(|s| s.role == Role::Cause && s.strength >= 0.4)
+        {
+            wrong.push(format!("{line}\n    gives {:?}", causes(&out)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn each_line_means_what_an_expert_reads() {
     let mut wrong = Vec::new();

@@ -1,0 +1,274 @@
+//! Ways out of the host: a gateway that does not answer, networks that overlap, addresses that failed their check.
+
+use super::interfaces::WORDS;
+use crate::report::Evidence;
+use crate::signals::Partial;
+use crate::signals::host::emit::Draft;
+use crate::signals::host::facts::{Doc, Host};
+use std::net::Ipv4Addr;
+
+/// One route of the main table.
+struct Route {
+    net: Ipv4Addr,
+    bits: u32,
+    via: Option<Ipv4Addr>,
+    dev: String,
+    line: Evidence,
+}
+
+pub fn detect(host: &Host, out: &mut Partial) {
+    failed_check(host, out);
+    let routes = host
+        .commands("ip", |name| {
+            name.contains("route") && !name.contains("netns") && !name.contains("-6")
+        })
+        .into_iter()
+        .next()
+        .map(|doc| routes(&doc))
+        .unwrap_or_default();
+    gateway(host, &routes, out);
+    overlap(host, &routes, out);
+}
+
+fn routes(doc: &Doc) -> Vec<Route> {
+    doc.lines()
+        .filter(|(_, line)| !line.contains("linkdown") && !line.contains("dead"))
+        .filter_map(|(number, line)| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let after = |key: &str| {
+                words
+                    .iter()
+                    .position(|word| *word == key)
+                    .and_then(|at| words.get(at + 1))
+                    .copied()
+            };
+            if after("table").is_some_and(|table| table != "main") {
+                return None;
+            }
+            let (net, bits) = match *words.first()? {
+                "default" => (Ipv4Addr::UNSPECIFIED, 0),
+                word => {
+                    let (net, bits) = word.split_once('/').unwrap_or((word, "32"));
+                    (
+                        net.parse().ok()?,
+                        bits.parse().ok().filter(|bits| *bits <= 32)?,
+                    )
+                }
+            };
+            Some(Route {
+                net,
+                bits,
+                via: after("via").and_then(|word| word.parse().ok()),
+                dev: after("dev")?.to_owned(),
+                line: doc.cite(number),
+            })
+        })
+        .collect()
+}
+
+fn within(address: Ipv4Addr, route: &Route) -> bool {
+    let mask = u32::MAX.checked_shl(32 - route.bits).unwrap_or(0);
+    u32::from(address) & mask == u32::from(route.net) & mask
+}
+
+/// The kernel asks for the gateway's hardware address and gets no answer.
+fn gateway(host: &Host, routes: &[Route], out: &mut Partial) {
+    let Some(doc) = host
+        .commands("ip", |name| {
+            name.contains("neigh") && !name.contains("netns") && !name.contains("noarp")
+        })
+        .into_iter()
+        .next()
+    else {
+        return;
+    };
+    for route in routes.iter().filter(|route| route.bits == 0) {
+        let Some(via) = route.via.map(|via| via.to_string()) else {
+            continue;
+        };
+        let entry = doc.line_with(|line| {
+            let mut words = line.split_whitespace();
+            words.next() == Some(&via)
+                && line.contains(&format!(" dev {} ", route.dev))
+                && (line.contains("FAILED") || line.contains("INCOMPLETE"))
+        });
+        let Some((number, _)) = entry else { continue };
+        Draft::cause("gateway-silent", "gateway-unreachable", 0.84, "Gateway", &via)
+            .says(
+                format!("The default gateway {via} does not answer on {}", route.dev),
+                format!("The default route leads to {via} through {}, and nobody there answers for that address: the gateway is down, the port is in a wrong VLAN, or the address is wrong. Nothing beyond the own networks can be reached.", route.dev),
+            )
+            .cites([doc.cite(number), route.line.clone()])
+            .with("interface", route.dev.as_str())
+            .if_ticket(host, WORDS)
+            .put(out);
+        return;
+    }
+}
+
+/// Bridges that container engines and libvirt make by themselves.
+fn is_private_bridge(name: &str) -> bool {
+    [
+        "docker",
+        "br-",
+        "virbr",
+        "lxdbr",
+        "incusbr",
+        "podman",
+        "cni-podman",
+    ]
+    .iter()
+    .any(|start| name.starts_with(start))
+        && !["br-int", "br-ex", "br-tun"]
+            .iter()
+            .any(|bridge| name.starts_with(bridge))
+}
+
+/// A network of containers that covers an address which the host needs elsewhere.
+fn overlap(host: &Host, routes: &[Route], out: &mut Partial) {
+    let servers: Vec<(Ipv4Addr, Evidence)> = host
+        .file("etc/resolv.conf")
+        .map(|doc| {
+            doc.lines()
+                .filter_map(|(number, line)| {
+                    Some((
+                        line.trim()
+                            .strip_prefix("nameserver")?
+                            .trim()
+                            .parse()
+                            .ok()?,
+                        doc.cite(number),
+                    ))
+                })
+                .collect()
+        })
+        .unwrap_or_default();
+    for bridge in routes.iter().filter(|route| {
+        route.via.is_none() && (8..31).contains(&route.bits) && is_private_bridge(&route.dev)
+    }) {
+        let gateway = routes.iter().find(|route| {
+            route.dev != bridge.dev && route.via.is_some_and(|via| within(via, bridge))
+        });
+        let card = routes.iter().find(|route| {
+            route.via.is_none()
+                && route.bits > 0
+                && route.dev != bridge.dev
+                && !is_private_bridge(&route.dev)
+                && (within(route.net, bridge) || within(bridge.net, route))
+        });
+        let server = servers.iter().find(|(address, _)| {
+            within(*address, bridge)
+                && !routes
+                    .iter()
+                    .any(|route| route.dev == bridge.dev && route.bits > 29)
+        });
+        let (what, line) = match (gateway, card, server) {
+            (Some(route), ..) => (
+                format!(
+                    "the gateway of another route ({})",
+                    route.via.map_or_else(String::new, |via| via.to_string())
+                ),
+                route.line.clone(),
+            ),
+            (None, Some(route), _) => (format!("the network of {}", route.dev), route.line.clone()),
+            // A name server on the bridge itself (dnsmasq of libvirt) has its first address.
+            (None, None, Some((address, line))) if u32::from(*address) & 0xff != 1 => {
+                (format!("the name server {address}"), line.clone())
+            }
+            _ => continue,
+        };
+        Draft::cause("bridge-overlap", "bridge-subnet-overlap", 0.82, "Interface", &bridge.dev)
+            .says(
+                format!("The network of {} ({}/{}) covers {what}", bridge.dev, bridge.net, bridge.bits),
+                format!("{} was given {}/{}, which covers {what}: packets for it go to the local bridge and never leave the host.", bridge.dev, bridge.net, bridge.bits),
+            )
+            .cites([bridge.line.clone(), line])
+            .with("interface", bridge.dev.as_str())
+            .if_ticket(host, WORDS)
+            .put(out);
+        return;
+    }
+}
+
+/// `dadfailed`: another host answered for the address, so the kernel does not use it.
+fn failed_check(host: &Host, out: &mut Partial) {
+    for doc in host
+        .commands("ip", |name| {
+            name.contains("addr") && !name.contains("netns")
+        })
+        .into_iter()
+        .take(1)
+    {
+        let mut dev = String::new();
+        for (number, line) in doc.lines() {
+            if line.starts_with(|c: char| c.is_ascii_digit()) {
+                dev = line
+                    .split_whitespace()
+                    .nth(1)
+                    .unwrap_or_default()
+                    .trim_end_matches(':')
+                    .to_owned();
+            } else if line.contains(" dadfailed") {
+                let address = line.split_whitespace().nth(1).unwrap_or_default();
+                Draft::cause("address-check-failed", "duplicate-ip-address", 0.82, "Interface", &dev)
+                    .says(
+                        format!("Address {address} of {dev} is in use elsewhere (dadfailed)"),
+                        format!("Another host answered when {dev} checked {address}, so the kernel does not use the address: two machines were given one address, or a loop brings the own question back."),
+                    )
+                    .cites([doc.cite(number)])
+                    .with("interface", dev.as_str())
+                    .if_ticket(host, WORDS)
+                    .put(out);
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::signals::host::tests::{causes, on};
+
+    const ROUTE: &str = "sos_commands/networking/ip_route_show_table_all";
+    const NEIGH: &str = "sos_commands/networking/ip_-s_-s_neigh_show";
+
+    #[test]
+    fn a_gateway_that_is_silent() {
+        let route = "default via 10.0.0.1 dev ens3 proto static\n10.0.0.0/24 dev ens3 proto kernel scope link src 10.0.0.5\n";
+        let of = |neigh: &str| on(&[(ROUTE, route), (NEIGH, neigh)]);
+        assert_eq!(
+            causes(&of("10.0.0.1 dev ens3  used 9/9/9 probes 6 FAILED\n")),
+            ["gateway-unreachable"]
+        );
+        assert!(
+            of("10.0.0.1 dev ens3 lladdr 52:54:00:00:00:01 REACHABLE\n10.0.0.9 dev ens3  FAILED\n")
+                .signals
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_bridge_over_the_own_network() {
+        let of = |bridge: &str, more: &str| {
+            let route = format!(
+                "default via 172.17.4.1 dev ens3\n172.17.4.0/24 dev ens3 proto kernel scope link src 172.17.4.5\n{bridge} dev docker0 proto kernel scope link src 172.17.0.1 {more}\n"
+            );
+            on(&[(ROUTE, &route)])
+        };
+        assert_eq!(causes(&of("172.17.0.0/16", "")), ["bridge-subnet-overlap"]);
+        assert!(of("172.17.0.0/16", "linkdown").signals.is_empty());
+        assert!(of("172.18.0.0/16", "").signals.is_empty());
+    }
+
+    #[test]
+    fn addresses_that_failed_their_check() {
+        let of = |flags: &str| {
+            on(&[(
+                "sos_commands/networking/ip_-d_address",
+                &format!("2: ens3: <UP>\n    inet6 2001:db8::5/64 scope global {flags}\n"),
+            )])
+        };
+        assert_eq!(causes(&of("dadfailed tentative")), ["duplicate-ip-address"]);
+        assert!(of("").signals.is_empty());
+    }
+}
