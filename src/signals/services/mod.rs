@@ -9,14 +9,17 @@ pub mod engine;
 pub mod rule;
 mod state;
 
+mod agents;
 mod block_access;
 mod ceph;
 mod ceph_osd;
 mod ceph_start;
 mod cloud_backends;
 mod cloud_config;
+mod cloud_faults;
 mod cloud_storage;
 mod clusters;
+mod database_refusals;
 mod databases;
 mod edge;
 mod enterprise;
@@ -24,6 +27,7 @@ mod guests;
 mod infra;
 mod juju;
 mod neutron;
+mod node_services;
 mod nova;
 mod octavia;
 mod openstack;
@@ -31,6 +35,7 @@ mod ovn;
 mod ovs;
 mod platforms;
 mod rabbitmq;
+mod refusals;
 mod repositories;
 mod resolving;
 mod routing;
@@ -44,8 +49,10 @@ mod state_ceph_osd;
 mod state_ceph_pools;
 mod state_cluster;
 mod state_config;
+mod state_counts;
 mod state_db;
 mod state_hooks;
+mod state_loopback;
 mod state_net;
 mod state_nova;
 mod state_ovs;
@@ -55,8 +62,15 @@ mod state_postgres;
 mod state_quorum;
 mod state_rabbitmq;
 mod state_rabbitmq_nodes;
+mod state_sessions;
+mod state_settings;
 mod stores;
 mod system_refusals;
+pub mod tables;
+mod tables_cloud;
+mod tables_clusters;
+mod tables_data;
+mod tables_storage;
 
 use super::{Partial, Signal};
 use crate::bundle::Tree;
@@ -70,6 +84,7 @@ const TABLES: &[&[rule::Rule]] = &[
     ceph_start::RULES,
     cloud_backends::RULES,
     cloud_config::RULES,
+    cloud_faults::RULES,
     cloud_storage::RULES,
     rabbitmq::RULES,
     ovs::RULES,
@@ -81,6 +96,10 @@ const TABLES: &[&[rule::Rule]] = &[
     octavia::RULES,
     openstack::RULES,
     databases::RULES,
+    database_refusals::RULES,
+    agents::RULES,
+    node_services::RULES,
+    refusals::RULES,
     clusters::RULES,
     enterprise::RULES,
     edge::RULES,
@@ -102,7 +121,13 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
     let mut partial = engine::Engine::new(TABLES)
         .map(|engine| engine.run(tree))
         .unwrap_or_default();
+    let outputs = tables::outputs(tree);
     for part in [
+        tables::detect(tree, &outputs, ticket),
+        state_sessions::detect(tree, &outputs),
+        state_counts::detect(tree, &outputs),
+        state_settings::detect(tree, &outputs),
+        state_loopback::detect(tree, &outputs),
         state_ceph::detect(tree, ticket),
         state_rabbitmq::detect(tree),
         state_ovs::detect(tree),
@@ -409,7 +434,15 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
         .iter()
         .flat_map(|table| table.iter())
         .map(|rule| (rule.id, rule.cause));
+    let rows = tables::TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .map(|row| (row.id, row.cause));
     let states = [
+        state_sessions::IDS,
+        state_counts::IDS,
+        state_settings::IDS,
+        state_loopback::IDS,
         state_ceph::IDS,
         state_rabbitmq::IDS,
         state_ovs::IDS,
@@ -429,7 +462,9 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
         state_quorum::IDS,
         state_ceph_pools::IDS,
     ];
-    rules.chain(states.into_iter().flatten().copied())
+    rules
+        .chain(rows)
+        .chain(states.into_iter().flatten().copied())
 }
 
 /// A general rule that cites a line which a more special one cites too is left out.

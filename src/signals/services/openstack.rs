@@ -102,11 +102,10 @@ pub const RULES: &[Rule] = &[
         needs: &[
             "The request you have made requires authentication",
             "Unauthorized",
-            "Could not find",
             "fernet",
             "Failed to validate token",
         ],
-        pattern: r"(?P<what>The request you have made requires authentication.{0,60}|keystoneauth1?\S*Unauthorized.{0,120}|No encryption keys found.{0,80}|(?:fernet|Fernet).{0,60}(?:not (?:found|exist)|invalid|empty).{0,60}|Could not (?:find|load) (?:user|project|domain|service): (?P<name>\S+))",
+        pattern: r"(?P<what>The request you have made requires authentication.{0,60}|keystoneauth1?\S*Unauthorized.{0,120}|No encryption keys found.{0,80}|(?:fernet|Fernet).{0,60}(?:not (?:found|exist)|invalid|empty).{0,60})",
         unless: r"Expecting to find|INFO keystone\.common\.wsgi",
         at_least: 5,
         strength: 0.58,
@@ -118,6 +117,29 @@ pub const RULES: &[Rule] = &[
             "keystone.exception.KeysNotFound: No encryption keys found; run keystone-manage fernet_setup to bootstrap one.",
         ],
         no: &["Authorization ok"],
+        ..RULE
+    },
+    // A request that names what is not there: once in a while a client's mistake, without end a service's account.
+    Rule {
+        id: "keystone.unknown-name",
+        cause: "keystone-unauthorized",
+        scope: ANY,
+        needs: &[
+            "Could not find user",
+            "Could not find project",
+            "Could not find domain",
+            "Could not load",
+        ],
+        pattern: r"Could not (?:find|load) (?P<kind_of>user|project|domain): (?P<name>[^\s.]+)",
+        unless: r"INFO keystone\.common\.wsgi",
+        at_least: 3,
+        strength: 0.3,
+        persistent: 0.6,
+        subject: "{name}",
+        title: "{daemon}: Keystone knows no {kind_of} {name} ({count} times)",
+        statement: "Requests name the {kind_of} {name}, which Keystone does not have{span}. Now and then that is a client's mistake; all the time it is a service's account that was removed or is misspelt.",
+        yes: &["WARNING keystone.auth.plugins.core Could not find user: svc7."],
+        no: &["Found user: svc7"],
         ..RULE
     },
     Rule {

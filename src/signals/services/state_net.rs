@@ -26,7 +26,7 @@ impl Interfaces {
     pub fn read(tree: &Tree) -> Self {
         let mut out = Self::default();
         for (entry, text) in texts(tree, |rel| {
-            let name = name_of(rel);
+            let name = super::tables::plain(name_of(rel));
             name.starts_with("ip_")
                 && !name.contains("netns")
                 && (name.contains("addr") || name.contains("link"))

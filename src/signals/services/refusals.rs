@@ -1,0 +1,346 @@
+//! Refusals that name their reason: claims of guests, overlay networks, web sockets, containers, object stores.
+
+use super::rule::{RULE, Rule};
+
+/// The rules of this family.
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "nova.claim-refused",
+        cause: "nova-claim-refused",
+        scope: &["nova"],
+        needs: &[
+            "Claim unsuccessful",
+            "Insufficient compute resources",
+            "NUMA topology cannot fit",
+            "ComputeResourcesUnavailable",
+        ],
+        pattern: r"(?P<what>Insufficient compute resources: (?P<why>[^\r\n]{0,200})|Claim unsuccessful on node (?P<node>[\w.-]+): (?P<w2>[^\r\n]{0,200})|[^\r\n]{0,100}NUMA topology[^\r\n]{0,60}cannot fit[^\r\n]{0,100})",
+        strength: 0.78,
+        subject: "{node}",
+        title: "{daemon}: a guest does not fit its host {node}: {what}",
+        statement: "The compute host refuses the guest ({what}): what the scheduler counts on is not there (memory, disk, NUMA nodes, pinned processors or PCI devices).",
+        yes: &[
+            "nova.exception.ComputeResourcesUnavailable: Insufficient compute resources: Free memory 1021.00 MB < requested 8192 MB.",
+            "ERROR nova.compute.claims Insufficient compute resources: Requested instance NUMA topology together with requested PCI devices cannot fit the given host NUMA topology.",
+        ],
+        no: &["Claim successful on node cmp1"],
+        ..RULE
+    },
+    Rule {
+        id: "nova.libvirt-start",
+        cause: "libvirt-guest-start-failed",
+        scope: &["nova", "libvirt", "syslog", "messages", "journal"],
+        needs: &[
+            "security driver",
+            "machine1",
+            "macvtap",
+            "Failed to acquire pid file",
+            "cannot find suitable emulator",
+        ],
+        pattern: r"(?P<what>[Uu]nable to find security driver for model \w+|Activation of org\.freedesktop\.machine1 timed out|error creating macvtap interface [^\r\n]{0,100}|Failed to acquire pid file '[^']+': [^\r\n]{0,100}|cannot find suitable emulator[^\r\n]{0,100})",
+        strength: 0.8,
+        title: "{daemon}: libvirt cannot start guests: {what}",
+        statement: "libvirt refuses to start a guest or itself: {what}.",
+        yes: &[
+            "libvirt.libvirtError: internal error: Unable to find security driver for model apparmor",
+        ],
+        no: &["security driver apparmor loaded"],
+        ..RULE
+    },
+    Rule {
+        id: "cinder.store-missing",
+        cause: "cinder-backend-failed",
+        scope: &["cinder"],
+        needs: &[
+            "cinder-volumes",
+            "Volume group",
+            "volume group",
+            "Mounted NFS",
+            "mounted NFS",
+            "NfsNoSharesMounted",
+            "GlusterfsNoSharesMounted",
+            "could not be found in VG",
+            "Failed to create iscsi target",
+            "ISCSITargetCreateFailed",
+        ],
+        pattern: r"(?P<what>Volume [Gg]roup \\?\x22?(?P<group>[\w.-]+)\\?\x22? (?:does not exist|not found|doesn't exist)[^\r\n]{0,100}|NfsNoS\w+[^\r\n]{0,100}|No mounted NFS shares found[^\r\n]{0,100}|(?:Failed to create iscsi target|ISCSITargetCreateFailed)[^\r\n]{0,200})",
+        strength: 0.84,
+        subject: "{group}",
+        title: "{daemon}: the storage behind a backend is missing: {what}",
+        statement: "Cinder's back end has nothing to store on ({what}): the volume group is not active or the share is not mounted.",
+        yes: &[
+            "cinder.exception.VolumeBackendAPIException: Bad or unexpected response: Volume Group cinder-volumes does not exist",
+        ],
+        no: &["Volume group cinder-volumes has 12 GB"],
+        ..RULE
+    },
+    Rule {
+        id: "neutron.ipset-or-vrid",
+        cause: "neutron-limit-reached",
+        scope: &["neutron", "ovn", "syslog", "messages", "journal"],
+        needs: &[
+            "Hash is full",
+            "NoVRIDAvailable",
+            "has no ofport configured",
+            "address space has been exhausted",
+            "tunnel ids exhausted",
+        ],
+        pattern: r"(?P<what>Hash is full, cannot add more elements|NoVRIDAvailable[^\r\n]{0,100}|VIF port: (?P<port>\S+) has no ofport configured[^\r\n]{0,100}|Subnet address space has been exhausted[^\r\n]{0,100}|(?:all|datapath|port)[^\r\n]{0,20} tunnel ids exhausted[^\r\n]{0,100})",
+        strength: 0.8,
+        title: "{daemon}: the network has come to a limit: {what} ({count} times)",
+        statement: "Ports or rules are no longer made{span}: {what}.",
+        yes: &[
+            "ipset v6.29: Hash is full, cannot add more elements",
+            "northd|WARN|all port tunnel ids exhausted",
+        ],
+        no: &["ipset created"],
+        ..RULE
+    },
+    Rule {
+        id: "ovn.not-claiming",
+        cause: "ovn-port-not-claimed",
+        scope: &["ovn"],
+        needs: &["Not claiming lport"],
+        pattern: r"Not claiming lport (?P<port>\S+), chassis (?P<ours>\S+) requested-chassis (?P<want>\S+)",
+        strength: 0.72,
+        kind: "OVN port",
+        subject: "{port}",
+        title: "OVN port {port} is not claimed here: it is requested for {want}, not {ours}",
+        statement: "ovn-controller of {ours} does not take port {port}{span}, because requested-chassis names {want}: host name and chassis name differ (short against full name), or the port is bound to another host.",
+        yes: &[
+            "binding|INFO|Not claiming lport 0f8a6b1c, chassis cmp1.example.org requested-chassis cmp1 pb is_chassis",
+        ],
+        no: &["binding|INFO|Claiming lport 0f8a6b1c for this chassis."],
+        ..RULE
+    },
+    Rule {
+        id: "ovs.dpdk-configure",
+        cause: "ovs-dpdk-init-failed",
+        scope: &["openvswitch", "ovs", "vswitchd"],
+        needs: &[
+            "configure error",
+            "start error",
+            "setup error",
+            "could not set configuration",
+        ],
+        pattern: r"netdev_dpdk\|(?:ERR|WARN)\|(?P<what>Interface (?P<port>[\w.-]+)\s?\([^)]*\)? (?:configure|start|(?:MTU \(\d+\) )?setup) error[^\r\n]{0,120}|Interface (?P<p2>[\w.-]+) start error[^\r\n]{0,80})",
+        strength: 0.82,
+        subject: "{port}{p2}",
+        title: "DPDK port {port}{p2} cannot be set up: {what}",
+        statement: "Open vSwitch cannot configure the DPDK port {port}{p2} ({what}): queues, descriptors or MTU are beyond what the card or the memory allows.",
+        yes: &[
+            "netdev_dpdk|ERR|Interface dpdk1(rxq:16 txq:33 lsc interrupt mode:false) configure error: Invalid argument",
+        ],
+        no: &["netdev_dpdk|INFO|Port 0: aa:bb"],
+        ..RULE
+    },
+    Rule {
+        id: "cephfs.client-session",
+        cause: "ceph-client-blocklisted",
+        scope: &["kern", "syslog", "messages", "journal", "dmesg"],
+        needs: &["ceph: mds", "reconnect denied"],
+        pattern: r"ceph: (?P<what>mds\d+ (?:hung|rejected session|reconnect denied|session blocklisted|caps went stale[^\r\n]{0,40}|closed our session))",
+        strength: 0.78,
+        subject: "cephfs",
+        title: "The CephFS mount has lost its session: {what} ({count} times)",
+        statement: "The kernel's CephFS client and its MDS no longer agree{span} ({what}): accesses hang or fail until the session is made again; the network was interrupted or the MDS evicted the client.",
+        yes: &[
+            "kernel: ceph: mds0 reconnect denied",
+            "kernel: ceph: mds0 hung",
+        ],
+        no: &[
+            "kernel: ceph: mds0 reconnect success",
+            "kernel: ceph: mds0 caps renewed",
+        ],
+        ..RULE
+    },
+    Rule {
+        id: "maas.region-unreachable",
+        cause: "maas-fault",
+        scope: &["maas", "rackd"],
+        needs: &["Failed to contact region"],
+        pattern: r"(?P<what>Failed to contact region\.?[^\r\n]{0,160})",
+        at_least: 3,
+        strength: 0.72,
+        subject: "rackd",
+        title: "MAAS's rack controller does not reach the region: {what} ({count} times)",
+        statement: "The rack controller gets no answer from the region controller{span} ({what}): machines get no DHCP or boot configuration from it.",
+        yes: &[
+            "provisioningserver.rpc.clusterservice: [critical] Failed to contact region. (While requesting RPC info at http://192.0.2.5:5240/MAAS).",
+        ],
+        no: &[
+            "provisioningserver.rpc.clusterservice: [info] Making connections to all RegionControllers",
+        ],
+        ..RULE
+    },
+    Rule {
+        id: "nginx.unix-socket",
+        cause: "upstream-socket-unavailable",
+        scope: &["nginx"],
+        needs: &["to unix:"],
+        pattern: r"connect\(\) to unix:(?P<socket>[^\s:]+)[^\r\n]{0,40} failed \((?P<no>2|11|13|111): (?P<why>[\w ]+)\)",
+        at_least: 2,
+        strength: 0.8,
+        subject: "{socket}",
+        title: "nginx cannot use the socket {socket}: {why} ({count} times)",
+        statement: "nginx does not reach its upstream over {socket}{span} ({why}): no such file means that the program does not run or listens elsewhere, permission denied is a matter of owner and mode, temporarily unavailable means that its queue is full.",
+        yes: &[
+            "[crit] 9#9: *1 connect() to unix:/run/php/php8.1-fpm.sock failed (2: No such file or directory) while connecting to upstream",
+        ],
+        no: &["connect() to unix:/run/a.sock ok"],
+        ..RULE
+    },
+    Rule {
+        id: "uwsgi.block-size",
+        cause: "request-size-limit",
+        scope: &[
+            "uwsgi",
+            "horizon",
+            "nova",
+            "keystone",
+            "placement",
+            "neutron",
+            "cinder",
+            "gunicorn",
+        ],
+        needs: &["invalid request block size"],
+        pattern: r"(?P<what>invalid request block size: (?P<size>\d+) \(max (?P<limit>\d+)\)[^\r\n]{0,20})",
+        strength: 0.84,
+        title: "{daemon}: uWSGI skips requests: {what} ({count} times)",
+        statement: "uWSGI drops requests whose headers take {size} bytes{span}; buffer-size allows {limit}. Long tokens or cookies need more.",
+        yes: &["invalid request block size: 5120 (max 4096)...skip"],
+        no: &["uwsgi started"],
+        ..RULE
+    },
+    Rule {
+        id: "gunicorn.killed",
+        cause: "worker-killed",
+        scope: &[
+            "gunicorn", "uwsgi", "app", "web", "syslog", "messages", "journal",
+        ],
+        needs: &[
+            "Perhaps out of memory",
+            "DAMN ! worker",
+            "was terminated due to signal",
+        ],
+        pattern: r"(?P<what>Worker \(pid:\d+\) was sent SIG(?:KILL|SEGV)!(?: Perhaps out of memory\?)?|DAMN ! worker \d+ \(pid: \d+\) died, killed by signal (?:9|11)|Worker \(pid:\d+\) was terminated due to signal (?:9|11))",
+        at_least: 2,
+        strength: 0.7,
+        title: "{daemon}: worker processes are killed: {what} ({count} times)",
+        statement: "Workers of {daemon} were ended from outside{span} ({what}): most often by the kernel or the service's memory limit.",
+        yes: &[
+            "[2024-03-01 10:00:00 +0000] [7] [ERROR] Worker (pid:4123) was sent SIGKILL! Perhaps out of memory?",
+        ],
+        no: &["[INFO] Booting worker with pid: 4123"],
+        ..RULE
+    },
+    Rule {
+        id: "web.semaphores",
+        cause: "semaphores-used-up",
+        scope: &[
+            "apache", "httpd", "postgres", "syslog", "messages", "journal", "error",
+        ],
+        needs: &["mutex", "semget", "semaphore"],
+        pattern: r"(?P<what>\(28\)No space left on device: (?:mod_\w+: |AH\d+: )?(?:Couldn't|Could not|Cannot) create[^\r\n]{0,20} (?:the )?[\w-]+ ?(?:mutex|lock)[^\r\n]{0,40}|semget\([^)]*\)[^\r\n]{0,20}(?:No space left|failed)[^\r\n]{0,40})",
+        strength: 0.86,
+        title: "{daemon}: the host's semaphores are used up: {what}",
+        statement: "The error is not about disks ({what}): all System V semaphores are used, most often left over by killed processes (ipcs -s), and no new ones can be made.",
+        yes: &[
+            "[core:emerg] [pid 7] (28)No space left on device: AH00023: Couldn't create the ssl-stapling mutex",
+        ],
+        no: &["AH00163: Apache configured"],
+        ..RULE
+    },
+    Rule {
+        id: "docker.cannot-run",
+        cause: "container-cannot-run",
+        scope: &[
+            "docker",
+            "podman",
+            "containerd",
+            "compose",
+            "syslog",
+            "messages",
+            "journal",
+        ],
+        needs: &[
+            "port is already allocated",
+            "address already in use",
+            "pull access denied",
+            "insufficient UIDs or GIDs",
+            "newuidmap",
+            "error registering layer",
+            "failed to register layer",
+            "no basic auth credentials",
+            "unable to configure the Docker",
+        ],
+        pattern: r"(?P<what>Bind for \S+ failed: port is already allocated|driver failed programming external connectivity on endpoint [^\r\n]{0,200}|failed to bind host port [^\r\n]{0,100}|pull access denied for [^\r\n]{0,100}|no basic auth credentials|potentially insufficient UIDs or GIDs available in user namespace[^\r\n]{0,100}|cannot set up namespace using [^\r\n]{0,20}newuidmap[^\r\n]{0,100}|failed to register layer: [^\r\n]{0,100})",
+        strength: 0.8,
+        title: "{daemon}: a container cannot run: {what} ({count} times)",
+        statement: "A container cannot be created or started{span}: {what}.",
+        yes: &[
+            "dockerd[9]: level=error msg=\"Handler for POST /containers/x/start returned error: driver failed programming external connectivity on endpoint web (0f8a): Bind for 0.0.0.0:80 failed: port is already allocated\"",
+            "podman[9]: Error: potentially insufficient UIDs or GIDs available in user namespace (requested 0:42 for /etc/gshadow)",
+        ],
+        no: &["dockerd[9]: level=info msg=\"Container started\""],
+        ..RULE
+    },
+    Rule {
+        id: "radius.unknown-client",
+        cause: "radius-unknown-client",
+        scope: &["radius", "syslog", "messages", "journal"],
+        needs: &["unknown client"],
+        pattern: r"Ignoring request to (?:auth|acct) address \S+[^\r\n]{0,40} from unknown client (?P<client>[0-9a-fA-F.:]+)",
+        at_least: 2,
+        strength: 0.82,
+        subject: "{client}",
+        title: "RADIUS ignores the unknown client {client} ({count} times)",
+        statement: "The RADIUS server drops requests from {client}{span}: no client with this address is configured, so log-ins through this device time out.",
+        yes: &[
+            "radiusd[9]: Ignoring request to auth address * port 1812 bound to server default from unknown client 192.0.2.77 port 41211 proto udp",
+        ],
+        no: &["radiusd[9]: (0) Login OK"],
+        ..RULE
+    },
+    Rule {
+        id: "clickhouse.refuses",
+        cause: "clickhouse-refuses",
+        scope: &["clickhouse"],
+        needs: &[
+            "Too many parts",
+            "TABLE_IS_READ_ONLY",
+            "readonly mode",
+            "MEMORY_LIMIT_EXCEEDED",
+            "Memory limit (",
+            "KEEPER_EXCEPTION",
+        ],
+        pattern: r"(?P<what>Too many parts \([^)]*\)[^\r\n]{0,100}|TABLE_IS_READ_ONLY|Table is in readonly mode[^\r\n]{0,100}|MEMORY_LIMIT_EXCEEDED|Memory limit \([^)]*\) exceeded[^\r\n]{0,100})",
+        at_least: 2,
+        strength: 0.78,
+        subject: "clickhouse",
+        title: "ClickHouse refuses: {what} ({count} times)",
+        statement: "ClickHouse refuses requests{span}: {what}. Too many small inserts, no session with its keeper, or too little memory for a query.",
+        yes: &[
+            "<Error> executeQuery: Code: 252. DB::Exception: Too many parts (300). Merges are processing significantly slower than inserts. (TOO_MANY_PARTS)",
+        ],
+        no: &["<Information> Application: Ready for connections."],
+        ..RULE
+    },
+    Rule {
+        id: "minio.quorum",
+        cause: "object-store-quorum",
+        scope: &["minio"],
+        needs: &["quorum", "drive is offline", "Drive", "faulty"],
+        pattern: r"(?P<what>[^\r\n]{0,60}(?:[Rr]ead|[Ww]rite) (?:failed\. Insufficient number of drives online|quorum could not be (?:established|achieved))[^\r\n]{0,100}|(?:drive|Drive) \S+ is (?:offline|faulty)[^\r\n]{0,100}|drive (?:is faulty|not found)[^\r\n]{0,100})",
+        at_least: 2,
+        strength: 0.8,
+        subject: "minio",
+        title: "MinIO has too few drives: {what} ({count} times)",
+        statement: "MinIO cannot reach its quorum{span} ({what}): drives or nodes are offline.",
+        yes: &[
+            "minio[9]: API: SYSTEM() Error: Write failed. Insufficient number of drives online (*errors.errorString)",
+        ],
+        no: &["minio[9]: Status: 16 Online, 0 Offline."],
+        ..RULE
+    },
+];

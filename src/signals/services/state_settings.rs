@@ -1,0 +1,730 @@
+//! Settings that contradict each other: names that stand nowhere, timers shorter than what they wait for,
+//! services that use different hosts, drivers that differ, heaps larger than the host.
+
+use super::engine::compile;
+use super::state::{Says, at, name_of, texts};
+use super::tables::Output;
+use crate::bundle::{Entry, Text, Tree};
+use crate::report::Evidence;
+use crate::signals::{Partial, Role, Signal};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Detector ids and their causes.
+pub const IDS: &[(&str, &str)] = &[
+    BACKEND, TIMER, TYPES, HOSTS, SECRET, CGROUP, ROUTER, HEAP, MONITORS,
+];
+const BACKEND: (&str, &str) = ("openstack.backend-undefined", "openstack-backend-undefined");
+const TIMER: (&str, &str) = ("openstack.report-interval", "openstack-report-interval");
+const TYPES: (&str, &str) = ("neutron.type-driver-missing", "neutron-network-types");
+const HOSTS: (&str, &str) = ("openstack.hosts-differ", "openstack-endpoints-differ");
+const SECRET: (&str, &str) = ("nova.rbd-secret-unknown", "nova-rbd-secret");
+const CGROUP: (&str, &str) = ("kubelet.cgroup-driver-differs", "cgroup-driver-differs");
+const ROUTER: (&str, &str) = ("keepalived.router-id-twice", "vrrp-conflict");
+const HEAP: (&str, &str) = ("java.heap-above-memory", "java-heap-too-large");
+const MONITORS: (&str, &str) = ("ceph.mon-host-stale", "ceph-mon-host-stale");
+
+/// One `key = value` of a configuration file with sections.
+struct Setting {
+    section: String,
+    key: String,
+    value: String,
+    line: Evidence,
+}
+
+/// Files that settings are compared from, read once.
+struct Files<'a>(Vec<(String, &'a Entry, Arc<Text>)>);
+
+impl Files<'_> {
+    /// Those whose lower-case path satisfies `wanted`.
+    fn of(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (&Entry, &Text)> {
+        self.0
+            .iter()
+            .filter(move |(rel, ..)| wanted(rel))
+            .map(|(_, entry, text)| (*entry, text.as_ref()))
+    }
+}
+
+/// Configuration whose path begins so.
+const FOLDERS: [&str; 17] = [
+    "etc/nova/",
+    "etc/neutron/",
+    "etc/cinder/",
+    "etc/glance/",
+    "etc/heat/",
+    "etc/octavia/",
+    "etc/designate/",
+    "etc/manila/",
+    "etc/barbican/",
+    "etc/ironic/",
+    "etc/ceph/",
+    "etc/containerd/",
+    "etc/docker/",
+    "etc/crio/",
+    "etc/kubernetes/kubelet",
+    "etc/keepalived/",
+    "var/lib/kubelet/config",
+];
+
+/// Findings from settings.
+pub fn detect(tree: &Tree, outputs: &[Output<'_>]) -> Partial {
+    let mut partial = Partial::default();
+    let configuration = texts(tree, |rel| {
+        FOLDERS.iter().any(|folder| rel.starts_with(folder))
+            || rel == "proc/meminfo"
+            || rel.starts_with("etc/") && rel.ends_with("jvm.options")
+    })
+    .map(|(entry, text)| (tree.rel(entry).to_ascii_lowercase(), entry, text));
+    let commands = outputs
+        .iter()
+        .filter(|output| {
+            let name = output.name.as_str();
+            ["mon_dump", "mon_stat", "meminfo"]
+                .iter()
+                .any(|part| name.contains(part))
+                || name == "ps"
+                || name.starts_with("ps_")
+        })
+        .filter_map(|output| {
+            let text = tree.text(output.entry).ok().flatten()?;
+            Some((
+                tree.rel(output.entry).to_ascii_lowercase(),
+                output.entry,
+                text,
+            ))
+        });
+    let files = Files(configuration.chain(commands).collect());
+    let found = [
+        cinder(&files),
+        glance(&files),
+        timers(&files),
+        network_types(&files),
+        rbd_secret(tree, &files),
+        cgroup_driver(&files),
+        router_ids(&files),
+        heap(&files),
+        monitors(&files),
+    ];
+    partial.signals.extend(found.into_iter().flatten());
+    partial.signals.extend(hosts(&files));
+    partial
+}
+
+/// Settings and section names of the files that `wanted` accepts.
+fn read(files: &Files<'_>, wanted: impl Fn(&str) -> bool) -> (Vec<Setting>, BTreeSet<String>) {
+    let (mut settings, mut sections) = (Vec::new(), BTreeSet::new());
+    for (entry, text) in files.of(wanted) {
+        let mut section = String::from("DEFAULT");
+        for (number, line) in text.lines().take(20_000) {
+            let bare = line.trim();
+            if bare.starts_with(['#', ';']) {
+                continue;
+            }
+            if let Some(name) = bare
+                .strip_prefix('[')
+                .and_then(|rest| rest.strip_suffix(']'))
+            {
+                name.trim().clone_into(&mut section);
+                sections.insert(section.clone());
+            } else if let Some((key, value)) = bare.split_once('=') {
+                settings.push(Setting {
+                    section: section.clone(),
+                    key: key.trim().replace(' ', "_"),
+                    value: value.trim().to_owned(),
+                    line: at(entry, number, line),
+                });
+            }
+        }
+    }
+    (settings, sections)
+}
+
+fn get<'a>(settings: &'a [Setting], key: &str) -> Option<&'a Setting> {
+    settings
+        .iter()
+        .rfind(|setting| setting.key == key && !setting.value.is_empty())
+}
+
+fn words(value: &str) -> impl Iterator<Item = &str> {
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+}
+
+/// Each name of `enabled_backends` is a section; without it cinder-volume starts without that back end.
+fn cinder(files: &Files<'_>) -> Option<Signal> {
+    let (settings, sections) = read(files, |rel| {
+        rel.starts_with("etc/cinder/") && rel.ends_with(".conf")
+    });
+    let enabled = get(&settings, "enabled_backends")?;
+    let missing = words(&enabled.value).find(|name| !sections.contains(*name))?;
+    Says {
+        id: BACKEND,
+        subject: ("Volume backend", missing),
+        title: format!("Cinder's enabled_backends names {missing}, but there is no section [{missing}]"),
+        statement: format!("enabled_backends = {} names {missing}, for which cinder.conf has no section [{missing}]: that back end does not start and its volumes find no host.", enabled.value),
+        strength: 0.84,
+        role: Role::Cause,
+        evidence: vec![enabled.line.clone()],
+    }
+    .signal(&[("unit", "cinder-volume")])
+}
+
+/// The default store must be one of those that are enabled.
+fn glance(files: &Files<'_>) -> Option<Signal> {
+    let (settings, _) = read(files, |rel| rel.ends_with("etc/glance/glance-api.conf"));
+    let pairs = [
+        ("default_backend", "enabled_backends"),
+        ("default_store", "stores"),
+    ];
+    pairs.iter().find_map(|(default, enabled)| {
+        let (default, enabled) = (get(&settings, default)?, get(&settings, enabled)?);
+        let known = words(&enabled.value).any(|name| {
+            let name = name.split(':').next().unwrap_or(name);
+            name == default.value || name.rsplit('.').next() == Some(&default.value)
+        });
+        // "filesystem" is the name of the store that is enabled as "file".
+        if known || default.value.starts_with("file") && enabled.value.contains("file") {
+            return None;
+        }
+        Says {
+            id: BACKEND,
+            subject: ("Image store", &default.value),
+            title: format!(
+                "Glance's {} is {}, which {} does not enable",
+                default.key, default.value, enabled.key
+            ),
+            statement: format!(
+                "{} = {} is not among {} = {}: uploads without an explicit store fail.",
+                default.key, default.value, enabled.key, enabled.value
+            ),
+            strength: 0.84,
+            role: Role::Cause,
+            evidence: vec![default.line.clone(), enabled.line.clone()],
+        }
+        .signal(&[("unit", "glance-api")])
+    })
+}
+
+/// A service counts as dead when it has not reported for the down time: that must be twice the interval.
+fn timers(files: &Files<'_>) -> Option<Signal> {
+    const TIMERS: [(&str, &str, u64, u64); 3] = [
+        ("neutron", "agent_down_time", 75, 30),
+        ("nova", "service_down_time", 60, 10),
+        ("cinder", "service_down_time", 60, 10),
+    ];
+    TIMERS.iter().find_map(|(service, down_key, down_default, interval_default)| {
+        let folder = format!("etc/{service}/");
+        let (settings, _) = read(files, |rel| {
+            rel.starts_with(&folder) && (rel.ends_with(".conf") || rel.ends_with("agent.ini"))
+        });
+        let (down, interval) = (get(&settings, down_key), get(&settings, "report_interval"));
+        let number = |setting: Option<&Setting>, default: u64| {
+            setting.map_or(Some(default), |setting| setting.value.parse().ok())
+        };
+        let (seconds, every) = (number(down, *down_default)?, number(interval, *interval_default)?);
+        if every == 0 || seconds > every {
+            return None;
+        }
+        let evidence: Vec<Evidence> = [down, interval]
+            .into_iter()
+            .flatten()
+            .map(|setting| setting.line.clone())
+            .collect();
+        let shown = |setting: Option<&Setting>, key: &str, seconds: u64| match setting {
+            Some(_) => format!("{key} {seconds} s"),
+            None => "its default".to_owned(),
+        };
+        let (time, period) = (shown(down, down_key, seconds), shown(interval, "report_interval", every));
+        Says {
+            id: TIMER,
+            subject: ("OpenStack service", service),
+            title: format!("{service}: services count as dead after {time}, but report with {period}"),
+            statement: format!("{service} counts a service as dead after the down time ({time}), which is not longer than the interval of its reports ({period}): services flap between up and down. The down time should be at least twice the interval."),
+            strength: 0.84,
+            role: Role::Cause,
+            evidence,
+        }
+        .signal(&[])
+    })
+}
+
+/// Types that tenants' networks may have need their driver loaded and a range to take from.
+fn network_types(files: &Files<'_>) -> Option<Signal> {
+    let (settings, _) = read(files, |rel| {
+        rel.contains("etc/neutron/") && name_of(rel) == "ml2_conf.ini"
+    });
+    let (tenant, drivers) = (
+        get(&settings, "tenant_network_types")?,
+        get(&settings, "type_drivers")?,
+    );
+    let loaded: Vec<&str> = words(&drivers.value).collect();
+    let missing = words(&tenant.value).find(|kind| !loaded.contains(kind))?;
+    Says {
+        id: TYPES,
+        subject: ("Network type", missing),
+        title: format!("Neutron's tenant_network_types has {missing}, which type_drivers does not load"),
+        statement: format!("tenant_network_types = {} contains {missing}, but type_drivers = {} does not: neutron-server does not start, or cannot create such networks.", tenant.value, drivers.value),
+        strength: 0.84,
+        role: Role::Cause,
+        evidence: vec![tenant.line.clone(), drivers.line.clone()],
+    }
+    .signal(&[("unit", "neutron-server")])
+}
+
+/// The hosts of an address list: `rabbit://u:p@a:5672,u:p@b:5672/v`, `http://vip:5000/v3`, `a:11211,b:11211`.
+fn hosts_of(value: &str) -> BTreeSet<String> {
+    let value = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let value = value.split(['/', '?']).next().unwrap_or(value);
+    value
+        .split(',')
+        .filter_map(|part| {
+            let host = part.rsplit('@').next()?.trim();
+            let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+            (host.len() > 2 && !host.contains('*')).then(|| host.to_owned())
+        })
+        .collect()
+}
+
+/// Services of one cloud use the same message bus and the same Keystone: one that differs was forgotten.
+fn hosts(files: &Files<'_>) -> Vec<Signal> {
+    const SERVICES: [&str; 10] = [
+        "nova",
+        "neutron",
+        "cinder",
+        "glance",
+        "heat",
+        "octavia",
+        "designate",
+        "manila",
+        "barbican",
+        "ironic",
+    ];
+    let mut out = Vec::new();
+    for key in ["transport_url", "auth_url"] {
+        let mut users: BTreeMap<BTreeSet<String>, Vec<(&str, Evidence)>> = BTreeMap::new();
+        for service in SERVICES {
+            let folder = format!("etc/{service}/{service}");
+            let (settings, _) = read(files, |rel| {
+                rel.starts_with(&folder) && rel.ends_with(".conf")
+            });
+            let setting = settings.iter().find(|setting| {
+                setting.key == key
+                    && matches!(setting.section.as_str(), "DEFAULT" | "keystone_authtoken")
+            });
+            if let Some(setting) = setting {
+                let hosts = hosts_of(&setting.value);
+                if !hosts.is_empty() {
+                    users
+                        .entry(hosts)
+                        .or_default()
+                        .push((service, setting.line.clone()));
+                }
+            }
+        }
+        let Some((common, most)) = users.iter().max_by_key(|(_, who)| who.len()) else {
+            continue;
+        };
+        if most.len() < 2 {
+            continue;
+        }
+        for (other, who) in users
+            .iter()
+            .filter(|(hosts, who)| who.len() == 1 && hosts.is_disjoint(common))
+        {
+            let list =
+                |hosts: &BTreeSet<String>| hosts.iter().cloned().collect::<Vec<_>>().join(", ");
+            let (service, line) = &who[0];
+            out.extend(
+                Says {
+                    id: HOSTS,
+                    subject: ("OpenStack service", service),
+                    title: format!("{service}'s {key} names {}, the other services' names {}", list(other), list(common)),
+                    statement: format!("{service} has {key} at {}, while {} other services of this host use {}: {service} talks to another (old or wrong) server.", list(other), most.len(), list(common)),
+                    strength: 0.66,
+                    role: Role::Cause,
+                    evidence: vec![line.clone(), most[0].1.clone()],
+                }
+                .signal(&[("unit", service)]),
+            );
+        }
+    }
+    out
+}
+
+/// libvirt finds the key for RBD by a secret's UUID; one that it does not hold stops every attachment.
+fn rbd_secret(tree: &Tree, files: &Files<'_>) -> Option<Signal> {
+    let (settings, _) = read(files, |rel| {
+        rel == "etc/nova/nova.conf"
+            || rel.starts_with("etc/nova/nova.conf.d/")
+            || rel == "etc/nova/nova-compute.conf"
+    });
+    let wanted = get(&settings, "rbd_secret_uuid")?;
+    let held: Vec<&Entry> = tree
+        .files()
+        .filter(|entry| {
+            let rel = tree.rel(entry);
+            rel.contains("etc/libvirt/secrets/") && rel.ends_with(".xml")
+        })
+        .collect();
+    if held.is_empty()
+        || wanted.value.len() != 36
+        || held
+            .iter()
+            .any(|entry| tree.rel(entry).contains(&wanted.value))
+    {
+        return None;
+    }
+    let names: Vec<&str> = held
+        .iter()
+        .map(|entry| entry.path.name().trim_end_matches(".xml"))
+        .collect();
+    Says {
+        id: SECRET,
+        subject: ("Secret", &wanted.value),
+        title: format!("Nova's rbd_secret_uuid {} is no secret of libvirt", wanted.value),
+        statement: format!("rbd_secret_uuid is {}, but libvirt on this host holds only {}: guests with RBD disks fail to start or attach with \"Secret not found\".", wanted.value, names.join(", ")),
+        strength: 0.86,
+        role: Role::Cause,
+        evidence: vec![wanted.line.clone()],
+    }
+    .signal(&[("unit", "nova-compute")])
+}
+
+/// kubelet and runtime must use one cgroup driver, or pods' processes are counted twice and killed.
+fn cgroup_driver(files: &Files<'_>) -> Option<Signal> {
+    let line = |wanted: &dyn Fn(&str) -> bool, pattern: &str| {
+        let pattern = compile(pattern)?;
+        files.of(|rel| wanted(rel)).find_map(|(entry, text)| {
+            text.lines().find_map(|(number, line)| {
+                Some((
+                    pattern.captures(line)?[1].to_ascii_lowercase(),
+                    at(entry, number, line),
+                ))
+            })
+        })
+    };
+    let (kubelet, ours) = line(
+        &|rel| {
+            rel.ends_with("var/lib/kubelet/config.yaml") || rel.contains("etc/kubernetes/kubelet")
+        },
+        r#"^\s*"?cgroupDriver"?:\s*"?(\w+)"?"#,
+    )?;
+    let (runtime, theirs) = line(
+        &|rel| rel.ends_with("etc/containerd/config.toml"),
+        r"^\s*SystemdCgroup\s*=\s*(\w+)",
+    )
+    .map(|(on, line)| {
+        (
+            (if on == "true" { "systemd" } else { "cgroupfs" }).to_owned(),
+            line,
+        )
+    })
+    .or_else(|| {
+        line(
+            &|rel| rel.ends_with("etc/docker/daemon.json") || rel.contains("etc/crio/"),
+            r#"(?:native\.cgroupdriver=|cgroup_manager\s*=\s*")(\w+)"#,
+        )
+    })?;
+    if kubelet == runtime {
+        return None;
+    }
+    Says {
+        id: CGROUP,
+        subject: ("Kubelet", "cgroup driver"),
+        title: format!("kubelet uses the cgroup driver {kubelet}, the container runtime {runtime}"),
+        statement: format!("kubelet's cgroupDriver is {kubelet}, the container runtime's is {runtime}: pods are restarted or killed and the node becomes unstable until both are the same."),
+        strength: 0.84,
+        role: Role::Cause,
+        evidence: vec![ours, theirs],
+    }
+    .signal(&[("unit", "kubelet")])
+}
+
+/// Two VRRP instances with one router id on one interface answer for each other.
+fn router_ids(files: &Files<'_>) -> Option<Signal> {
+    for (entry, text) in files.of(|rel| rel.ends_with("etc/keepalived/keepalived.conf")) {
+        let mut seen: BTreeMap<(String, String), (String, Evidence)> = BTreeMap::new();
+        let (mut instance, mut interface, mut id) = (String::new(), String::new(), None);
+        for (number, line) in text.lines().take(20_000) {
+            let mut words = line.split_whitespace();
+            match (words.next(), words.next()) {
+                (Some("vrrp_instance"), Some(name)) => {
+                    name.trim_end_matches('{').clone_into(&mut instance);
+                    interface.clear();
+                    id = None;
+                }
+                (Some("interface"), Some(name)) => name.clone_into(&mut interface),
+                (Some("virtual_router_id"), Some(value)) => {
+                    id = Some((value.to_owned(), at(entry, number, line)));
+                }
+                _ => {}
+            }
+            let Some((value, shown)) = &id else { continue };
+            if interface.is_empty() {
+                continue;
+            }
+            let key = (interface.clone(), value.clone());
+            match seen.get(&key) {
+                Some((other, first)) if *other != instance => {
+                    return Says {
+                        id: ROUTER,
+                        subject: ("VRRP instance", &instance),
+                        title: format!("VRRP instances {other} and {instance} share virtual_router_id {value} on {interface}"),
+                        statement: format!("keepalived.conf gives {other} and {instance} the same virtual_router_id {value} on {interface}: each takes the other's advertisements for its own and addresses flap."),
+                        strength: 0.84,
+                        role: Role::Cause,
+                        evidence: vec![first.clone(), shown.clone()],
+                    }
+                    .signal(&[("interface", &interface), ("unit", "keepalived")]);
+                }
+                Some(_) => {}
+                None => {
+                    seen.insert(key, (instance.clone(), shown.clone()));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// A heap that the host's memory cannot hold ends in swap or the OOM killer.
+fn heap(files: &Files<'_>) -> Option<Signal> {
+    let (total, memory) = files
+        .of(|rel| rel.ends_with("proc/meminfo") || name_of(rel).starts_with("meminfo"))
+        .find_map(|(entry, text)| {
+            let (number, line) = text
+                .lines()
+                .find(|(_, line)| line.starts_with("MemTotal:"))?;
+            let total = line.split_whitespace().nth(1)?.parse::<u64>().ok()?;
+            Some((total, at(entry, number, line)))
+        })?;
+    let option = compile(r"-Xmx(\d+)([kmg])\b")?;
+    let (entry, number, line, megabytes) = files
+        .of(|rel| {
+            let name = name_of(rel);
+            name == "ps"
+                || name.starts_with("ps_")
+                || name == "ps.txt"
+                || name.ends_with("jvm.options")
+                || name.contains("ps_aux")
+        })
+        .find_map(|(entry, text)| {
+            text.lines().take(20_000).find_map(|(number, line)| {
+                if line.trim_start().starts_with('#') {
+                    return None;
+                }
+                let hit = option.captures(line)?;
+                let value: u64 = hit[1].parse().ok()?;
+                let megabytes = match &hit[2].to_ascii_lowercase()[..] {
+                    "g" => value.checked_mul(1024)?,
+                    "m" => value,
+                    _ => value / 1024,
+                };
+                (megabytes > total / 1024 / 100 * 97)
+                    .then(|| (entry.clone(), number, line.to_owned(), megabytes))
+            })
+        })?;
+    Says {
+        id: HEAP,
+        subject: ("Java", "heap"),
+        title: format!("A Java heap of {megabytes} MB (-Xmx) does not fit the host's {} MB of memory", total / 1024),
+        statement: format!("A Java process may grow to {megabytes} MB of heap while the host has {} MB in all: it swaps, or the kernel kills it.", total / 1024),
+        strength: 0.74,
+        role: Role::Cause,
+        evidence: vec![at(&entry, number, &line), memory],
+    }
+    .signal(&[])
+}
+
+/// Clients find the monitors by ceph.conf; addresses that are no monitors any more cost time or the access.
+fn monitors(files: &Files<'_>) -> Option<Signal> {
+    let (settings, _) = read(files, |rel| rel.ends_with("etc/ceph/ceph.conf"));
+    let named = get(&settings, "mon_host")?;
+    let address = compile(r"(\d+\.\d+\.\d+\.\d+)(?::\d+)?")?;
+    let wanted: BTreeSet<String> = address
+        .captures_iter(&named.value)
+        .map(|hit| hit[1].to_owned())
+        .collect();
+    let (known, shown) = files
+        .of(|rel| {
+            let name = name_of(rel);
+            (name.contains("mon_dump") || name.contains("mon_stat") || name.contains("mon-dump"))
+                && !name.contains("json")
+        })
+        .find_map(|(entry, text)| {
+            let lines: Vec<_> = text
+                .lines()
+                .filter(|(_, line)| line.contains(":6789") || line.contains(":3300"))
+                .collect();
+            let known: BTreeSet<String> = lines
+                .iter()
+                .flat_map(|(_, line)| {
+                    address
+                        .captures_iter(line)
+                        .map(|hit| hit[1].to_owned())
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            let (number, line) = lines.first()?;
+            Some((known, at(entry, *number, line)))
+        })?;
+    let stale: Vec<&String> = wanted.difference(&known).collect();
+    let first = *stale.first()?;
+    let none = wanted.is_disjoint(&known);
+    Says {
+        id: MONITORS,
+        subject: ("Ceph monitor", first),
+        title: format!("ceph.conf's mon_host names {first}, which is no monitor of this cluster"),
+        statement: format!(
+            "mon_host = {} contains {first}, but the monitors are {}: {}.",
+            named.value,
+            known.iter().cloned().collect::<Vec<_>>().join(", "),
+            if none {
+                "no client with this file finds the cluster"
+            } else {
+                "clients try it first at times and wait for the time-out"
+            }
+        ),
+        strength: if none { 0.88 } else { 0.58 },
+        role: Role::Cause,
+        evidence: vec![named.line.clone(), shown],
+    }
+    .signal(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(files: &[(&str, &str)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
+            .unwrap();
+        for (path, text) in files {
+            let path = format!("top/{path}");
+            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
+                .unwrap();
+            dir.write(&path, text).unwrap();
+        }
+        let index = Tree::index_dir(&dir).unwrap();
+        let tree = Tree::new(dir, index);
+        detect(&tree, &super::super::tables::outputs(&tree))
+            .signals
+            .into_iter()
+            .map(|signal| signal.title)
+            .collect()
+    }
+
+    #[test]
+    fn names_without_a_section_and_stores_that_are_not_enabled() {
+        let cinder = |section: &str| {
+            on(&[(
+                "etc/cinder/cinder.conf",
+                &format!("[DEFAULT]\nenabled_backends = fast,slow\n[fast]\na = 1\n[{section}]\n"),
+            )])
+        };
+        assert!(cinder("slo")[0].contains("names slow"));
+        assert!(cinder("slow").is_empty());
+        let glance = |default: &str| {
+            on(&[(
+                "etc/glance/glance-api.conf",
+                &format!(
+                    "[DEFAULT]\nenabled_backends = a:rbd, b:file\n[glance_store]\ndefault_backend = {default}\n"
+                ),
+            )])
+        };
+        assert_eq!((glance("c").len(), glance("b").len()), (1, 0));
+        let types = |tenant: &str| {
+            on(&[(
+                "etc/neutron/plugins/ml2/ml2_conf.ini",
+                &format!("[ml2]\ntype_drivers = flat,vlan\ntenant_network_types = {tenant}\n"),
+            )])
+        };
+        assert_eq!((types("geneve").len(), types("vlan").len()), (1, 0));
+    }
+
+    #[test]
+    fn timers_and_hosts() {
+        let timer = |down: u32| {
+            on(&[(
+                "etc/neutron/neutron.conf",
+                &format!("[DEFAULT]\nagent_down_time = {down}\n[agent]\nreport_interval = 60\n"),
+            )])
+        };
+        assert_eq!((timer(45).len(), timer(150).len()), (1, 0));
+        let url = |host: &str| format!("[DEFAULT]\ntransport_url = rabbit://u:p@{host}:5672//\n");
+        let bus = |odd: &str| {
+            on(&[
+                ("etc/nova/nova.conf", &url("mq1")),
+                ("etc/cinder/cinder.conf", &url("mq1")),
+                ("etc/heat/heat.conf", &url(odd)),
+            ])
+        };
+        assert!(bus("old-mq")[0].contains("heat's transport_url names old-mq"));
+        assert!(bus("mq1").is_empty());
+    }
+
+    #[test]
+    fn drivers_ids_heaps_and_monitors() {
+        let driver = |on_off: &str| {
+            on(&[
+                ("var/lib/kubelet/config.yaml", "cgroupDriver: systemd\n"),
+                (
+                    "etc/containerd/config.toml",
+                    &format!("   SystemdCgroup = {on_off}\n"),
+                ),
+            ])
+        };
+        assert_eq!((driver("false").len(), driver("true").len()), (1, 0));
+        let vrrp = |id: u32| {
+            on(&[(
+                "etc/keepalived/keepalived.conf",
+                &format!(
+                    "vrrp_instance A {{\n interface eth0\n virtual_router_id 51\n}}\nvrrp_instance B {{\n interface eth0\n virtual_router_id {id}\n}}\n"
+                ),
+            )])
+        };
+        assert_eq!((vrrp(51).len(), vrrp(52).len()), (1, 0));
+        let heap = |size: &str| {
+            on(&[
+                ("proc/meminfo", "MemTotal:  8000000 kB\n"),
+                (
+                    "sos_commands/process/ps_aux",
+                    &format!("a 1 java -Xms1g -Xmx{size} -jar a.jar\n"),
+                ),
+            ])
+        };
+        assert_eq!((heap("16g").len(), heap("4g").len()), (1, 0));
+        let mons = |host: &str| {
+            on(&[
+                (
+                    "etc/ceph/ceph.conf",
+                    &format!("[global]\nmon host = {host}\n"),
+                ),
+                (
+                    "sos_commands/ceph_mon/ceph_mon_dump",
+                    "0: [v2:192.0.2.1:3300/0,v1:192.0.2.1:6789/0] mon.a\n",
+                ),
+            ])
+        };
+        assert_eq!((mons("192.0.2.9").len(), mons("192.0.2.1").len()), (1, 0));
+        let secret = |held: &str| {
+            on(&[
+                (
+                    "etc/nova/nova.conf",
+                    "[libvirt]\nrbd_secret_uuid = 0f8a6b1c-2d3e-4f50-8a9b-0c1d2e3f4a5b\n",
+                ),
+                (&format!("etc/libvirt/secrets/{held}.xml"), "<secret/>"),
+            ])
+        };
+        assert_eq!(
+            (
+                secret("1f8a6b1c-2d3e-4f50-8a9b-0c1d2e3f4a5b").len(),
+                secret("0f8a6b1c-2d3e-4f50-8a9b-0c1d2e3f4a5b").len()
+            ),
+            (1, 0)
+        );
+    }
+}
