@@ -32,6 +32,13 @@ const GOOD: &[&str] = &[
     "RoutesReady",
     "Provisioned",
     "Resolved",
+    "Admitted",
+    "Scheduled",
+    "Schedulable",
+    "ContinuousArchiving",
+    "LastBackupSucceeded",
+    "ImportSuccess",
+    "ReconcileSuccess",
 ];
 /// Condition types that are bad when `True`.
 const BAD: &[&str] = &[
@@ -57,6 +64,8 @@ const BAD: &[&str] = &[
     "ResolutionFailed",
     "CatalogSourcesUnhealthy",
     "BundleUnpackFailed",
+    "NotReady",
+    "Fallback",
 ];
 /// Ends of further condition types: operators put the part before their common words (`NodeDegraded`,
 /// `RouterCertsDegraded`, `EtcdMembersAvailable`).
@@ -76,7 +85,15 @@ const BAD_PHASES: &[&str] = &[
     "importfailed",
     "health_err",
     "lost",
+    "createfailed",
+    "updatefailed",
+    "syncfailed",
+    "errored",
+    "red",
 ];
+/// Lists in a status whose items have conditions of their own: routes by their gateways, gateways by their
+/// listeners, OpenShift's routes by their routers, image streams by their tags.
+const PARTS: &[&str] = &["parents", "listeners", "ingress", "ancestors", "tags"];
 
 /// A resource's name for notes.
 struct Of<'a> {
@@ -140,7 +157,13 @@ pub fn read_object(cluster: &mut Cluster, file: u32, kind: &str, val: &Val) {
         column: value.at.column,
     };
     let status = val.get("status");
-    for condition in status.get("conditions").items() {
+    let lists = std::iter::once(status.get("conditions")).chain(
+        PARTS
+            .iter()
+            .flat_map(|part| status.get(part).items())
+            .map(|item| item.get("conditions")),
+    );
+    for condition in lists.flat_map(Val::items) {
         let (ctype, state, message) = (
             condition.get("type"),
             condition.get("status"),
@@ -204,7 +227,17 @@ pub fn read_object(cluster: &mut Cluster, file: u32, kind: &str, val: &Val) {
         status.get("robustness"),
         status.at_path(&["ceph", "health"]),
         status.get("printableStatus"),
+        status.get("health"),
+        status.get("PostgresClusterStatus"),
     ];
+    // cert-manager's challenges and orders wait for ever, and say for what.
+    let waiting = status.get("reason");
+    if matches!(kind, "Challenge" | "Order" | "CertificateRequest")
+        && status.get("state").text() == "pending"
+        && super::words::is_trouble(waiting.text())
+    {
+        push(cluster, &of, "StatePending", waiting.text(), src(waiting));
+    }
     let phase = phases.into_iter().find(|phase| {
         let lower = phase.text().to_ascii_lowercase();
         BAD_PHASES.contains(&lower.as_str()) || lower.starts_with("error")
@@ -232,9 +265,14 @@ pub fn read_page(cluster: &mut Cluster, file: u32, page: &Item, ns: &str, name: 
     if kind.is_empty() || name.is_empty() {
         return;
     }
-    let conditions = page.get("Status").get("Conditions");
+    let status = page.get("Status");
+    let lists = std::iter::once(status.get("Conditions")).chain(
+        ["Parents", "Listeners", "Ingress", "Ancestors"]
+            .iter()
+            .map(|part| status.get(part).get("Conditions")),
+    );
     let (mut message, mut reason, mut state): (Option<&Item>, &str, &str) = (None, "", "");
-    for item in &conditions.children {
+    for item in lists.flat_map(|list| &list.children) {
         match item.key.as_str() {
             "Message" => message = Some(item),
             "Reason" => reason = item.text(),
@@ -268,6 +306,29 @@ pub fn read_page(cluster: &mut Cluster, file: u32, page: &Item, ns: &str, name: 
             }
             _ => {}
         }
+    }
+    let phase = ["Phase", "State", "Health", "Robustness"]
+        .iter()
+        .map(|key| status.get(key))
+        .find(|phase| BAD_PHASES.contains(&phase.text().to_ascii_lowercase().as_str()));
+    let waits = matches!(kind, "Challenge" | "Order")
+        && status.get("State").text() == "pending"
+        && super::words::is_trouble(status.get("Reason").text());
+    if let Some(phase) = phase.or(waits.then(|| status.get("State"))) {
+        let words = [
+            "Message",
+            "Error Message",
+            "Failure Message",
+            "Failure Reason",
+            "Reason",
+            "Error",
+        ]
+        .iter()
+        .map(|key| status.get(key))
+        .find(|words| !words.text().is_empty())
+        .unwrap_or(phase);
+        let told = if waits { "StatePending" } else { phase.text() };
+        push(cluster, &of, told, words.text(), words.src(file));
     }
     let health = page.get("Status").get("Health").get("Status");
     if matches!(health.text(), "Degraded" | "Missing") {

@@ -13,6 +13,8 @@ mod applogs;
 mod blemish;
 mod chains;
 mod changes;
+mod clouds;
+mod compare;
 mod containers;
 mod contest;
 mod control;
@@ -30,6 +32,7 @@ mod lastwords;
 mod logs;
 mod mesh;
 mod meshtls;
+mod metrics;
 mod model;
 mod mtu;
 mod network;
@@ -44,11 +47,13 @@ mod pages;
 mod passed_on;
 mod patterns;
 mod patterns_apps;
+mod patterns_more;
 mod places;
 mod probes;
 mod raised;
 mod rank;
 mod read;
+mod records;
 mod scheduling;
 mod shapes;
 mod sidecars;
@@ -57,17 +62,21 @@ mod storage;
 mod structured;
 mod table;
 mod time;
+mod tools;
 mod topics;
 mod traces;
 mod unexplained;
 mod upstream;
 mod value;
+mod waits;
 mod words;
 mod workloads;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_compare;
 #[cfg(test)]
 mod tests_roots;
 #[cfg(test)]
@@ -117,7 +126,12 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     }
     answers::detect(&ctx);
     traces::detect(&ctx);
+    metrics::detect(&ctx);
+    tools::detect(&ctx);
     lag::detect(&ctx);
+    records::detect(&ctx);
+    compare::detect(&ctx);
+    waits::detect(&ctx);
     unexplained::detect(&ctx);
     nodes::unexplained(&ctx);
     topics::detect(&ctx);

@@ -45,6 +45,7 @@ pub fn classify<'n>(note: &'n Note) -> Option<(&'static Rule, Captures<'n>)> {
                 | "IssuerNotFound"
                 | "IssuerNotReady"
                 | "NotTriggerScaleUp"
+                | "CIDRNotAvailable"
         )
     {
         return None;
@@ -57,7 +58,7 @@ pub fn classify<'n>(note: &'n Note) -> Option<(&'static Rule, Captures<'n>)> {
                 note.reason == *reason
                     || (note.reason.len() > 9
                         && note.reason.starts_with(*reason)
-                        && matches!(*reason, "Degraded" | "NotAvailable"))
+                        && matches!(*reason, "Degraded" | "NotAvailable" | "OutOf"))
             });
         if !fits {
             return None;

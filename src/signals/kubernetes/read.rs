@@ -127,7 +127,10 @@ impl Reader<'_> {
             .find(|line| !line.trim().is_empty() && !is_caption(line))
             .map(|line| line.trim_start().to_owned())
             .unwrap_or_default();
+        // `{pod="a"} => 1` and `[+]ping ok` only begin like it.
         let looks_json = (first.starts_with('{') || first.starts_with('['))
+            && !first.contains("} =>")
+            && !["[+]", "[-]"].iter().any(|mark| first.starts_with(mark))
             && (entry.kind == FileKind::Json
                 || name.ends_with(".json")
                 || head.len() > 1
@@ -210,6 +213,7 @@ impl Reader<'_> {
             || head.iter().any(|line| line.contains("\"gitVersion\""));
         let is_trace = !is_object && traces::is_trace(head);
         let is_query = !is_object && !is_trace && traces::is_query(head);
+        let is_cloud = !is_object && kind.is_none() && super::clouds::is_answer(head);
         // Records of a log store (Loki, OpenSearch, Elasticsearch, …), one value a line.
         let is_records = !is_object
             && entry.kind != FileKind::Empty
@@ -228,6 +232,7 @@ impl Reader<'_> {
                 .any(|key| line.contains(key))
             })
             && !is_alerts
+            && !is_cloud
             && !is_analysis;
         if is_records {
             self.push_log(entry);
@@ -237,10 +242,13 @@ impl Reader<'_> {
             && head
                 .iter()
                 .any(|line| line.contains("lag\":") || line.contains("Lag\":"));
+        let is_store = !is_object && kind.is_none() && super::records::is_store(head);
         if !(is_object
+            || is_store
             || is_trace
             || is_query
             || is_lag
+            || is_cloud
             || is_analysis
             || is_alerts
             || is_version
@@ -267,7 +275,9 @@ impl Reader<'_> {
         };
         let id = self.file_id(entry);
         let cluster = &mut self.reading.cluster;
-        if is_analysis {
+        if is_store {
+            super::records::read(cluster, id, &doc);
+        } else if is_analysis {
             analyses::read_analysis(cluster, id, &doc);
         } else if is_trace {
             traces::read_traces(cluster, id, &doc);
@@ -282,6 +292,8 @@ impl Reader<'_> {
             analyses::read_certificates(cluster, id, &doc);
         } else if is_errors {
             analyses::read_errors(cluster, id, &doc);
+        } else if is_cloud {
+            super::clouds::read(cluster, id, &doc);
         } else if is_version && !is_object {
             let version = if doc.get("string").is_null() {
                 first_version(&doc)
@@ -322,7 +334,14 @@ impl Reader<'_> {
         let known: BTreeSet<&str> = KINDS.iter().map(|(_, kind)| *kind).collect();
         let is_wanted = text.lines().any(|(_, line)| {
             // A resource of any kind that says something about its state.
-            if line.trim_start() == "conditions:" || line.trim_start() == "operationState:" {
+            // One that is being deleted, or left alone on purpose, says so in a line of its own.
+            let bare = line.trim_start();
+            if matches!(
+                bare,
+                "conditions:" | "operationState:" | "attachError:" | "suspend: true"
+            ) || bare.starts_with("deletionTimestamp:")
+                || bare.starts_with("autoscaling.keda.sh/paused")
+            {
                 return true;
             }
             let kind = line
@@ -396,7 +415,14 @@ impl Reader<'_> {
             self.log_files.push((id, rel.to_owned()));
             return;
         }
-        let rows = table::read(&mut self.reading.cluster, id, &lines, &ns, stem);
+        if super::metrics::read(&mut self.reading.cluster, id, &lines) {
+            return;
+        }
+        let told = match of_host {
+            true => 0,
+            false => super::tools::read(&mut self.reading.cluster, id, &lines),
+        };
+        let rows = told + table::read(&mut self.reading.cluster, id, &lines, &ns, stem);
         if rows == 0 && logs::is_maybe_log(rel, entry.kind) {
             self.log_files.push((id, rel.to_owned()));
         }

@@ -128,6 +128,22 @@ const PREDICATES: &[(&str, &str, &str)] = &[
         "scheduling-gated",
         "its scheduling gates were never removed by the controller that set them",
     ),
+    // Karpenter says what its pools and instance types cannot give.
+    (
+        "exceed limits for nodepool",
+        "autoscaler-cannot-add-nodes",
+        "no node fits and its node pool has reached its own limits (Karpenter)",
+    ),
+    (
+        "no instance type satisfied",
+        "autoscaler-cannot-add-nodes",
+        "no node fits and no instance type of the node pools satisfies what it asks for (Karpenter)",
+    ),
+    (
+        "incompatible with nodepool",
+        "autoscaler-cannot-add-nodes",
+        "no node fits and its requirements are incompatible with every node pool (Karpenter)",
+    ),
     (
         "max node group size reached",
         "autoscaler-cannot-add-nodes",

@@ -293,6 +293,7 @@ fn row(
             number(cell("READY")).zip(number(cell("DESIRED"))),
         );
     } else if has("SCHEDULE") && has("SUSPEND") {
+        super::compare::read_cron(cluster, &ns, &name, &|column| cell(column).to_owned(), src);
         add_workload(
             cluster,
             Workload {
@@ -327,6 +328,7 @@ fn row(
         add_workload(cluster, job);
     } else if has("CLUSTER-IP") {
         let kind = cell("TYPE").to_owned();
+        super::compare::read_ports(cluster, &ns, &name, cell("PORT(S)"), src);
         cluster.services.push(Service {
             ns,
             name,

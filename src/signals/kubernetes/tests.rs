@@ -176,6 +176,12 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
         include_str!("hangs.rs"),
         include_str!("upstream.rs"),
         include_str!("sidecars.rs"),
+        include_str!("patterns_more.rs"),
+        include_str!("metrics.rs"),
+        include_str!("compare.rs"),
+        include_str!("tools.rs"),
+        include_str!("clouds.rs"),
+        include_str!("waits.rs"),
     ];
     for slug in &slugs {
         assert!(
@@ -195,6 +201,8 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
     for slug in super::words::slugs()
         .chain(super::scheduling::slugs())
         .chain(super::answers::slugs())
+        .chain(super::metrics::slugs())
+        .chain(super::tools::SLUGS.iter().copied())
     {
         assert!(slugs.contains(slug), "{slug} is not in the catalogue");
     }
@@ -819,7 +827,8 @@ fn workloads() {
     let cron = "NAMESPACE   NAME     SCHEDULE    SUSPEND   ACTIVE   LAST SCHEDULE   AGE\nshop        backup   0 1 * * *   True      0        9d              90d\n";
     let asked = run_with(&[("c.txt", cron)], Some("backup does not run"));
     assert_eq!(first(&asked).cause, "cronjob-suspended");
-    quiet(&[("c.txt", &cron.replace("True ", "False"))]);
+    let daily = cron.replace("True ", "False").replace(" 9d ", " 9h ");
+    quiet(&[("c.txt", &daily)]);
     let job = "Name:             load\nNamespace:        shop\nSelector:         a=b\nParallelism:      1\nCompletions:      1\nBackoff Limit:    0\nPods Statuses:    0 Active (0 Ready) / 0 Succeeded / 1 Failed\n";
     let partial = run(&[("j.txt", job)]);
     assert!(

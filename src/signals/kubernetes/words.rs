@@ -2,6 +2,7 @@
 
 use super::patterns::{self, Pattern};
 use super::patterns_apps;
+use super::patterns_more;
 use aho_corasick::AhoCorasick;
 use regex::Regex;
 use std::sync::LazyLock;
@@ -23,8 +24,9 @@ pub struct Verdict {
 
 /// Special patterns before general ones.
 static PATTERNS: LazyLock<Vec<&'static Pattern>> = LazyLock::new(|| {
-    patterns_apps::PATTERNS
+    patterns_more::PATTERNS
         .iter()
+        .chain(patterns_apps::PATTERNS)
         .chain(patterns::PATTERNS)
         .collect()
 });
@@ -64,7 +66,12 @@ static ENDPOINT: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 static MATTERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .build(patterns::NEEDLES.iter().chain(patterns_apps::NEEDLES))
+        .build(
+            patterns::NEEDLES
+                .iter()
+                .chain(patterns_apps::NEEDLES)
+                .chain(patterns_more::NEEDLES),
+        )
         .ok()
 });
 

@@ -138,6 +138,12 @@ pub struct Cluster {
     pub ending_claims: Vec<(String, String, Src, String)>,
     /// Certificate signing requests.
     pub signing: Vec<super::signing::Request>,
+    /// What the comparisons of objects need.
+    pub facts: super::compare::Facts,
+    /// Records of log stores on a single line.
+    pub records: Vec<super::records::Record>,
+    /// What tools beside kubectl say.
+    pub told: Vec<super::tools::Told>,
 }
 
 impl Cluster {

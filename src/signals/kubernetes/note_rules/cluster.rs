@@ -112,6 +112,29 @@ pub const RULES: &[Rule] = &[
         "its backend service {what} does not exist (not found)",
         0.88,
     ),
+    // A node gets its range of pod addresses from the cluster's; without one no pod on it has a network.
+    rule(
+        "cni-ip-exhausted",
+        &["CIDRNotAvailable", "CIDRAssignmentFailed"],
+        r"(?P<why>.*)",
+        "the cluster's range of pod addresses has no part left for the node (podCIDR)",
+        0.88,
+    ),
+    rule(
+        "node-reclaimed",
+        &[
+            "SpotInterrupted",
+            "SpotInterruption",
+            "TerminatingOnInterruption",
+            "PreemptScheduled",
+            "FreezeScheduled",
+            "TerminateScheduled",
+            "VMEventScheduled",
+        ],
+        r"(?P<why>.*)",
+        "the cloud takes the machine of the node back (spot, preemptible or maintenance)",
+        0.76,
+    ),
     rule(
         "node-not-ready",
         &["NodeNotReady", "NodeStatusUnknown"],

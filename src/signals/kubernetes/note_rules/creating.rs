@@ -65,8 +65,8 @@ pub const RULES: &[Rule] = &[
     rule(
         "webhook-unavailable",
         &[],
-        r#"failed calling webhook "(?P<who>[^"]+)"|failed to call webhook"#,
-        "the admission webhook {who} cannot be called, so the API server refuses the request",
+        r#"failed calling webhook "(?P<who>[^"]+)"|failed to call webhook|conversion webhook for (?P<who2>[^,"]+?),? (?:Kind=\S+ )?failed"#,
+        "the webhook {who} cannot be called, so the API server refuses the request",
         0.93,
     ),
     rule(

@@ -144,6 +144,28 @@ pub const RULES: &[Rule] = &[
         0.92,
     ),
     rule(
+        "gpu-unavailable",
+        &[],
+        r"nvidia-container-cli: (?P<why>[^\n]{5,120})|could not select device driver (?P<why2>[^\n]{2,60})",
+        "the GPU's driver or libraries cannot be used on its node: {why}",
+        0.94,
+    ),
+    // The name belongs to an attempt before that has not ended: the runtime hangs, mostly on a slow disk.
+    rule(
+        "container-runtime-slow",
+        &[],
+        r"failed to reserve (?P<what>container|sandbox) name .{0,200}is reserved for",
+        "the container runtime of its node has not ended an earlier attempt to create it (name is reserved)",
+        0.8,
+    ),
+    rule(
+        "container-start-failed",
+        &[],
+        r"unable to find (?:user|group) (?P<what>[\w.-]+): no matching entries",
+        "its image has no user or group {what}, as which it is to run",
+        0.93,
+    ),
+    rule(
         "container-start-failed",
         &[
             "Failed",

@@ -119,6 +119,13 @@ pub const RULES: &[Rule] = &[
         0.6,
     ),
     rule(
+        "secret-store-failed",
+        MOUNT,
+        r"secrets[- ]store|SecretProviderClass|failed to mount secrets store objects",
+        "its secrets cannot be fetched from the secret store",
+        0.91,
+    ),
+    rule(
         "volume-mount-failed",
         MOUNT,
         r"(?P<why>.*)",

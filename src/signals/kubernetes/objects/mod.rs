@@ -139,6 +139,7 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
     cluster
         .names
         .insert((kind.to_owned(), ns.clone(), name.clone()));
+    super::compare::read(cluster, file, val, kind);
     match kind {
         "Pod" => pods::pod(cluster, &obj),
         "Node" => pods::node(cluster, &obj),

@@ -1,0 +1,942 @@
+//! Metrics whose values are faults by themselves: a part of a whole that is used up, a state that says no, a
+//! count that must be zero. Read from answers of Prometheus, from `promtool query` and from scraped pages.
+
+use super::emit::{Ctx, Draft, contains_word};
+use super::model::*;
+use regex::Regex;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+/// Most series kept of one scraped page.
+const MAX_SERIES: usize = 5_000;
+/// Lines looked at to recognise a scraped page.
+const HEAD: usize = 40;
+/// Labels by which two metrics of the same thing may differ.
+const APART: [&str; 9] = [
+    "state", "resource", "unit", "endpoint", "id", "uid", "job", "command", "datname",
+];
+
+/// A part of a whole that must not fill it.
+struct Share {
+    used: &'static str,
+    most: &'static str,
+    /// `used` counts what is left.
+    left: bool,
+    /// All series of one thing add up.
+    sum: bool,
+    /// Share from which it is a fault.
+    from: f64,
+    slug: &'static str,
+    says: &'static str,
+    strength: f64,
+}
+
+const fn share(
+    used: &'static str,
+    most: &'static str,
+    from: f64,
+    slug: &'static str,
+    says: &'static str,
+    strength: f64,
+) -> Share {
+    Share {
+        used,
+        most,
+        left: false,
+        sum: false,
+        from,
+        slug,
+        says,
+        strength,
+    }
+}
+
+const SHARES: &[Share] = &[
+    share(
+        "kubelet_volume_stats_used_bytes",
+        "kubelet_volume_stats_capacity_bytes",
+        0.97,
+        "container-disk-full",
+        "the volume is full",
+        0.86,
+    ),
+    Share {
+        left: true,
+        ..share(
+            "kubelet_volume_stats_available_bytes",
+            "kubelet_volume_stats_capacity_bytes",
+            0.97,
+            "container-disk-full",
+            "the volume is full",
+            0.86,
+        )
+    },
+    share(
+        "kubelet_volume_stats_inodes_used",
+        "kubelet_volume_stats_inodes",
+        0.98,
+        "container-disk-full",
+        "the volume has no inodes left, so no file can be created although space is free",
+        0.88,
+    ),
+    Share {
+        left: true,
+        ..share(
+            "kubelet_volume_stats_inodes_free",
+            "kubelet_volume_stats_inodes",
+            0.98,
+            "container-disk-full",
+            "the volume has no inodes left, so no file can be created although space is free",
+            0.88,
+        )
+    },
+    Share {
+        left: true,
+        ..share(
+            "node_filesystem_files_free",
+            "node_filesystem_files",
+            0.98,
+            "node-disk-full",
+            "a file system of the node has no inodes left",
+            0.82,
+        )
+    },
+    share(
+        "node_nf_conntrack_entries",
+        "node_nf_conntrack_entries_limit",
+        0.95,
+        "node-conntrack-full",
+        "the connection tracking table is full, so new connections are dropped",
+        0.9,
+    ),
+    Share {
+        sum: true,
+        ..share(
+            "pg_stat_activity_count",
+            "pg_settings_max_connections",
+            0.95,
+            "database-connections-used-up",
+            "all connections that the database allows are in use",
+            0.86,
+        )
+    },
+    share(
+        "mysql_global_status_threads_connected",
+        "mysql_global_variables_max_connections",
+        0.95,
+        "database-connections-used-up",
+        "all connections that the database allows are in use",
+        0.86,
+    ),
+    share(
+        "redis_connected_clients",
+        "redis_config_maxclients",
+        0.98,
+        "database-connections-used-up",
+        "all client connections that Redis allows are in use",
+        0.84,
+    ),
+    share(
+        "hikaricp_connections_active",
+        "hikaricp_connections_max",
+        1.0,
+        "connection-pool-exhausted",
+        "every connection of its pool is in use",
+        0.72,
+    ),
+    share(
+        "go_sql_in_use_connections",
+        "go_sql_max_open_connections",
+        1.0,
+        "connection-pool-exhausted",
+        "every connection of its pool is in use",
+        0.7,
+    ),
+    share(
+        "jdbc_connections_active",
+        "jdbc_connections_max",
+        1.0,
+        "connection-pool-exhausted",
+        "every connection of its pool is in use",
+        0.72,
+    ),
+    share(
+        "tomcat_threads_busy_threads",
+        "tomcat_threads_config_max_threads",
+        0.98,
+        "worker-threads-exhausted",
+        "all its worker threads are busy",
+        0.76,
+    ),
+    share(
+        "process_open_fds",
+        "process_max_fds",
+        0.95,
+        "container-resource-limit",
+        "it has nearly all the files open that it may (file descriptors)",
+        0.84,
+    ),
+    share(
+        "process_files_open_files",
+        "process_files_max_files",
+        0.95,
+        "container-resource-limit",
+        "it has nearly all the files open that it may (file descriptors)",
+        0.84,
+    ),
+    share(
+        "etcd_mvcc_db_total_size_in_bytes",
+        "etcd_server_quota_backend_bytes",
+        0.97,
+        "etcd-unhealthy",
+        "etcd's database is as large as its quota: it refuses writes",
+        0.9,
+    ),
+    share(
+        "container_memory_working_set_bytes",
+        "container_spec_memory_limit_bytes",
+        0.97,
+        "application-memory-grows",
+        "its memory use is at its limit",
+        0.66,
+    ),
+    share(
+        "kube_horizontalpodautoscaler_status_current_replicas",
+        "kube_horizontalpodautoscaler_spec_max_replicas",
+        1.0,
+        "hpa-at-maximum",
+        "the autoscaler is at its maximum",
+        0.5,
+    ),
+];
+
+/// When a value alone is a fault.
+#[derive(Clone, Copy)]
+enum When {
+    From(f64),
+    Is(f64),
+    /// It grew in the time shown.
+    Grew(f64),
+    /// A time, in seconds since 1970, that has passed.
+    Past,
+}
+
+/// A value that is a fault.
+struct Alone {
+    name: &'static str,
+    /// A label that must have this value; "" for none.
+    label: (&'static str, &'static str),
+    when: When,
+    slug: &'static str,
+    says: &'static str,
+    strength: f64,
+    symptom: bool,
+}
+
+const fn alone(
+    name: &'static str,
+    when: When,
+    slug: &'static str,
+    says: &'static str,
+    strength: f64,
+) -> Alone {
+    Alone {
+        name,
+        label: ("", ""),
+        when,
+        slug,
+        says,
+        strength,
+        symptom: false,
+    }
+}
+
+const ALONE: &[Alone] = &[
+    alone(
+        "hikaricp_connections_pending",
+        When::From(5.0),
+        "connection-pool-exhausted",
+        "{value} threads wait for a connection of its pool",
+        0.84,
+    ),
+    alone(
+        "pgbouncer_pools_client_waiting_connections",
+        When::From(5.0),
+        "connection-pool-exhausted",
+        "{value} clients wait for a connection of the pooler",
+        0.84,
+    ),
+    alone(
+        "etcd_server_has_leader",
+        When::Is(0.0),
+        "etcd-unhealthy",
+        "etcd has no leader",
+        0.9,
+    ),
+    // etcd's own advice: the 99th percentile of WAL syncs stays below 10 ms; at 100 ms heartbeats are missed.
+    alone(
+        "etcd_disk_wal_fsync_duration_seconds",
+        When::From(0.1),
+        "etcd-unhealthy",
+        "etcd's disk needs {value} s for a sync of its log, far too long",
+        0.82,
+    ),
+    alone(
+        "etcd_disk_backend_commit_duration_seconds",
+        When::From(0.25),
+        "etcd-unhealthy",
+        "etcd's disk needs {value} s for a commit, far too long",
+        0.8,
+    ),
+    alone(
+        "kafka_server_replicamanager_underreplicatedpartitions",
+        When::From(1.0),
+        "broker-partitions-degraded",
+        "{value} partitions lack copies (under-replicated)",
+        0.72,
+    ),
+    alone(
+        "kafka_controller_kafkacontroller_offlinepartitionscount",
+        When::From(1.0),
+        "broker-partitions-degraded",
+        "{value} partitions have no leader (offline)",
+        0.84,
+    ),
+    alone(
+        "kafka_topic_partition_under_replicated_partition",
+        When::Is(1.0),
+        "broker-partitions-degraded",
+        "a partition lacks copies (under-replicated)",
+        0.7,
+    ),
+    alone(
+        "rabbitmq_alarms_memory_used_watermark",
+        When::Is(1.0),
+        "message-broker-trouble",
+        "the memory alarm of RabbitMQ is set: it blocks all publishers",
+        0.88,
+    ),
+    alone(
+        "rabbitmq_alarms_free_disk_space_watermark",
+        When::Is(1.0),
+        "message-broker-trouble",
+        "the disk alarm of RabbitMQ is set: it blocks all publishers",
+        0.88,
+    ),
+    alone(
+        "redis_master_link_up",
+        When::Is(0.0),
+        "database-replica-behind",
+        "the replica has lost its primary",
+        0.78,
+    ),
+    alone(
+        "redis_rdb_last_bgsave_status",
+        When::Is(0.0),
+        "database-error",
+        "Redis cannot save its data, and then refuses writes",
+        0.8,
+    ),
+    alone(
+        "redis_rejected_connections_total",
+        When::Grew(1.0),
+        "database-connections-used-up",
+        "Redis rejects connections, because as many clients as it allows are connected",
+        0.8,
+    ),
+    alone(
+        "mysql_slave_status_slave_sql_running",
+        When::Is(0.0),
+        "database-replica-behind",
+        "replication has stopped on an error (SQL thread)",
+        0.86,
+    ),
+    alone(
+        "mysql_slave_status_slave_io_running",
+        When::Is(0.0),
+        "database-replica-behind",
+        "the replica does not reach its source (IO thread)",
+        0.84,
+    ),
+    alone(
+        "mysql_slave_status_seconds_behind_master",
+        When::From(300.0),
+        "database-replica-behind",
+        "the replica is {value} s behind",
+        0.78,
+    ),
+    alone(
+        "pg_replication_lag",
+        When::From(300.0),
+        "database-replica-behind",
+        "the replica is {value} s behind",
+        0.78,
+    ),
+    alone(
+        "pg_replication_lag_seconds",
+        When::From(300.0),
+        "database-replica-behind",
+        "the replica is {value} s behind",
+        0.78,
+    ),
+    Alone {
+        label: ("color", "red"),
+        ..alone(
+            "elasticsearch_cluster_health_status",
+            When::Is(1.0),
+            "search-cluster-red",
+            "the search cluster is red: some primary shards are not there",
+            0.84,
+        )
+    },
+    alone(
+        "node_timex_offset_seconds",
+        When::From(0.5),
+        "clock-skew",
+        "the clock of the node is {value} s off",
+        0.8,
+    ),
+    alone(
+        "probe_ssl_earliest_cert_expiry",
+        When::Past,
+        "workload-certificate-expired",
+        "its TLS certificate has expired",
+        0.86,
+    ),
+    alone(
+        "certmanager_certificate_expiration_timestamp_seconds",
+        When::Past,
+        "workload-certificate-expired",
+        "its certificate has expired",
+        0.84,
+    ),
+    alone(
+        "x509_cert_not_after",
+        When::Past,
+        "workload-certificate-expired",
+        "its certificate has expired",
+        0.82,
+    ),
+    alone(
+        "coredns_forward_max_concurrent_rejects_total",
+        When::Grew(1.0),
+        "cluster-dns-failing",
+        "the cluster DNS rejects questions, because too many wait for its upstream",
+        0.8,
+    ),
+    alone(
+        "DCGM_FI_DEV_XID_ERRORS",
+        When::From(1.0),
+        "gpu-unavailable",
+        "the driver reports error Xid {value} of a GPU",
+        0.82,
+    ),
+    alone(
+        "velero_backup_last_status",
+        When::Is(0.0),
+        "backup-failing",
+        "the last backup of the schedule failed",
+        0.72,
+    ),
+    alone(
+        "apiserver_flowcontrol_rejected_requests_total",
+        When::Grew(10.0),
+        "apiserver-overloaded",
+        "the API server rejects requests of this flow (priority and fairness)",
+        0.74,
+    ),
+    Alone {
+        label: ("reason", "CrashLoopBackOff"),
+        symptom: true,
+        ..alone(
+            "kube_pod_container_status_waiting_reason",
+            When::Is(1.0),
+            "pod-crash-loop",
+            "it crash-loops",
+            0.45,
+        )
+    },
+    Alone {
+        label: ("condition", "DiskPressure"),
+        ..alone(
+            "kube_node_status_condition",
+            When::Is(1.0),
+            "node-disk-pressure",
+            "the node runs out of disk space (DiskPressure)",
+            0.8,
+        )
+    },
+    Alone {
+        label: ("condition", "MemoryPressure"),
+        ..alone(
+            "kube_node_status_condition",
+            When::Is(1.0),
+            "node-memory-pressure",
+            "the node runs out of memory (MemoryPressure)",
+            0.8,
+        )
+    },
+    Alone {
+        label: ("condition", "PIDPressure"),
+        ..alone(
+            "kube_node_status_condition",
+            When::Is(1.0),
+            "node-pid-pressure",
+            "the node runs out of process ids (PIDPressure)",
+            0.8,
+        )
+    },
+];
+
+/// Causes that the tables name.
+#[cfg(test)]
+pub fn slugs() -> impl Iterator<Item = &'static str> {
+    SHARES
+        .iter()
+        .map(|share| share.slug)
+        .chain(ALONE.iter().map(|alone| alone.slug))
+}
+
+static WANTED: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    SHARES
+        .iter()
+        .flat_map(|share| [share.used, share.most])
+        .chain(ALONE.iter().map(|alone| alone.name))
+        .chain([
+            "rabbitmq_queue_consumers",
+            "rabbitmq_queue_messages",
+            "rabbitmq_queue_messages_ready",
+            "kafka_consumergroup_lag",
+            "up",
+            "kube_pod_container_status_restarts_total",
+        ])
+        .collect()
+});
+
+static SAMPLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"^(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)?(?:\{(?P<labels>[^}]*)\})?\s*(?:=>)?\s*(?P<value>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?:\s+@?\[?\d+(?:\.\d+)?\]?)?\s*$"#).ok()
+});
+static LABEL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"(?P<key>[a-zA-Z_][a-zA-Z0-9_]*)="(?P<value>(?:[^"\\]|\\.)*)""#).ok()
+});
+
+/// Whether lines look like a scraped page or what `promtool query` prints.
+fn is_page(lines: &[(u32, &str)]) -> bool {
+    let head: Vec<&str> = lines
+        .iter()
+        .take(HEAD)
+        .map(|(_, line)| *line)
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let typed = head
+        .iter()
+        .any(|line| line.starts_with("# TYPE ") || line.starts_with("# HELP "));
+    let samples = head.iter().filter(|line| is_sample(line)).count();
+    samples > 0 && (typed || samples * 2 > head.len())
+}
+
+/// A sample has labels or the arrow of promtool, or is a metric's name and a number.
+fn is_sample(line: &str) -> bool {
+    let shaped = line.contains("} ") || line.contains("=> ") || {
+        let mut words = line.split_whitespace();
+        words.next().is_some_and(|name| {
+            name.contains('_')
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
+        }) && words
+            .next()
+            .is_some_and(|value| value.parse::<f64>().is_ok())
+            && words.count() <= 1
+    };
+    shaped && SAMPLE.as_ref().is_some_and(|regex| regex.is_match(line))
+}
+
+/// Reads a scraped page or the text of a query's answer; returns whether it was one.
+pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)]) -> bool {
+    if !is_page(lines) {
+        return false;
+    }
+    let (Some(sample), Some(label)) = (SAMPLE.as_ref(), LABEL.as_ref()) else {
+        return false;
+    };
+    let (mut caption, mut kept) = (String::new(), 0);
+    for (number, line) in lines {
+        if line.starts_with("# TYPE ") || line.starts_with("# HELP ") || line.trim().is_empty() {
+            continue;
+        }
+        if line.starts_with(['#', '$', '>']) || line.to_ascii_lowercase().starts_with("query") {
+            caption = line.to_ascii_lowercase();
+            continue;
+        }
+        let name = line.split(['{', ' ', '\t']).next().unwrap_or_default();
+        if kept >= MAX_SERIES || (!name.is_empty() && !WANTED.contains(name)) {
+            continue;
+        }
+        let Some(found) = sample.captures(line) else {
+            continue;
+        };
+        let Some(value) = found
+            .name("value")
+            .and_then(|value| value.as_str().parse::<f64>().ok())
+            .filter(|value| value.is_finite())
+        else {
+            continue;
+        };
+        let labels: Labels = found
+            .name("labels")
+            .map(|labels| {
+                label
+                    .captures_iter(labels.as_str())
+                    .map(|pair| (pair["key"].to_owned(), pair["value"].to_owned()))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let src = Src {
+            file,
+            line: *number,
+            column: 0,
+        };
+        kept += 1;
+        cluster.series.push(Series {
+            words: format!("{} {caption}", name.to_ascii_lowercase()),
+            labels,
+            first: value,
+            last: (value, src),
+            highest: value,
+            src,
+        });
+    }
+    true
+}
+
+fn label<'s>(series: &'s Series, key: &str) -> &'s str {
+    series
+        .labels
+        .iter()
+        .find(|(name, _)| name == key)
+        .map_or("", |(_, value)| value.as_str())
+}
+
+/// The name of the metric, "" for the answer to an expression.
+fn name_of(series: &Series) -> &str {
+    series.words.split(' ').next().unwrap_or_default()
+}
+
+/// Whether two series are about the same thing.
+fn same(a: &Series, b: &Series) -> bool {
+    a.labels.iter().all(|(key, value)| {
+        APART.contains(&key.as_str())
+            || b.labels
+                .iter()
+                .find(|(other, _)| other == key)
+                .is_none_or(|(_, other)| other == value)
+    })
+}
+
+/// `1234567` as people read it.
+fn shown(value: f64) -> String {
+    match value.abs() {
+        v if v >= 1e15 => format!("{value:.0}"),
+        v if v >= f64::from(1 << 30) => format!("{:.1} Gi", value / f64::from(1 << 30)),
+        v if v >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// What a series is about: kind, namespace, name.
+fn object(ctx: &Ctx, series: &Series) -> (&'static str, String, String) {
+    const KINDS: [(&str, &str); 13] = [
+        ("persistentvolumeclaim", "PersistentVolumeClaim"),
+        ("horizontalpodautoscaler", "HorizontalPodAutoscaler"),
+        ("pod", "Pod"),
+        ("queue", "Queue"),
+        ("topic", "Topic"),
+        ("consumergroup", "Service"),
+        ("deployment", "Deployment"),
+        ("service", "Service"),
+        ("schedule", "Schedule"),
+        ("name", "Object"),
+        ("node", "Node"),
+        ("instance", "Instance"),
+        ("cluster", "Cluster"),
+    ];
+    let ns = ["exported_namespace", "namespace"]
+        .iter()
+        .map(|key| label(series, key))
+        .find(|ns| !ns.is_empty())
+        .unwrap_or_default();
+    for (key, kind) in KINDS {
+        for key in [format!("exported_{key}"), key.to_owned()] {
+            let value = label(series, &key);
+            if !value.is_empty() {
+                return (kind, ns.to_owned(), value.to_owned());
+            }
+        }
+    }
+    // A page scraped from one program: its file names it.
+    let path = ctx.path(series.src.file).to_lowercase();
+    let pod = ctx
+        .cluster
+        .pods
+        .iter()
+        .filter(|pod| contains_word(&path, &pod.name.to_lowercase()) || path.contains(pod.app()))
+        .max_by_key(|pod| pod.app().len());
+    match pod {
+        Some(pod) => ("Pod", pod.ns.clone(), pod.name.clone()),
+        None => {
+            let path = ctx.path(series.src.file);
+            let file = path.rsplit('/').next().unwrap_or_default();
+            let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+            ("Instance", ns.to_owned(), stem.to_owned())
+        }
+    }
+}
+
+struct Found<'a> {
+    slug: &'a str,
+    says: String,
+    strength: f64,
+    symptom: bool,
+    series: &'a Series,
+    beside: Option<&'a Series>,
+}
+
+fn emit(ctx: &Ctx, found: Found) {
+    let (kind, ns, name) = object(ctx, found.series);
+    let asked = ctx.is_asked(&name) || ctx.is_asked(app_of(&name));
+    let strength = found.strength + if asked { 0.06 } else { 0.0 };
+    let who = full_name(&ns, &name);
+    let metric = name_of(found.series);
+    let of = if metric.is_empty() {
+        String::new()
+    } else {
+        format!(" ({metric})")
+    };
+    let draft = if found.symptom {
+        Draft::symptom(found.slug, kind, &ns, &name, found.strength)
+    } else {
+        Draft::cause(found.slug, kind, &ns, &name, strength)
+    };
+    let mut draft = draft
+        .says(
+            format!("{} {who}: {}", kind.to_lowercase(), found.says),
+            format!(
+                "The metrics say of {} {who}{of}: {}.",
+                kind.to_lowercase(),
+                found.says
+            ),
+        )
+        .show(ctx.quote(found.series.src, &name))
+        .show(ctx.quote(found.series.last.1, ""));
+    if let Some(beside) = found.beside {
+        draft = draft.show(ctx.quote(beside.last.1, ""));
+    }
+    for key in ["pod", "container", "node"] {
+        draft = draft.entity(key, label(found.series, key));
+    }
+    ctx.emit(draft);
+}
+
+/// Every series that is a fault.
+pub fn detect(ctx: &Ctx) {
+    let all = &ctx.cluster.series;
+    if all.is_empty() {
+        return;
+    }
+    for share in SHARES {
+        shares(ctx, share);
+    }
+    for series in all {
+        let name = name_of(series);
+        for alone in ALONE {
+            let asks = alone.name.to_ascii_lowercase();
+            // An expression may turn a state round (`count(x == 0)`); a size stays a size.
+            let named = name == asks
+                || name.is_empty()
+                    && matches!(alone.when, When::From(_))
+                    && series.words.contains(&asks);
+            let (key, value) = alone.label;
+            if !named || (!key.is_empty() && label(series, key) != value) {
+                continue;
+            }
+            // A condition has a series for each state; only the true one counts.
+            if key == "condition" && !matches!(label(series, "status"), "true" | "") {
+                continue;
+            }
+            let now = series.last.0;
+            let holds = match alone.when {
+                When::From(least) => now.abs() >= least,
+                When::Is(state) => now == state,
+                When::Grew(least) => now - series.first >= least,
+                When::Past => {
+                    now > 1e9 && ctx.cluster.clock.is_some_and(|clock| (now as i64) < clock)
+                }
+            };
+            if holds {
+                emit(
+                    ctx,
+                    Found {
+                        slug: alone.slug,
+                        says: alone.says.replace("{value}", &shown(now)),
+                        strength: alone.strength,
+                        symptom: alone.symptom,
+                        series,
+                        beside: None,
+                    },
+                );
+                break;
+            }
+        }
+    }
+    queues(ctx);
+}
+
+fn shares(ctx: &Ctx, share: &Share) {
+    let all = &ctx.cluster.series;
+    // The answer to a quotient is the share itself.
+    for series in all.iter().filter(|series| {
+        name_of(series).is_empty()
+            && series.words.contains(share.used)
+            && series.words.contains(share.most)
+            && series.words.contains('/')
+    }) {
+        let now = series.last.0;
+        let part = if now > 1.5 { now / 100.0 } else { now };
+        let part = if share.left && !series.words.contains("1 -") && !series.words.contains("1-") {
+            1.0 - part
+        } else {
+            part
+        };
+        if (share.from..=1.5).contains(&part) {
+            emit(
+                ctx,
+                Found {
+                    slug: share.slug,
+                    says: format!("{} ({:.0} %)", share.says, part * 100.0),
+                    strength: share.strength,
+                    symptom: false,
+                    series,
+                    beside: None,
+                },
+            );
+        }
+    }
+    for most in all
+        .iter()
+        .filter(|series| name_of(series) == share.most && series.last.0 > 0.0)
+    {
+        let of: Vec<&Series> = all
+            .iter()
+            .filter(|series| name_of(series) == share.used && same(series, most))
+            .collect();
+        let Some(largest) = of
+            .iter()
+            .max_by(|a, b| a.last.0.total_cmp(&b.last.0))
+            .copied()
+        else {
+            continue;
+        };
+        let used: f64 = if share.sum {
+            of.iter().map(|series| series.last.0).sum()
+        } else {
+            largest.last.0
+        };
+        let used = if share.left { most.last.0 - used } else { used };
+        let part = used / most.last.0;
+        if part >= share.from && part < 1.6 {
+            emit(
+                ctx,
+                Found {
+                    slug: share.slug,
+                    says: format!("{} ({} of {})", share.says, shown(used), shown(most.last.0)),
+                    strength: share.strength,
+                    symptom: false,
+                    series: largest,
+                    beside: Some(most),
+                },
+            );
+        }
+    }
+}
+
+/// Queues that fill and that nobody reads.
+fn queues(ctx: &Ctx) {
+    const MANY: f64 = 100.0;
+    let all = &ctx.cluster.series;
+    for readers in all
+        .iter()
+        .filter(|series| name_of(series) == "rabbitmq_queue_consumers" && series.last.0 == 0.0)
+    {
+        let waiting = all.iter().find(|series| {
+            matches!(
+                name_of(series),
+                "rabbitmq_queue_messages_ready" | "rabbitmq_queue_messages"
+            ) && same(series, readers)
+                && series.last.0 >= MANY
+        });
+        if let Some(waiting) = waiting {
+            emit(
+                ctx,
+                Found {
+                    slug: "consumer-lag",
+                    says: format!(
+                        "{} messages wait and no consumer reads the queue",
+                        shown(waiting.last.0)
+                    ),
+                    strength: 0.78,
+                    symptom: false,
+                    series: waiting,
+                    beside: Some(readers),
+                },
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{finds, loudest, run_with};
+
+    #[test]
+    fn a_scraped_page_shows_what_is_used_up() {
+        let page = "# HELP process_open_fds Number of open file descriptors.\n# TYPE process_open_fds gauge\nprocess_open_fds 1019\n# TYPE process_max_fds gauge\nprocess_max_fds 1024\ngo_goroutines 91\n";
+        finds(
+            &[("metrics/ledger-0.txt", page)],
+            "container-resource-limit",
+            "1019 of 1024",
+        );
+        let calm = page.replace("1019", "40");
+        let partial = run_with(&[("metrics/ledger-0.txt", &calm)], None);
+        assert!(loudest(&partial) < 0.3);
+    }
+
+    #[test]
+    fn answers_of_promtool_are_read() {
+        let text = "$ promtool query instant http://p:9090 'kubelet_volume_stats_used_bytes / kubelet_volume_stats_capacity_bytes'\n{namespace=\"shop\", persistentvolumeclaim=\"data-pg-0\"} => 0.991 @[1750000000.0]\n{namespace=\"shop\", persistentvolumeclaim=\"data-mq-0\"} => 0.21 @[1750000000.0]\n";
+        finds(
+            &[("prometheus_volumes.txt", text)],
+            "container-disk-full",
+            "data-pg-0: the volume is full (99 %)",
+        );
+    }
+
+    #[test]
+    fn sums_are_compared_with_their_limit() {
+        let page = "pg_settings_max_connections{instance=\"pg:9187\"} 100\npg_stat_activity_count{instance=\"pg:9187\",state=\"idle\",datname=\"a\"} 71\npg_stat_activity_count{instance=\"pg:9187\",state=\"active\",datname=\"a\"} 28\n";
+        finds(
+            &[("pg_exporter.txt", page)],
+            "database-connections-used-up",
+            "99 of 100",
+        );
+        let partial = run_with(&[("pg_exporter.txt", &page.replace("71", "7"))], None);
+        assert!(loudest(&partial) < 0.3);
+    }
+
+    #[test]
+    fn a_queue_that_nobody_reads() {
+        let page = "rabbitmq_queue_consumers{queue=\"mail\"} 0\nrabbitmq_queue_messages_ready{queue=\"mail\"} 41877\nrabbitmq_queue_consumers{queue=\"x\"} 2\nrabbitmq_queue_messages_ready{queue=\"x\"} 4000\n";
+        let files = [("rabbit_metrics.txt", page)];
+        finds(&files, "consumer-lag", "mail: 41877 messages");
+    }
+}
