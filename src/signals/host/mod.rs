@@ -259,6 +259,7 @@ mod tests {
             include_str!("detect/clockspeed.rs"),
             include_str!("detect/deleted.rs"),
             include_str!("detect/forwarding.rs"),
+            include_str!("detect/interrupts.rs"),
             include_str!("detect/kernel_tables.rs"),
             include_str!("detect/memory_use.rs"),
             include_str!("detect/mounts.rs"),

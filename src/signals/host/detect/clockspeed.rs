@@ -49,7 +49,7 @@ fn capped(host: &Host, out: &mut Partial) {
     else {
         return;
     };
-    Draft::cause("frequency-capped", "cpu-frequency-capped", 0.6, "Processor", "processor")
+    Draft::cause("frequency-capped", "cpu-frequency-capped", 0.48, "Processor", "processor")
         .says(
             format!("Processors may not run faster than {} MHz of {} MHz", allowed / 1000, can / 1000),
             format!("The highest clock allowed is {} MHz although the processors can do {} MHz: a power profile, thermal limit or management controller holds them down, so everything is slower than it was measured.", allowed / 1000, can / 1000),
@@ -82,7 +82,7 @@ fn offline(host: &Host, out: &mut Partial) {
     if asked || single || guest {
         return;
     }
-    Draft::cause("processors-offline", "processors-offline", 0.56, "Processor", list)
+    Draft::cause("processors-offline", "processors-offline", 0.48, "Processor", list)
         .says(
             format!("Processors {list} are switched off"),
             format!("The machine has the processors {list}, but they are off-line and nothing on the kernel's command line asks for it: switched off by hand, by a power tool, or after a fault of the processor."),

@@ -111,6 +111,14 @@ fn attributes(host: &Host, doc: &Doc, device: &str, out: &mut Partial) {
                         .ok()?;
                     Some(((*name).to_owned(), raw))
                 })
+                .or_else(|| {
+                    let words = ["Percentage Used", "percentage_used"]
+                        .iter()
+                        .find(|name| line.trim_start().starts_with(**name))?;
+                    let worn = line.split_once(':')?.1.trim().trim_end_matches('%');
+                    let worn = worn.parse().ok().filter(|worn: &u64| *worn >= 100)?;
+                    Some(((*words).to_owned(), worn))
+                })
         };
         if let Some((name, raw)) = entry.filter(|(_, raw)| *raw > 0) {
             found.push((name, raw, doc.cite(number)));
@@ -123,6 +131,22 @@ fn attributes(host: &Host, doc: &Doc, device: &str, out: &mut Partial) {
         name.contains("Pending") || name.contains("ncorrect") || name.contains("edia")
     });
     let worst = found.iter().map(|f| f.1).max().unwrap_or(0);
+    if found
+        .iter()
+        .all(|(name, ..)| name.starts_with(['P', 'p']) && name.contains("ercentage"))
+        && worst > 0
+    {
+        Draft::cause("disk-worn-out", "disk-smart-failing", 0.58, "Disk", device)
+            .says(
+                format!("Disk {device} is worn out: {} {worst} %", found[0].0),
+                format!("The drive {device} has written more than it is made for ({} {worst} %); it becomes slow or read-only and must be replaced.", found[0].0),
+            )
+            .cites(found.into_iter().map(|f| f.2))
+            .with("device", device)
+            .if_ticket(host, WORDS)
+            .put(out);
+        return;
+    }
     let strength = match (worst, pending) {
         (0, _) => return,
         (100.., true) => 0.68,
@@ -186,5 +210,16 @@ mod tests {
             )])),
             ["disk-smart-failing"]
         );
+    }
+
+    #[test]
+    fn a_drive_at_the_end_of_its_writes() {
+        let of = |worn: &str| {
+            let text =
+                format!("critical_warning : 0\npercentage_used : {worn}%\nmedia_errors : 0\n");
+            on(&[("sos_commands/nvme/nvme_smart-log_.dev.nvme0n1", &text)])
+        };
+        assert_eq!(causes(&of("112")), ["disk-smart-failing"]);
+        assert!(of("12").signals.is_empty());
     }
 }

@@ -65,7 +65,7 @@ pub fn detect(host: &Host, out: &mut Partial) {
     let Some((bridge, bridge_at)) = guests.filter(|_| packets >= 500) else {
         return;
     };
-    Draft::cause("forward-policy", "forward-policy-drops", 0.74, "Firewall", "FORWARD")
+    Draft::cause("forward-policy", "forward-policy-drops", 0.64, "Firewall", "FORWARD")
         .says(
             format!("Docker's policy DROP of chain FORWARD dropped {packets} packets of the guests on {bridge}"),
             format!("Docker set the policy of the chain FORWARD to DROP, and no rule accepts what the guests on {bridge} send ({packets} packets dropped): virtual machines or containers of the other system lose their network."),

@@ -114,7 +114,7 @@ fn connections(host: &Host, out: &mut Partial) {
     if sum < 10_000 {
         return;
     }
-    Draft::cause("conntrack-drops", "conntrack-table-full", 0.62, "Host", "host")
+    Draft::cause("conntrack-drops", "conntrack-table-full", 0.52, "Host", "host")
         .says(
             format!("Connection tracking dropped {sum} connections since the host started"),
             format!("{sum} connections were dropped because the table was full or an entry could not be made: at times there are more connections than nf_conntrack_max, or the hash table is far too small."),

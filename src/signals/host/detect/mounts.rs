@@ -42,6 +42,11 @@ pub fn detect(host: &Host, out: &mut Partial) {
     if !places.contains("/") {
         return;
     }
+    // The list of mounts may be cut; what df shows is mounted.
+    let shown: BTreeSet<String> = super::filesystems::usage(host)
+        .into_iter()
+        .map(|row| row.0)
+        .collect();
     let mut absent = Vec::new();
     for (number, line) in fstab.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -69,6 +74,7 @@ pub fn detect(host: &Host, out: &mut Partial) {
                 )
             })
             || places.contains(place.replace("\\040", " ").as_str())
+            || shown.contains(place)
         {
             continue;
         }
@@ -81,7 +87,7 @@ pub fn detect(host: &Host, out: &mut Partial) {
         1 => String::new(),
         many => format!(" and {} more", many - 1),
     };
-    Draft::cause("fstab-not-mounted", "fstab-not-mounted", 0.7, "Mount", place)
+    Draft::cause("fstab-not-mounted", "fstab-not-mounted", 0.62, "Mount", place)
         .says(
             format!("{place} of /etc/fstab is not mounted{more}"),
             format!("/etc/fstab asks for {device} on {place}{more}, and nothing is mounted there: what programs write goes into the folder below on another file system, and what they look for is not there."),

@@ -123,8 +123,8 @@ fn ended(
     };
     Draft::cause("release-ended", "release-end-of-life", strength, "Release", &version)
         .says(
-            format!("{id} {version} is past the end of its support ({end}): {then}"),
-            format!("The general support of {id} {version} ended on {end}; {then} unless extended support is attached or the archive of old releases is used."),
+            format!("{id} {version} is past the end of its support: {then}"),
+            format!("The general support of {id} {version} has ended by the bundle's own date; {then} unless extended support is attached or the archive of old releases is used."),
         )
         .cites(gone)
         .cites([release.cite(number)])

@@ -77,7 +77,9 @@ fn order(host: &Host, out: &mut Partial) {
     let Some((number, line)) = doc.line_with(|line| line.trim_start().starts_with("hosts:")) else {
         return;
     };
-    let asks = ["dns", "resolve", "sss", "ldap", "wins", "libvirt", "mdns"];
+    let asks = [
+        "dns", "nis", "resolve", "sss", "ldap", "wins", "libvirt", "mdns",
+    ];
     if line
         .split_whitespace()
         .skip(1)
@@ -85,10 +87,10 @@ fn order(host: &Host, out: &mut Partial) {
     {
         return;
     }
-    Draft::cause("lookup-order", "dns-resolution-failed", 0.78, "File", "nsswitch.conf")
+    Draft::cause("lookup-order", "dns-resolution-failed", 0.64, "File", "nsswitch.conf")
         .says(
             format!("nsswitch.conf asks no DNS for host names: {}", line.trim()),
-            format!("The line `{}` names no source that asks a name server, so only names of /etc/hosts are found.", line.trim()),
+            format!("The line `{}` names no source that asks a name server, so only names that stand in the local file of hosts are found.", line.trim()),
         )
         .cites([doc.cite(number)])
         .if_ticket(host, WORDS)
@@ -144,7 +146,7 @@ fn own_name(host: &Host, out: &mut Partial) {
         return;
     }
     let (address, number) = own_lines[0];
-    Draft::cause("own-name-elsewhere", "hosts-file-wrong", 0.62, "Host", short)
+    Draft::cause("own-name-elsewhere", "hosts-file-wrong", 0.54, "Host", short)
         .says(
             format!("/etc/hosts gives this host's name {short} the address {address}, which no interface has"),
             format!("The host's own name {short} points to {address}, an address it does not have: services that bind to or announce their name (clusters, databases, Java) fail or talk to another host."),

@@ -5,6 +5,7 @@ use crate::report::Evidence;
 use crate::signals::Partial;
 use crate::signals::host::emit::Draft;
 use crate::signals::host::facts::{Doc, Host};
+use crate::signals::host::logs::Hits;
 use std::net::Ipv4Addr;
 
 /// One route of the main table.
@@ -16,7 +17,7 @@ struct Route {
     line: Evidence,
 }
 
-pub fn detect(host: &Host, out: &mut Partial) {
+pub fn detect(host: &Host, hits: &Hits, out: &mut Partial) {
     failed_check(host, out);
     let routes = host
         .commands("ip", |name| {
@@ -27,7 +28,7 @@ pub fn detect(host: &Host, out: &mut Partial) {
         .map(|doc| routes(&doc))
         .unwrap_or_default();
     gateway(host, &routes, out);
-    overlap(host, &routes, out);
+    overlap(host, hits, &routes, out);
 }
 
 fn routes(doc: &Doc) -> Vec<Route> {
@@ -106,26 +107,20 @@ fn gateway(host: &Host, routes: &[Route], out: &mut Partial) {
     }
 }
 
-/// Bridges that container engines and libvirt make by themselves.
+/// Bridges that container engines and libvirt make by themselves; Docker names its own after twelve hexadecimal
+/// digits, other bridges may carry the host's own address.
 fn is_private_bridge(name: &str) -> bool {
-    [
-        "docker",
-        "br-",
-        "virbr",
-        "lxdbr",
-        "incusbr",
-        "podman",
-        "cni-podman",
-    ]
-    .iter()
-    .any(|start| name.starts_with(start))
-        && !["br-int", "br-ex", "br-tun"]
+    let of_docker = name
+        .strip_prefix("br-")
+        .is_some_and(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+    of_docker
+        || ["docker", "virbr", "lxdbr", "incusbr", "podman"]
             .iter()
-            .any(|bridge| name.starts_with(bridge))
+            .any(|start| name.starts_with(start))
 }
 
 /// A network of containers that covers an address which the host needs elsewhere.
-fn overlap(host: &Host, routes: &[Route], out: &mut Partial) {
+fn overlap(host: &Host, hits: &Hits, routes: &[Route], out: &mut Partial) {
     let servers: Vec<(Ipv4Addr, Evidence)> = host
         .file("etc/resolv.conf")
         .map(|doc| {
@@ -156,26 +151,27 @@ fn overlap(host: &Host, routes: &[Route], out: &mut Partial) {
                 && !is_private_bridge(&route.dev)
                 && (within(route.net, bridge) || within(bridge.net, route))
         });
-        let server = servers.iter().find(|(address, _)| {
-            within(*address, bridge)
-                && !routes
-                    .iter()
-                    .any(|route| route.dev == bridge.dev && route.bits > 29)
-        });
-        let (what, line) = match (gateway, card, server) {
-            (Some(route), ..) => (
+        // Near the bridge's own address stand containers, one of which may well be a name server.
+        let near = u32::from(bridge.net) >> 8;
+        let server = servers
+            .iter()
+            .find(|(address, _)| within(*address, bridge) && u32::from(*address) >> 8 != near);
+        let (what, line) = if let Some(route) = gateway {
+            (
                 format!(
                     "the gateway of another route ({})",
                     route.via.map_or_else(String::new, |via| via.to_string())
                 ),
                 route.line.clone(),
-            ),
-            (None, Some(route), _) => (format!("the network of {}", route.dev), route.line.clone()),
-            // A name server on the bridge itself (dnsmasq of libvirt) has its first address.
-            (None, None, Some((address, line))) if u32::from(*address) & 0xff != 1 => {
-                (format!("the name server {address}"), line.clone())
-            }
-            _ => continue,
+            )
+        } else if let Some(route) = card {
+            (format!("the network of {}", route.dev), route.line.clone())
+        } else if let Some((address, line)) = server {
+            (format!("the name server {address}"), line.clone())
+        } else if let Some((address, line)) = unreached(host, hits, bridge) {
+            (format!("{address}, which cannot be reached"), line)
+        } else {
+            continue;
         };
         Draft::cause("bridge-overlap", "bridge-subnet-overlap", 0.82, "Interface", &bridge.dev)
             .says(
@@ -188,6 +184,37 @@ fn overlap(host: &Host, routes: &[Route], out: &mut Partial) {
             .put(out);
         return;
     }
+}
+
+/// An address that the customer or a log calls unreachable and that lies in the bridge's range, but not near the
+/// bridge's own address, where the engine places its containers.
+fn unreached(host: &Host, hits: &Hits, bridge: &Route) -> Option<(Ipv4Addr, Evidence)> {
+    let near = u32::from(bridge.net) >> 8;
+    let far = |address: &Ipv4Addr| within(*address, bridge) && u32::from(*address) >> 8 != near;
+    let logged = hits.of("no-route").find_map(|(address, group)| {
+        let address = address.parse().ok().filter(far)?;
+        Some((address, group.evidence().into_iter().next()?))
+    });
+    logged.or_else(|| {
+        let asked: Vec<Ipv4Addr> = host
+            .ticket
+            .split(|c: char| !c.is_ascii_digit() && c != '.')
+            .filter_map(|word| word.trim_matches('.').parse().ok())
+            .filter(far)
+            .collect();
+        let doc = host
+            .commands("ip", |name| {
+                name.contains("neigh") && !name.contains("netns") && !name.contains("noarp")
+            })
+            .into_iter()
+            .next()?;
+        doc.lines().find_map(|(number, line)| {
+            let address = line.split_whitespace().next()?.parse().ok()?;
+            let silent = line.contains(&format!(" dev {} ", bridge.dev))
+                && (line.contains("FAILED") || line.contains("INCOMPLETE"));
+            (silent && asked.contains(&address)).then(|| (address, doc.cite(number)))
+        })
+    })
 }
 
 /// `dadfailed`: another host answered for the address, so the kernel does not use it.
@@ -258,6 +285,21 @@ mod tests {
         assert_eq!(causes(&of("172.17.0.0/16", "")), ["bridge-subnet-overlap"]);
         assert!(of("172.17.0.0/16", "linkdown").signals.is_empty());
         assert!(of("172.18.0.0/16", "").signals.is_empty());
+    }
+
+    #[test]
+    fn an_address_that_a_bridge_swallows() {
+        let route = "default via 10.0.0.1 dev ens3\n10.0.0.0/24 dev ens3 proto kernel scope link src 10.0.0.5\n172.18.0.0/16 dev br-0f1e2d3c4b5a proto kernel scope link src 172.18.0.1\n";
+        let of = |address: &str| {
+            let log = format!(
+                "Feb 10 10:00:00 n shop[9]: dial tcp {address}:443: connect: no route to host\n"
+            );
+            on(&[(ROUTE, route), ("var/log/syslog", &log)])
+        };
+        assert!(causes(&of("172.18.40.12")).contains(&"bridge-subnet-overlap"));
+        // A container that is stopped.
+        assert!(!causes(&of("172.18.0.7")).contains(&"bridge-subnet-overlap"));
+        assert!(!causes(&of("192.0.2.7")).contains(&"bridge-subnet-overlap"));
     }
 
     #[test]

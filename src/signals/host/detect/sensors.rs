@@ -62,7 +62,7 @@ fn critical(host: &Host, out: &mut Partial) {
         1 => String::new(),
         many => format!(" and {} more", many - 1),
     };
-    Draft::cause("sensor-critical", "sensor-critical", 0.74, "Sensor", name)
+    Draft::cause("sensor-critical", "sensor-critical", 0.7, "Sensor", name)
         .says(
             format!("Sensor {name} is in a critical state: {value}{more}"),
             format!("The management controller calls {name} critical ({value}){more}: a fan, supply, voltage or temperature is beyond its limit, and the machine throttles or switches off."),
@@ -258,18 +258,21 @@ fn infiniband(host: &Host, out: &mut Partial) {
         }) else {
             continue;
         };
-        let device = lines[..at]
+        let named = lines[..at]
             .iter()
             .rev()
-            .find_map(|(_, line)| line.split('\'').nth(1))
+            .find(|(_, line)| line.contains('\''));
+        let device = named
+            .and_then(|(_, line)| line.split('\'').nth(1))
             .unwrap_or("port")
             .to_owned();
         Draft::cause("infiniband-initializing", "infiniband-no-manager", 0.8, "Device", &device)
             .says(
                 format!("InfiniBand port of {device} stays in state Initializing"),
-                format!("The cable of {device} is up, but no subnet manager gives the port an address: opensm does not run on the fabric, or the port belongs to no partition of it."),
+                format!("The cable of {device} is up, but no subnet manager gives the port an address: no manager runs on the fabric, or the port belongs to no partition of it."),
             )
             .cites([doc.cite(lines[at].0)])
+            .cites(named.map(|(number, _)| doc.cite(*number)))
             .cites(neighbour(&doc, &lines, at))
             .if_ticket(host, LINK)
             .put(out);

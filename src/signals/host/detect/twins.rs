@@ -103,7 +103,7 @@ pub fn compare(hosts: &[Identity], out: &mut Partial) {
         let (cause, strength, follows) = match kind {
             "address" => (
                 "duplicate-ip-address",
-                0.7,
+                0.62,
                 "Connections to it reach either of them by chance.",
             ),
             "machine id" => (

@@ -22,9 +22,22 @@ pub(super) const RULES: &[Rule] = &[
         cause: "kernel-crash",
         needles: &["Kernel panic - not syncing"],
         pattern: r"Kernel panic - not syncing: (?P<why>.+)",
+        // Another rule says what made the kernel give up, and it is no crash of the kernel.
+        except: r"not syncing: (?:hung_task: |softlockup: |.{0,40}panic_on_oom|sysrq triggered|VFS: Unable to mount root)",
         title: "Kernel panic: {why}",
         statement: "The kernel stopped with a panic: {why}",
         strength: 0.93,
+        ticket: DOWN,
+        ..BASE
+    },
+    Rule {
+        detector: "kernel-panic-asked",
+        cause: "panic-on-purpose",
+        needles: &["Kernel panic - not syncing"],
+        pattern: r"not syncing: (?P<why>hung_task: .{0,60}|softlockup: .{0,60}|.{0,40}panic_on_oom.{0,40}|sysrq triggered.{0,30})",
+        title: "Kernel panic that a setting or an operator asked for: {why} ({n}){when}",
+        statement: "The kernel stopped because it was told to in such a case ({why}); the reason is what it met before: the hung task, the lockup, the want of memory or who triggered it.",
+        strength: 0.64,
         ticket: DOWN,
         ..BASE
     },

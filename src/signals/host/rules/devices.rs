@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         pattern: r"(?P<drv>\w+) (?P<dev>[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.\d)\S*:? .*?(?P<msg>Error \w+,? ?\w* adding RX filters.{0,60}|promiscuous mode forced on|No space for MAC filter.{0,30})",
         title: "Card {dev} ({drv}) has no room for further address filters: {msg} ({n}){when}",
         statement: "The filter table of {dev} is full ({msg}): more addresses or VLANs are used on the port than the card can filter. Frames of some of them are dropped or the port falls back to promiscuous mode.",
-        strength: 0.6,
+        strength: 0.72,
         ordinary_at_boot: true,
         ticket: LINK,
         ..BASE
@@ -162,6 +162,20 @@ pub(super) const RULES: &[Rule] = &[
         title: "RAID card {dev}: {msg} ({n}){when}",
         statement: "The RAID card {dev} reports {msg}: a disk or volume behind it failed or is about to.",
         strength: 0.82,
+        ticket: DISK,
+        ..BASE
+    },
+    // A volume of the card that is gone takes its file systems along.
+    Rule {
+        detector: "raid-volume-offline",
+        cause: "raid-array-down",
+        kind: "Controller",
+        name: "{dev}",
+        needles: &["is now OFFLINE", "is now FAILED", "to OFFLINE(0)"],
+        pattern: r"megaraid_sas (?P<dev>[0-9a-f:.]+): \d+ \(\S+?\) - (?P<msg>VD \S+ is now (?:OFFLINE|FAILED)|State change on VD \S+ from .{0,30} to OFFLINE\(0\))",
+        title: "RAID card {dev}: {msg} ({n}){when}",
+        statement: "A volume of the RAID card {dev} is gone ({msg}): more of its disks failed or vanished than its redundancy covers, and every file system on it is shut down.",
+        strength: 0.92,
         ticket: DISK,
         ..BASE
     },
@@ -286,7 +300,7 @@ pub(super) const RULES: &[Rule] = &[
         pattern: r"(?P<dev>(?:sd|nvme|vd|dasd|xvd)\w+): (?P<msg>detected capacity change from [1-9]\d* to 0)",
         title: "Disk {dev} vanished: {msg} ({n}){when}",
         statement: "The disk {dev} suddenly reports no capacity ({msg}): it was unmapped, pulled, or its controller lost it.",
-        strength: 0.74,
+        strength: 0.62,
         ticket: DISK,
         ..BASE
     },
@@ -357,7 +371,7 @@ mod tests {
             ),
             (
                 "kernel: megaraid_sas 0000:18:00.0: 19521 (675012345s/0x0001/FATAL) - VD 02/2 is now OFFLINE",
-                "raid-degraded",
+                "raid-array-down",
             ),
             (
                 "kernel: megaraid_sas 0000:18:00.0: 77 (675012345s/0x0002/WARN) - Predictive failure: PD 04(e0x20/s4)",

@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
         except: r"device \((?:veth|docker|tap|tun|wl|ww|cali|vnet|virbr|cni|p2p)",
         title: "NetworkManager cannot bring up {dev}: {msg}) ({n}){when}",
         statement: "NetworkManager gave up on {dev} ({msg})): no lease, no carrier, a missing secret, or a parent device that is not there. Its addresses and routes are missing.",
-        strength: 0.66,
+        strength: 0.58,
         ticket: NET,
         ..BASE
     },
@@ -99,7 +99,7 @@ pub(super) const RULES: &[Rule] = &[
         pattern: r"(?P<msg>Calling 'http://169\.254\.169\.254\S*' failed \[\d+/\d+s\]: .{0,80}|Giving up on (?:md|waiting for the metadata) from \[.{0,80})",
         title: "The cloud's metadata service does not answer at boot: {msg} ({n}){when}",
         statement: "cloud-init gets no answer from the metadata service ({msg}), so keys, host name, network and user data of this instance are missing.",
-        strength: 0.68,
+        strength: 0.42,
         enough: 2,
         ticket: &[
             "cloud-init",
@@ -176,6 +176,17 @@ pub(super) const RULES: &[Rule] = &[
         ticket: &["docker", "container", "port", "start"],
         ..BASE
     },
+    // Read by `detect::routes`, which knows whether a local bridge swallows the address.
+    Rule {
+        detector: "no-route",
+        kind: "Address",
+        name: "{ip}{ip2}",
+        scope: Scope::Any,
+        needles: &["o route to host"],
+        pattern: r"(?:(?P<ip>\b(?:10|172|192)(?:\.\d{1,3}){3})\b.{0,60}[Nn]o route to host|[Nn]o route to host.{0,40}?(?P<ip2>\b(?:10|172|192)(?:\.\d{1,3}){3}))",
+        quiet: true,
+        ..BASE
+    },
     Rule {
         detector: "libvirt-network-taken",
         cause: "libvirt-network-conflict",
@@ -201,7 +212,7 @@ pub(super) const RULES: &[Rule] = &[
         except: r"\((?:veth|docker|tap|wl)",
         title: "DHCP gives {dev} no address: {msg} ({n}){when}",
         statement: "No DHCP server answers on {dev} ({msg}): wrong VLAN, a relay or server that is down, or no free lease.",
-        strength: 0.64,
+        strength: 0.56,
         ticket: &["dhcp", "address", "ip", "network"],
         ..BASE
     },

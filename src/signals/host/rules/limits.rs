@@ -47,7 +47,7 @@ pub(super) const RULES: &[Rule] = &[
         pattern: r"(?P<msg>.{0,60}max_user_namespaces.{0,60}|cannot clone: (?:No space left on device|Operation not permitted|Invalid argument)|.{0,20}insufficient UIDs or GIDs available in user namespace.{0,80}|there might not be enough IDs available in the namespace.{0,60}|no subuid ranges found for user \S+.{0,40}|newuidmap.{0,40}(?:failed|not permitted).{0,40}|unshare: (?:unshare|cannot).{0,20} failed: (?:No space left on device|Operation not permitted|Invalid argument))",
         except: r"sysctl|user\.max_user_namespaces ?= ?\d{2,}",
         title: "{tag} cannot make a user name space: {msg} ({n}){when}",
-        statement: "Containers without root need user name spaces and ranges of ids in /etc/subuid and /etc/subgid; here they are switched off, used up or too small ({msg}).",
+        statement: "Containers without root need user name spaces and subordinate ranges of ids; here they are switched off, used up or too small ({msg}).",
         strength: 0.82,
         ticket: &[
             "podman",
@@ -75,7 +75,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         pattern: r"(?P<msg>openpty: (?:No space left on device|No such file or directory|Permission denied)|openpty failed.{0,40}|[Oo]ut of pty devices|PTY allocation request failed.{0,30})",
         title: "{tag} gets no terminal: {msg} ({n}){when}",
-        statement: "No pseudo terminal can be opened ({msg}): their maximum (kernel.pty.max) is used up or /dev/pts is not mounted, so interactive logins fail.",
+        statement: "No pseudo terminal can be opened ({msg}): their maximum is used up or their file system is not mounted, so interactive logins fail.",
         strength: 0.76,
         ticket: &["login", "ssh", "terminal", "console"],
         merge: true,
@@ -143,7 +143,7 @@ pub(super) const RULES: &[Rule] = &[
         except: r"chronyd|ntpd|rpcbind|sshd|xinetd|avahi|postfix|exim|vsftpd|snmpd|(?i)warn|debug|falling back|ignor|cups",
         title: "{tag} cannot open a socket: {msg} ({n}){when}",
         statement: "{tag} is told to use IPv6, which this kernel has switched off ({msg}); it does not start until IPv6 is on or taken out of its configuration.",
-        strength: 0.6,
+        strength: 0.54,
         ticket: &["start", "listen", "ipv6", "service", "bind"],
         merge: true,
         ..BASE

@@ -147,7 +147,7 @@ pub(super) const RULES: &[Rule] = &[
         needles: &["fork rejected by pids controller"],
         pattern: r"cgroup: fork rejected by pids controller in (?P<cgroup>\S+)",
         title: "Fork rejected: cgroup {cgroup} reached its limit of tasks ({n}){when}",
-        statement: "The control group {cgroup} reached pids.max (systemd TasksMax), so its service can create no more threads or processes.",
+        statement: "The control group {cgroup} reached its limit of tasks (TasksMax), so its service can create no more threads or processes.",
         strength: 0.9,
         ticket: &["fork", "thread", "threads", "process", "tasks"],
         ..BASE

@@ -209,7 +209,7 @@ pub(super) const RULES: &[Rule] = &[
         needles: &["dst cache overflow", "Route cache is full"],
         pattern: r"dst cache overflow|Route cache is full",
         title: "Route cache is full ({n}){when}",
-        statement: "The kernel's destination cache reached max_size (net.ipv4/ipv6.route.max_size); new destinations cannot be reached.",
+        statement: "The kernel's destination cache reached its maximum; new destinations cannot be reached.",
         strength: 0.8,
         ticket: NET,
         ..BASE

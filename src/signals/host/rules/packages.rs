@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         pattern: r"(?P<msg>trying to overwrite '(?P<file>[^']+)', which is also in package (?P<other>\S+).{0,40}|file (?P<file2>/\S+) (?:from install of|conflicts between attempted installs of) (?P<pkg>\S+) conflicts with file from package (?P<other2>\S+))",
         title: "Two packages bring the same file: {msg} ({n}){when}",
         statement: "The installation stops because {file}{file2} belongs to {other}{other2} already ({msg}); one of the two must go.",
-        strength: 0.82,
+        strength: 0.74,
         ticket: PKG,
         ..BASE
     },
@@ -58,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         pattern: r"(?P<msg>nothing provides '?(?P<need>\S.{0,60}?)'? needed by (?:the to be installed )?(?P<pkg>[\w.+:~-]+)|package (?P<pkg2>\S+) requires .{2,80}, but none of the providers can be installed|cannot install both (?P<pkg3>\S+) from \S+ and \S+ from \S+)",
         title: "Packages do not fit together: {msg}{when}",
         statement: "The solver finds no way to install what was asked for ({msg}): a repository is missing, switched off or of another release, or a package is held.",
-        strength: 0.74,
+        strength: 0.62,
         ticket: PKG,
         merge: true,
         ..BASE

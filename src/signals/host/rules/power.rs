@@ -27,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         pattern: r"(?:systemd-logind|elogind-daemon)(?:\[\d+\])?: (?P<msg>Power key pressed(?: short| long)?)",
         title: "The host was switched off by its power button: {msg} ({n}){when}",
         statement: "The ACPI power button was pressed ({msg}), by hand, by the management controller or by the hypervisor that stops its guest; the operating system shut down in order.",
-        strength: 0.66,
+        strength: 0.42,
         ticket: OFF,
         ..BASE
     },
@@ -96,7 +96,7 @@ pub(super) const RULES: &[Rule] = &[
         pattern: r"(?:(?P<tool>rebootmgrd?|kured|unattended-upgrades?|dnf-automatic)?\S*[: ].{0,60}?(?P<msg>Found '?/var/run/reboot-required'?, rebooting|rebootmgr: reboot triggered.{0,20}|reboot triggered now|Commanding reboot.{0,40}|Shutdown msg: b?'?Shutdown scheduled.{0,60}))",
         title: "Automatic updates restarted the host: {msg}{when}",
         statement: "Automatic updates restart this host by themselves when they need to ({msg}); the restart was ordered, at the configured time.",
-        strength: 0.68,
+        strength: 0.46,
         ticket: OFF,
         ..BASE
     },
@@ -149,6 +149,64 @@ pub(super) const RULES: &[Rule] = &[
         ticket: &["boot", "boots", "start", "slow", "hang"],
         ..BASE
     },
+    Rule {
+        detector: "unit-not-found",
+        cause: "unit-not-found",
+        kind: "Unit",
+        name: "{missing}",
+        scope: Scope::System,
+        needles: &[" not found."],
+        pattern: r"Failed to (?:start|restart|enable|isolate) (?P<unit>[\w@:.\\-]{2,80}): Unit (?P<missing>[\w@:.\\-]{2,80}) not found\.",
+        title: "Unit {missing} does not exist: {unit} cannot be started ({n}){when}",
+        statement: "{unit} was to be started, and {missing} is not installed or its name is wrong.",
+        strength: 0.46,
+        ticket: &["start", "service", "unit", "boot"],
+        ..BASE
+    },
+    Rule {
+        detector: "unit-not-reloaded",
+        cause: "unit-not-reloaded",
+        kind: "Unit",
+        name: "{unit}",
+        scope: Scope::System,
+        needles: &["changed on disk. Run 'systemctl daemon-reload'"],
+        pattern: r"(?:drop-ins of|unit file of) (?P<unit>[\w@:.\\-]+\.\w+) (?P<msg>changed on disk)",
+        title: "The configuration of {unit} {msg} and systemd uses the old one ({n}){when}",
+        statement: "The unit file of {unit} was changed and systemd did not read it again ({msg}); limits, environment or commands in force are the old ones.",
+        strength: 0.42,
+        ticket: &[
+            "limit",
+            "setting",
+            "settings",
+            "change",
+            "changed",
+            "config",
+            "configuration",
+            "override",
+        ],
+        ..BASE
+    },
+    Rule {
+        detector: "boot-loader",
+        cause: "boot-loader-broken",
+        kind: "Host",
+        name: "boot loader",
+        scope: Scope::Any,
+        needles: &[
+            "grub rescue>",
+            "bad shim signature",
+            "Security Violation",
+            "error: symbol `",
+            "error: symbol '",
+            "error: no such device: ",
+        ],
+        pattern: r"(?P<msg>grub rescue>|error: bad shim signature|Verification failed: \(0x1A\) Security Violation|error: symbol [`']\w+' not found|error: no such device: [0-9a-f-]{8,40})",
+        title: "The boot loader stops: {msg}",
+        statement: "The machine does not get as far as its kernel ({msg}): the boot loader was not installed again after an update, its disk or partition changed, or secure boot refuses an unsigned image.",
+        strength: 0.86,
+        ticket: OFF,
+        ..BASE
+    },
     // Logins and tools wait 25 seconds each for a service of the bus that never comes.
     Rule {
         detector: "bus-activation-timeout",
@@ -161,7 +219,7 @@ pub(super) const RULES: &[Rule] = &[
         except: r"org\.bluez|PackageKit|fwupd|GeoClue|ModemManager|ColorManager|UPower|RealtimeKit",
         title: "The system bus cannot start {service}: {msg} ({n}){when}",
         statement: "Programs ask the system bus for {service} and wait in vain ({msg}): logins, sudo and systemctl hang for as long each time.",
-        strength: 0.62,
+        strength: 0.56,
         enough: 2,
         ticket: &["login", "ssh", "slow", "sudo", "hang", "systemctl"],
         ..BASE
@@ -188,6 +246,14 @@ mod tests {
             (
                 "watchdog[77]: shutting down the system because of error 253 = 'load average too high'",
                 "watchdog-reset",
+            ),
+            (
+                "systemd[1]: Failed to start shop.service: Unit postgresql-13.service not found.",
+                "unit-not-found",
+            ),
+            (
+                "console[9]: error: bad shim signature.",
+                "boot-loader-broken",
             ),
             (
                 "systemd[1]: shop.service: Watchdog timeout (limit 30s)!",

@@ -39,6 +39,10 @@ const MEANS: &[(&str, &str)] = &[
         "kernel-crash",
     ),
     (
+        "kernel: Kernel panic - not syncing: hung_task: blocked tasks",
+        "panic-on-purpose",
+    ),
+    (
         "kernel: BUG: unable to handle page fault for address: ffffa1b2",
         "kernel-crash",
     ),

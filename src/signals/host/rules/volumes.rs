@@ -232,7 +232,7 @@ pub(super) const RULES: &[Rule] = &[
         detector: "nfs-lock-service",
         cause: "nfs-lock-service",
         kind: "Service",
-        name: "rpc.statd",
+        name: "statd",
         scope: Scope::System,
         needles: &[
             "rpc.statd is not running",
@@ -241,7 +241,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         pattern: r"(?P<msg>rpc\.statd is not running but is required for remote locking|lockd: cannot monitor \S+|statd: server rpc\.statd not responding.{0,20})",
         title: "File locks over NFS do not work: {msg} ({n}){when}",
-        statement: "NFSv3 needs rpc.statd for locks and it does not run or answer ({msg}): mounts fail or programs hang as soon as they lock a file.",
+        statement: "Locks of NFS version 3 need the status daemon, which does not run or answer ({msg}): mounts fail or programs hang as soon as they lock a file.",
         strength: 0.74,
         ticket: &["nfs", "lock", "mount", "hang", "share"],
         ..BASE
@@ -317,7 +317,7 @@ pub(super) const RULES: &[Rule] = &[
         needles: &["failed to map segment from shared object"],
         pattern: r"(?P<file>/\S+?): failed to map segment from shared object",
         title: "{tag} cannot load {file}: its file system is mounted noexec ({n}){when}",
-        statement: "The loader may not map {file} as code: the file system there (often /tmp or /var/tmp) is mounted noexec, or a policy forbids it, so {tag} does not start.",
+        statement: "The loader may not map {file} as code: the file system there (often one for temporary files) is mounted noexec, or a policy forbids it, so {tag} does not start.",
         strength: 0.76,
         ticket: &["start", "library", "load", "tmp"],
         merge: true,
@@ -342,6 +342,20 @@ pub(super) const RULES: &[Rule] = &[
         ticket: &[
             "package", "packages", "install", "upgrade", "update", "kernel", "boot",
         ],
+        ..BASE
+    },
+    Rule {
+        detector: "multipath-config",
+        cause: "multipath-config-broken",
+        kind: "File",
+        name: "multipath.conf",
+        scope: Scope::Any,
+        needles: &["multipath.conf line", "multipath.conf +"],
+        pattern: r"multipath\.conf (?:line |\+)(?P<line>\d+), (?P<msg>(?:invalid|missing|duplicate|unbalanced|wrong)[^\n]{3,100})",
+        title: "multipath ignores a part of its configuration: line {line}: {msg}",
+        statement: "multipath does not understand line {line} of its configuration ({msg}); what stands there, often queueing or path checking, is not in force.",
+        strength: 0.56,
+        ticket: DISK,
         ..BASE
     },
     Rule {
