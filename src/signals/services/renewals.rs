@@ -107,6 +107,7 @@ pub const RULES: &[Rule] = &[
         scope: &["haproxy", "syslog", "messages", "journal"],
         needs: &["Layer7 wrong status"],
         pattern: r"Server (?P<server>\S+/\S+) is DOWN, reason: Layer7 wrong status, code: (?P<code>30\d|40\d)",
+        cleared_by: r"Server \S+ is UP, reason: Layer7 check passed",
         strength: 0.74,
         kind: "Proxy server",
         subject: "{server}",

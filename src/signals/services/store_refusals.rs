@@ -50,9 +50,9 @@ pub const RULES: &[Rule] = &[
         needs: &[
             "DBPathInUse",
             "Unable to lock",
+            "Unable to create/open",
             "NonExistentPath",
             "Attempted to create a lock file on a read-only",
-            "Permission denied",
         ],
         pattern: r"(?P<what>DBPathInUse[^\r\n]{0,160}|Unable to (?:lock the lock file|create/open (?:the )?lock file)[^\r\n]{0,160}|NonExistentPath[^\r\n]{0,120}|Attempted to create a lock file on a read-only directory[^\r\n]{0,80})",
         strength: 0.86,
