@@ -47,7 +47,7 @@ pub const ROWS: &[Row] = &[
         subject: "{binary} on {host}",
         title: "{binary} on {host} is disabled: {why}",
         statement: "{binary} on {host} is disabled (state {state}; reason: {why}), so the scheduler places nothing there until somebody enables it again.",
-        strength: 0.42,
+        strength: 0.38,
         words: PLACING,
         yes: &[
             "| 12 | nova-compute | cmp3 | nova | disabled | up | 2024-03-01T10:00:00.000000 | memory exchange |",
@@ -113,7 +113,7 @@ pub const ROWS: &[Row] = &[
         subject: "{id}",
         title: "{name} ({id}) is in state {state}",
         statement: "{name} ({id}) is in state {state}; the log of the service that worked on it says why.",
-        strength: 0.36,
+        strength: 0.16,
         words: &["error", "stuck", "pending", "fail"],
         role: Role::Symptom,
         yes: &[
