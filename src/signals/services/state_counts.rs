@@ -199,6 +199,9 @@ fn osd_perf(entry: &Entry, text: &Text) -> Option<Signal> {
     .signal(&[("osd", &osd.to_string())])
 }
 
+/// Brokers out of sync: how many partitions, and some of their lines.
+type Missing<'a> = BTreeMap<String, (usize, Vec<(usize, &'a str)>)>;
+
 /// `kafka-topics --describe`: partitions without leader, and the broker that is missing from their replicas.
 fn partitions(entry: &Entry, text: &Text) -> Vec<Signal> {
     let Some(row) = compile(
@@ -207,7 +210,7 @@ fn partitions(entry: &Entry, text: &Text) -> Vec<Signal> {
         return Vec::new();
     };
     let mut out = Vec::new();
-    let mut missing: BTreeMap<String, (usize, Vec<(usize, &str)>)> = BTreeMap::new();
+    let mut missing: Missing<'_> = BTreeMap::new();
     let mut headless = Vec::new();
     for (number, line) in text.lines().take(50_000) {
         let Some(hit) = row.captures(line) else {

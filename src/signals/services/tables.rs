@@ -188,6 +188,9 @@ pub fn plain(name: &str) -> String {
     out
 }
 
+/// A subject, the values of its first row, its lines and how many rows there are.
+type Hit = (String, BTreeMap<String, String>, Vec<Evidence>, usize);
+
 /// What one kind of row says about one output.
 pub fn found(row: &Row, entry: &Entry, text: &Text) -> Vec<Signal> {
     let Some(pattern) = compile(row.pattern) else {
@@ -195,7 +198,7 @@ pub fn found(row: &Row, entry: &Entry, text: &Text) -> Vec<Signal> {
     };
     let optional = |pattern: &str| (!pattern.is_empty()).then(|| compile(pattern)).flatten();
     let (unless, heading) = (optional(row.unless), optional(row.heading));
-    let mut subjects: Vec<(String, BTreeMap<String, String>, Vec<Evidence>, usize)> = Vec::new();
+    let mut subjects: Vec<Hit> = Vec::new();
     for (number, line) in text.lines().take(MAX_LINES) {
         let Some(hit) = pattern.captures(line) else {
             continue;
