@@ -36,6 +36,7 @@ mod ovs;
 mod platforms;
 mod rabbitmq;
 mod refusals;
+mod renewals;
 mod repositories;
 mod resolving;
 mod routing;
@@ -51,6 +52,7 @@ mod state_cluster;
 mod state_config;
 mod state_counts;
 mod state_db;
+mod state_edge_counts;
 mod state_hooks;
 mod state_loopback;
 mod state_net;
@@ -64,12 +66,16 @@ mod state_rabbitmq;
 mod state_rabbitmq_nodes;
 mod state_sessions;
 mod state_settings;
+mod state_settings_host;
+mod state_slow;
+mod store_refusals;
 mod stores;
 mod system_refusals;
 pub mod tables;
 mod tables_cloud;
 mod tables_clusters;
 mod tables_data;
+mod tables_settings;
 mod tables_storage;
 
 use super::{Partial, Signal};
@@ -97,9 +103,11 @@ const TABLES: &[&[rule::Rule]] = &[
     openstack::RULES,
     databases::RULES,
     database_refusals::RULES,
+    store_refusals::RULES,
     agents::RULES,
     node_services::RULES,
     refusals::RULES,
+    renewals::RULES,
     clusters::RULES,
     enterprise::RULES,
     edge::RULES,
@@ -127,6 +135,7 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         state_sessions::detect(tree, &outputs),
         state_counts::detect(tree, &outputs),
         state_settings::detect(tree, &outputs),
+        state_slow::detect(tree, &outputs, ticket),
         state_loopback::detect(tree, &outputs),
         state_ceph::detect(tree, ticket),
         state_rabbitmq::detect(tree),
@@ -442,6 +451,9 @@ pub fn detectors() -> impl Iterator<Item = (&'static str, &'static str)> {
         state_sessions::IDS,
         state_counts::IDS,
         state_settings::IDS,
+        state_settings_host::IDS,
+        state_edge_counts::IDS,
+        state_slow::IDS,
         state_loopback::IDS,
         state_ceph::IDS,
         state_rabbitmq::IDS,

@@ -134,7 +134,7 @@ pub const RULES: &[Rule] = &[
         unless: r"INFO keystone\.common\.wsgi",
         at_least: 3,
         strength: 0.3,
-        persistent: 0.6,
+        persistent: 0.5,
         subject: "{name}",
         title: "{daemon}: Keystone knows no {kind_of} {name} ({count} times)",
         statement: "Requests name the {kind_of} {name}, which Keystone does not have{span}. Now and then that is a client's mistake; all the time it is a service's account that was removed or is misspelt.",

@@ -185,7 +185,7 @@ fn lag(entry: &Entry, text: &Text) -> Vec<Signal> {
     for (number, line) in text.lines().take(20_000) {
         let Some((name, value)) = line
             .trim_matches(|c: char| c == '|' || c.is_whitespace())
-            .split_once(|c: char| c == '|' || c == ':' || c == '\t' || c == ' ')
+            .split_once(['|', ':', '\t', ' '])
         else {
             continue;
         };

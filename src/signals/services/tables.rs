@@ -18,8 +18,8 @@ const MAX_LINES: usize = 50_000;
 const MAX_SUBJECTS: usize = 8;
 /// How far above a row its heading may stand.
 const HEADING_WITHIN: usize = 40;
-/// What a ticket that speaks of the thing adds.
-const ASKED: f64 = 0.1;
+/// What a ticket that speaks of the thing adds: a symptom of 0.16 is then listed, a cause of 0.4 a finding.
+const ASKED: f64 = 0.2;
 
 /// One kind of bad row. Texts are templates: `{name}` is a named group of `pattern` or `heading`, `{line}`
 /// the row with single spaces, `{count}` how many rows there are of this subject.
@@ -51,6 +51,8 @@ pub struct Row {
     pub strength: f64,
     /// Words of a ticket that asks about this; empty: it counts the same whatever the ticket says.
     pub words: &'static [&'static str],
+    /// Words of which the ticket must have one; empty: it is told whatever the ticket says.
+    pub about: &'static [&'static str],
     /// Cause or symptom.
     pub role: Role,
     /// Outputs that must give a signal.
@@ -74,6 +76,7 @@ pub const ROW: Row = Row {
     statement: "",
     strength: 0.6,
     words: &[],
+    about: &[],
     role: Role::Cause,
     yes: &[],
     no: &[],
@@ -85,7 +88,11 @@ pub const TABLES: &[&[Row]] = &[
     super::tables_storage::ROWS,
     super::tables_data::ROWS,
     super::tables_clusters::ROWS,
+    super::tables_settings::ROWS,
 ];
+
+/// Rows of configuration files; all other tables are of outputs.
+const SETTINGS: &[Row] = super::tables_settings::ROWS;
 
 /// A command's output in the bundle.
 pub struct Output<'a> {
@@ -132,20 +139,33 @@ pub fn detect(tree: &Tree, outputs: &[Output<'_>], ticket: Option<&str>) -> Part
     let Ok(finder) = AhoCorasick::new(parts.iter().map(|(_, part)| part)) else {
         return partial;
     };
-    for output in outputs {
+    let of_outputs = rows.len() - SETTINGS.len();
+    let configuration = tree
+        .files()
+        .filter(|entry| entry.bytes <= MAX_BYTES && tree.rel(entry).starts_with("etc/"))
+        .map(|entry| (entry, plain(name_of(tree.rel(entry))), true));
+    let commands = outputs
+        .iter()
+        .map(|output| (output.entry, output.name.clone(), false));
+    for (entry, name, is_setting) in commands.chain(configuration) {
         let wanted: BTreeSet<usize> = finder
-            .find_overlapping_iter(&output.name)
+            .find_overlapping_iter(&name)
             .map(|hit| parts[hit.pattern().as_usize()].0)
+            .filter(|at| (*at >= of_outputs) == is_setting)
             .collect();
         if wanted.is_empty() {
             continue;
         }
-        let Some(text) = tree.text(output.entry).ok().flatten() else {
+        let Some(text) = tree.text(entry).ok().flatten() else {
             continue;
         };
         for row in wanted.into_iter().map(|at| rows[at]) {
-            for mut signal in found(row, output.entry, &text) {
-                if row.words.iter().any(|word| told.contains(word)) {
+            let has = |words: &[&str]| words.iter().any(|word| told.contains(word));
+            if !row.about.is_empty() && !has(row.about) {
+                continue;
+            }
+            for mut signal in found(row, entry, &text) {
+                if has(row.words) {
                     signal.strength = (signal.strength + ASKED).min(0.93);
                 }
                 partial.signals.push(signal);
@@ -168,6 +188,9 @@ pub fn plain(name: &str) -> String {
     out
 }
 
+/// A subject, the values of its first row, its lines and how many rows there are.
+type Hit = (String, BTreeMap<String, String>, Vec<Evidence>, usize);
+
 /// What one kind of row says about one output.
 pub fn found(row: &Row, entry: &Entry, text: &Text) -> Vec<Signal> {
     let Some(pattern) = compile(row.pattern) else {
@@ -175,7 +198,7 @@ pub fn found(row: &Row, entry: &Entry, text: &Text) -> Vec<Signal> {
     };
     let optional = |pattern: &str| (!pattern.is_empty()).then(|| compile(pattern)).flatten();
     let (unless, heading) = (optional(row.unless), optional(row.heading));
-    let mut subjects: Vec<(String, BTreeMap<String, String>, Vec<Evidence>, usize)> = Vec::new();
+    let mut subjects: Vec<Hit> = Vec::new();
     for (number, line) in text.lines().take(MAX_LINES) {
         let Some(hit) = pattern.captures(line) else {
             continue;

@@ -46,15 +46,35 @@ pub const ROWS: &[Row] = &[
         kind: "OpenStack service",
         subject: "{binary} on {host}",
         title: "{binary} on {host} is disabled: {why}",
-        statement: "{binary} on {host} is disabled (state {state}; reason: {why}), so the scheduler places nothing there. A reason that begins with AUTO was set by the service itself, any other by a person.",
-        strength: 0.64,
+        statement: "{binary} on {host} is disabled (state {state}; reason: {why}), so the scheduler places nothing there until somebody enables it again.",
+        strength: 0.38,
         words: PLACING,
         yes: &[
-            "| 12 | nova-compute | cmp3 | nova | disabled | up | 2024-03-01T10:00:00.000000 | AUTO: Connection to libvirt lost: 1 |",
+            "| 12 | nova-compute | cmp3 | nova | disabled | up | 2024-03-01T10:00:00.000000 | memory exchange |",
             "| cinder-volume | ctl1@lvm | nova | disabled | up | 2024-03-01T10:00:00.000000 |",
         ],
         no: &[
             "| 12 | nova-compute | cmp3 | nova | enabled | up | 2024-03-01T10:00:00.000000 | None |",
+        ],
+        ..ROW
+    },
+    // nova-compute disables itself when it loses libvirt; that is never meant.
+    Row {
+        id: "openstack.service-disabled-itself",
+        cause: "openstack-service-disabled",
+        files: &["service_list", "compute_services"],
+        pattern: r"^\|(?:[^|]*\|)?\s*(?P<binary>nova-[\w-]+)\s*\|\s*(?P<host>[^|]+?)\s*\|[^|]*\|\s*disabled\s*\|.*\|\s*AUTO: (?P<why>[^|\s][^|]*?)\s*\|.*$",
+        kind: "OpenStack service",
+        subject: "{binary} on {host}",
+        title: "{binary} on {host} has disabled itself: {why}",
+        statement: "{binary} on {host} disabled itself ({why}), so the scheduler places nothing there until the reason is gone and it is enabled again.",
+        strength: 0.7,
+        words: PLACING,
+        yes: &[
+            "| 12 | nova-compute | cmp3 | nova | disabled | up | 2024-03-01T10:00:00.000000 | AUTO: Connection to libvirt lost: 1 |",
+        ],
+        no: &[
+            "| 12 | nova-compute | cmp3 | nova | disabled | up | 2024-03-01T10:00:00.000000 | memory exchange |",
         ],
         ..ROW
     },
@@ -93,7 +113,7 @@ pub const ROWS: &[Row] = &[
         subject: "{id}",
         title: "{name} ({id}) is in state {state}",
         statement: "{name} ({id}) is in state {state}; the log of the service that worked on it says why.",
-        strength: 0.5,
+        strength: 0.16,
         words: &["error", "stuck", "pending", "fail"],
         role: Role::Symptom,
         yes: &[
@@ -113,7 +133,7 @@ pub const ROWS: &[Row] = &[
         kind: "Bare-metal node",
         title: "Bare-metal node {name} is in maintenance (power {power}, state {state})",
         statement: "Ironic holds node {name} in maintenance, power state {power}: Ironic sets this itself when it cannot reach the management controller; the node is not scheduled.",
-        strength: 0.6,
+        strength: 0.5,
         words: &["baremetal", "bare metal", "ironic", "valid host", "node"],
         yes: &["| 3f0a6b1c-2d3e-4f50-8a9b-0c1d2e3f4a5b | bm3 | None | None | manageable | True |"],
         no: &["| 3f0a6b1c-2d3e-4f50-8a9b-0c1d2e3f4a5b | bm3 | None | power on | active | False |"],
@@ -216,7 +236,7 @@ pub const ROWS: &[Row] = &[
         kind: "Virtual network",
         title: "libvirt's network or pool {name} is not active (autostart: {auto})",
         statement: "libvirt's network or storage pool {name} is defined but inactive (autostart {auto}): guests that use it cannot start.",
-        strength: 0.42,
+        strength: 0.3,
         words: &[
             "guest",
             "virsh",

@@ -289,7 +289,7 @@ pub const ROWS: &[Row] = &[
         subject: "feature flags",
         title: "RabbitMQ's feature flag {name}{n2} is disabled ({count} in all)",
         statement: "{count} feature flags are disabled, among them {name}{n2}: the next release requires them, so an upgrade or a newer node that joins refuses to start.",
-        strength: 0.42,
+        strength: 0.34,
         words: &["upgrade", "join", "start"],
         yes: &["Flag: stream_queue, state: disabled"],
         no: &["Flag: stream_queue, state: enabled"],
