@@ -506,11 +506,18 @@ fn images(ctx: &Ctx) {
             (false, true) => 0.76,
             _ => 0.4,
         };
-        let short = |image: &Image| digest(image).chars().take(12).collect::<String>();
         let draft = Draft::cause("image-tag-moved", "Pod", ns, &other.pod, strength)
             .says(
-                format!("replicas of {} run different images under the same tag {tag}: {} runs sha256:{}, {} runs sha256:{}", full_name(ns, app), first.pod, short(first), other.pod, short(other)),
-                format!("Container {container} of pods {} and {} names the same image {tag}, but they run different ones ({} and {}): the tag was moved in the registry and a node kept what it had.", first.pod, other.pod, short(first), short(other)),
+                format!(
+                    "replicas of {} run different images under the same tag {tag}: {} and {} have different digests (imageID)",
+                    full_name(ns, app),
+                    first.pod,
+                    other.pod
+                ),
+                format!(
+                    "Container {container} of pods {} and {} names the same image {tag}, but their digests (imageID) differ: the tag was moved in the registry and a node kept what it had.",
+                    first.pod, other.pod
+                ),
             )
             .show(ctx.quote_loc(&other.id))
             .show(ctx.quote_loc(&first.id))
