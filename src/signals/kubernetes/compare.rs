@@ -461,8 +461,14 @@ fn unobserved(ctx: &Ctx) {
 fn images(ctx: &Ctx) {
     let mut by_app: BTreeMap<(&str, &str, &str, &str), Vec<&Image>> = BTreeMap::new();
     for image in &ctx.cluster.facts.images {
-        // A digest in the name says which image it is.
-        if image.tag.contains("@sha256") || image.tag.is_empty() {
+        // A digest in the name says which image it is, and a version's tag stays where it is: those that are meant
+        // to move (`latest`, `stable`, `main`) have no figure in them.
+        let tag = image.tag.rsplit(['/', '@']).next().unwrap_or_default();
+        let tag = tag.split_once(':').map_or("latest", |(_, tag)| tag);
+        if image.tag.contains("@sha256")
+            || image.tag.is_empty()
+            || tag.bytes().any(|byte| byte.is_ascii_digit())
+        {
             continue;
         }
         by_app
@@ -498,19 +504,40 @@ fn images(ctx: &Ctx) {
         if arch(&first.pod) != arch(&other.pod) {
             continue;
         }
-        let ready = |pod: &str| ctx.cluster.pod(ns, pod).is_some_and(Pod::is_ready);
-        let differ = ready(&first.pod) != ready(&other.pod);
+        // It explains replicas that behave differently, and nothing else.
+        let unlike = [
+            "every second",
+            "every other",
+            "sometimes",
+            "half of",
+            "some of",
+            "some requests",
+            "one of the",
+            "differ",
+            "inconsistent",
+            "old version",
+            "only one",
+        ]
+        .iter()
+        .any(|word| ctx.ticket.contains(word));
         let asked = ctx.is_asked(app) || ctx.in_ticket(app);
-        let strength = match (differ, asked) {
-            (true, _) => 0.82,
-            (false, true) => 0.76,
-            _ => 0.4,
+        let strength = match (unlike, asked) {
+            (true, true) => 0.76,
+            (true, false) => 0.5,
+            _ => 0.3,
         };
-        let short = |image: &Image| digest(image).chars().take(12).collect::<String>();
         let draft = Draft::cause("image-tag-moved", "Pod", ns, &other.pod, strength)
             .says(
-                format!("replicas of {} run different images under the same tag {tag}: {} runs sha256:{}, {} runs sha256:{}", full_name(ns, app), first.pod, short(first), other.pod, short(other)),
-                format!("Container {container} of pods {} and {} names the same image {tag}, but they run different ones ({} and {}): the tag was moved in the registry and a node kept what it had.", first.pod, other.pod, short(first), short(other)),
+                format!(
+                    "replicas of {} run different images under the same tag {tag}: {} and {} have different digests (imageID)",
+                    full_name(ns, app),
+                    first.pod,
+                    other.pod
+                ),
+                format!(
+                    "Container {container} of pods {} and {} names the same image {tag}, but their digests (imageID) differ: the tag was moved in the registry and a node kept what it had.",
+                    first.pod, other.pod
+                ),
             )
             .show(ctx.quote_loc(&other.id))
             .show(ctx.quote_loc(&first.id))

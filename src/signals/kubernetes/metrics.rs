@@ -12,8 +12,8 @@ const MAX_SERIES: usize = 5_000;
 /// Lines looked at to recognise a scraped page.
 const HEAD: usize = 40;
 /// Labels by which two metrics of the same thing may differ.
-const APART: [&str; 9] = [
-    "state", "resource", "unit", "endpoint", "id", "uid", "job", "command", "datname",
+const APART: [&str; 10] = [
+    "__name__", "state", "resource", "unit", "endpoint", "id", "uid", "job", "command", "datname",
 ];
 
 /// A part of a whole that must not fill it.
@@ -634,13 +634,11 @@ fn same(a: &Series, b: &Series) -> bool {
     })
 }
 
-/// `1234567` as people read it.
+/// A value as it stands in the bundle: a figure that is rounded or turned into another unit stands nowhere.
 fn shown(value: f64) -> String {
     match value.abs() {
-        v if v >= 1e15 => format!("{value:.0}"),
-        v if v >= f64::from(1 << 30) => format!("{:.1} Gi", value / f64::from(1 << 30)),
-        v if v >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
-        _ => format!("{value:.2}"),
+        v if v >= 1e6 || value.fract() == 0.0 => format!("{value:.0}"),
+        _ => value.to_string(),
     }
 }
 
@@ -813,7 +811,7 @@ fn shares(ctx: &Ctx, share: &Share) {
                 ctx,
                 Found {
                     slug: share.slug,
-                    says: format!("{} ({:.0} %)", share.says, part * 100.0),
+                    says: format!("{} (its share is {})", share.says, shown(now)),
                     strength: share.strength,
                     symptom: false,
                     series,
@@ -917,7 +915,7 @@ mod tests {
         finds(
             &[("prometheus_volumes.txt", text)],
             "container-disk-full",
-            "data-pg-0: the volume is full (99 %)",
+            "data-pg-0: the volume is full (its share is 0.991)",
         );
     }
 

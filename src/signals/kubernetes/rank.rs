@@ -63,6 +63,7 @@ pub fn settle(ctx: Ctx, ticket: &str, host_report: bool) -> Partial {
     replicas(&mut partial.signals);
     waited_for(&mut partial.signals);
     held_up(&mut partial.signals);
+    measured(&mut partial.signals);
     super::upstream::above_clients(&mut partial.signals);
     super::blemish::lower(&mut partial.signals, &known);
     partial
@@ -260,8 +261,11 @@ fn asks(ctx: &Ctx, signal: &Signal, namespaces: &[String]) -> u8 {
             .iter()
             .any(|ns| ns == *name && ns != &signal.subject.name)
     };
-    if names.iter().filter(is_own).any(|name| ctx.is_asked(name)) {
+    if names.iter().filter(is_own).any(|name| ctx.is_asked(name)) || of_asked_pod(ctx, signal) {
         return 2;
+    }
+    if super::tools::KINDS.contains(&signal.subject.kind.as_str()) {
+        return 1;
     }
     let aside = names.iter().filter(is_own).any(|name| ctx.in_ticket(name));
     u8::from(
@@ -272,6 +276,84 @@ fn asks(ctx: &Ctx, signal: &Signal, namespaces: &[String]) -> u8 {
                 .as_deref()
                 .is_some_and(|ns| ctx.in_ticket(ns)),
     )
+}
+
+/// Whether a claim is that of a pod which the complaint is about: its volumes name it, or it is called after the
+/// pod, as stateful sets do.
+fn of_asked_pod(ctx: &Ctx, signal: &Signal) -> bool {
+    let claim = signal.subject.name.as_str();
+    signal.subject.kind == "PersistentVolumeClaim"
+        && ctx.cluster.pods.iter().any(|pod| {
+            let own = claim
+                .strip_suffix(pod.name.as_str())
+                .is_some_and(|rest| rest.ends_with('-'))
+                || pod
+                    .volumes
+                    .iter()
+                    .any(|volume| volume.kind == "PersistentVolumeClaim" && volume.target == claim);
+            own && signal
+                .subject
+                .namespace
+                .as_deref()
+                .is_none_or(|ns| ns == pod.ns)
+                && ctx.is_asked(&pod.name)
+        })
+}
+
+/// What was measured at a database or on the way to it stands above the clients that only wait for it: a program
+/// sees that it gets no connection, the database shows why.
+fn measured(signals: &mut [Signal]) {
+    const AT_DATABASE: [&str; 4] = [
+        "database-connections-used-up",
+        "database-lock-wait",
+        "database-no-primary",
+        "database-transaction-ids-used-up",
+    ];
+    const WORDS: [&str; 9] = [
+        "connection",
+        "session",
+        "statement",
+        "sql",
+        "transaction",
+        "pool",
+        "database",
+        "lock",
+        "jdbc",
+    ];
+    for root in 0..signals.len() {
+        let found = &signals[root];
+        let at_database = AT_DATABASE.contains(&found.cause.as_str())
+            && (found.subject.kind == "Session" || found.cause != "database-lock-wait");
+        let on_the_way = found.subject.kind == "Flow";
+        if !(at_database || on_the_way) || found.strength < 0.5 {
+            continue;
+        }
+        let (title, own) = (found.title.clone(), app_of(&found.subject.name).to_owned());
+        let highest = signals
+            .iter()
+            .filter(|signal| {
+                let waits = WAITS.contains(&signal.cause.as_str())
+                    || matches!(
+                        signal.cause.as_str(),
+                        "connection-pool-exhausted" | "database-error"
+                    );
+                let said = signal
+                    .evidence
+                    .iter()
+                    .map(|line| line.quote.to_lowercase())
+                    .collect::<String>();
+                waits
+                    && app_of(&signal.subject.name) != own
+                    && (at_database && WORDS.iter().any(|word| said.contains(word))
+                        || on_the_way && title.contains(app_of(&signal.subject.name)))
+            })
+            .map(|signal| signal.strength)
+            .fold(0.0, f64::max);
+        if highest > 0.0 {
+            let found = &mut signals[root];
+            found.strength = found.strength.max((highest + 0.04).min(0.92));
+        }
+    }
 }
 
 /// Ten replicas with the same fault are one fault: the first keeps its strength.

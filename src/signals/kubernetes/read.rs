@@ -135,7 +135,7 @@ impl Reader<'_> {
                 || name.ends_with(".json")
                 || head.len() > 1
                 || !is_log_place);
-        if looks_json && !is_log_place {
+        if looks_json && (!is_log_place || super::records::is_store(&head)) {
             self.json(entry, &rel, &head);
         } else if head.iter().any(|line| {
             line.starts_with("apiVersion:")

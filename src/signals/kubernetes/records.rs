@@ -30,7 +30,8 @@ pub fn is_store(head: &[String]) -> bool {
         && (all.contains("\"streams\"")
             || all.contains("\"_shards\"") && all.contains("\"hits\"")
             || all.contains("\"stream\":") && all.contains("\"values\"")
-            || all.contains("\"attributes\"") && all.contains("\"message\""))
+            || all.contains("\"attributes\"")
+                && (all.contains("\"type\":\"log\"") || all.contains("\"type\": \"log\"")))
 }
 
 /// Who a record is of.

@@ -186,3 +186,33 @@ fn healthy_objects_differ_in_nothing() {
     );
     assert!(loudest(&partial) < 0.2, "{}", titles(&partial));
 }
+
+#[test]
+fn what_a_database_shows_stands_above_the_clients_that_wait_for_it() {
+    let sessions = " pid   | usename | application_name |        state        |  xact_age   | query\n-------+---------+------------------+---------------------+-------------+------\n 20114 | stock   | nightly-export   | idle in transaction | 03:41:10.22 | LOCK TABLE levels IN SHARE MODE\n 20391 | stock   | stock            | active              | 00:00:29.10 | UPDATE levels SET n = 1\n";
+    let log = (10..50)
+        .map(|n| format!("2025-05-01T10:{n}:00Z ERROR reserve failed: canceling statement due to statement timeout\n"))
+        .collect::<String>();
+    let rows = "NAMESPACE   NAME                     READY   STATUS    RESTARTS   AGE   IP         NODE   NOMINATED NODE   READINESS GATES\npay         stock-6958c5bdd8-69gtn   1/1     Running   0          3d    10.9.0.5   n1     <none>           <none>\n";
+    let run = |sessions: &str| {
+        run_with(
+            &[
+                ("kubectl/get_pods_-A_-o_wide.txt", rows),
+                ("sql/sessions.txt", sessions),
+                ("logs/pay/stock-6958c5bdd8-69gtn.log", &log),
+            ],
+            Some("Orders hang since this morning; stock times out."),
+        )
+    };
+    let partial = run(sessions);
+    let top = first(&partial);
+    assert_eq!(
+        (top.cause.as_str(), top.subject.name.as_str()),
+        ("database-lock-wait", "20114"),
+        "{}",
+        titles(&partial)
+    );
+    // A transaction of a moment holds nobody up.
+    let partial = run(&sessions.replace("03:41:10.22", "00:00:00.22"));
+    assert_ne!(first(&partial).cause, "database-lock-wait");
+}

@@ -592,12 +592,37 @@ pub fn read(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)]) -> usize {
     cluster.told.len() - before
 }
 
+/// Kinds of objects that only tools speak of, which nobody runs without a suspicion.
+pub const KINDS: [&str; 20] = [
+    "Session",
+    "Flow",
+    "Check",
+    "MeshConfiguration",
+    "Proxy",
+    "Topic",
+    "Host",
+    "DNS",
+    "Member",
+    "Index",
+    "IPPool",
+    "FileSystem",
+    "ReplicationSlot",
+    "Target",
+    "Subnet",
+    "ManagedService",
+    "ScalingGroup",
+    "CloudResource",
+    "CloudOperation",
+    "Queue",
+];
+
 /// Adds what a tool says, once.
 pub fn push(cluster: &mut Cluster, told: Told) {
-    let known = cluster
-        .told
-        .iter()
-        .any(|known| known.slug == told.slug && known.name == told.name && known.says == told.says);
+    let known = cluster.told.iter().any(|known| {
+        known.slug == told.slug
+            && known.says == told.says
+            && (known.name == told.name || told.kind == "Target")
+    });
     if !known {
         cluster.told.push(told);
     }
@@ -748,15 +773,13 @@ fn tables(cluster: &mut Cluster, file: u32, lines: &[(u32, &str)]) {
                 });
             }
         } else if cell("state").starts_with("idle in transaction") {
-            let age = seconds(any(&[
-                "age", "duration", "idle_for", "since", "xact", "seconds",
-            ]));
-            if age >= LONG {
+            let age = any(&["age", "duration", "idle_for", "since", "xact", "seconds"]);
+            if seconds(age) >= LONG {
                 told.push(Told {
                     slug: "database-lock-wait",
                     kind: "Session",
                     name: cell("pid").to_owned(),
-                    says: format!("this session has left its transaction open for {} s (idle in transaction) and keeps its locks: {} {query}", age, any(&["application_name", "usename", "user"])),
+                    says: format!("this session has left its transaction open for {} (idle in transaction) and keeps its locks: {} {query}", age, any(&["application_name", "usename", "user"])),
                     strength: 0.78,
                     asked: 0.84,
                     src,
