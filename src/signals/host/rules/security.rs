@@ -227,7 +227,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "{comm}",
         scope: Scope::System,
         needles: &["avc:  denied", "avc: denied"],
-        pattern: r#"avc:\s+denied\s+\{ (?P<perm>[^}]+?) \} for .*?comm="(?P<comm>[^"]+)"(?:.*?name="(?P<file>[^"]+)")?.*?scontext=\S*?:(?P<source>\w+_t)\S* tcontext=\S*?:(?P<target>\w+_t).*tclass=(?P<class>\w+)(?: permissive=(?P<permissive>\d))?"#,
+        pattern: r#"avc:\s+denied\s+\{ (?P<perm>[^}]+?) \} for .*?comm="(?P<comm>[^"]+)"(?: (?:dest|src)=(?P<port>\d+))?(?:.*?name="(?P<file>[^"]+)")?.*?scontext=\S*?:(?P<source>\w+_t)\S* tcontext=\S*?:(?P<target>\w+_t).*tclass=(?P<class>\w+)(?: permissive=(?P<permissive>\d))?"#,
         except: "permissive=1",
         quiet: true,
         ..BASE
