@@ -874,7 +874,7 @@ fn a_review_happens_in_the_room_on_masked_text_and_leaves_nothing_behind() {
     with_model(&repository.place);
     repository.stage(
         "app/app.py",
-        format!("password = \"{PASSWORD}\"\ndef f(x):\n    print(\"XXX remove this\", x, \"{PASSWORD}\")\n"),
+        format!("password = \"{PASSWORD}\"\ndef f(x):\n    print(\"value\", x, \"{PASSWORD}\")\n"),
     );
     // A playbook that takes every suspicion for right, so that there is a remark whatever the model thinks.
     let shipped = repository
@@ -923,14 +923,17 @@ fn a_review_happens_in_the_room_on_masked_text_and_leaves_nothing_behind() {
         repository.place.run_entries()
     );
 
-    // A remark alone does not stop a commit.
-    repository.stage(
-        "app/app.py",
-        "def f(x):\n    print(\"XXX remove this\", x)\n",
-    );
-    let ended = repository.guard(&args).ends(0);
-    let report: Value = serde_json::from_str(&ended.out).unwrap();
-    assert_eq!(report["remarks"].as_array().unwrap().len(), 1, "{report:#}");
+    // A remark alone does not stop a commit. What a rule has remarked on the model does not say again.
+    for (line, by) in [
+        ("print(x)  # look", "model"),
+        ("print(\"XXX remove this\", x)", "rule"),
+    ] {
+        repository.stage("app/app.py", &format!("def f(x):\n    {line}\n"));
+        let ended = repository.guard(&args).ends(0);
+        let report: Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(report["remarks"].as_array().unwrap().len(), 1, "{report:#}");
+        assert_eq!(report["remarks"][0]["by"], by, "{report:#}");
+    }
     let strict: Vec<&str> = args.iter().copied().chain(["--strict"]).collect();
     repository.guard(&strict).ends(7);
 }

@@ -157,7 +157,17 @@ pub async fn run(
     report.review.note = words(&summary, passed.len(), report.review.refused);
     report.notes.extend(summary.notes);
     report.review.model = summary.model.map(|model| ModelUse { memory, ..model });
-    report.remarks.extend(passed.iter().filter_map(remark));
+    // What a rule has said of the line already is not said again.
+    let said = |one: &Remark| {
+        let here = |other: &Remark| (&other.path, other.line) == (&one.path, one.line);
+        report.remarks.iter().any(here)
+    };
+    let more: Vec<Remark> = passed
+        .iter()
+        .filter_map(remark)
+        .filter(|one| !said(one))
+        .collect();
+    report.remarks.extend(more);
     Ok(())
 }
 
