@@ -161,6 +161,14 @@ pub(super) fn unshare(plan: &SealPlan, identity: Identity) -> Result<Vec<Missing
             None => write_maps("/proc/self", identity).map_err(sys::os_error),
         };
         if let Err(cause) = written {
+            // The helper answers in any case, unless somebody ends it.
+            if cause.kind() == std::io::ErrorKind::BrokenPipe {
+                return Err(Error::limit(
+                    "the helper that maps the users of the seal was killed, most likely because memory ran out",
+                )
+                .hint("try again, with more memory free")
+                .transient());
+            }
             return Err(Missing::because(
                 Layer::UserNamespace,
                 format!("its users could not be mapped: {cause}"),
@@ -284,6 +292,15 @@ mod tests {
         assert!(!maps("0 1000 1\n", NOBODY));
         assert!(!maps("", NOBODY));
         assert!(!maps("65534 x 1", NOBODY));
+    }
+
+    #[test]
+    fn a_helper_that_is_killed_is_told_from_a_layer_that_is_missing() {
+        let mapper = Mapper::start(Identity::Nobody).unwrap();
+        let pid = rustix::process::Pid::from_raw(mapper.pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        let ended = mapper.write().unwrap_err();
+        assert_eq!(ended.kind(), std::io::ErrorKind::BrokenPipe);
     }
 
     #[test]
