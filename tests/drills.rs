@@ -213,10 +213,10 @@ fn kills_at_random_points_leave_a_whole_run_or_none() {
             left.is_empty(),
             "{who} killed after {moment:?}: {left:?} live on"
         );
+        // A coordinator that is killed between its last rename and its end has kept its run.
         let now = whole_runs(&place);
-        assert_eq!(
-            now > kept,
-            code == 0,
+        assert!(
+            (now > kept) == (code == 0) || code == -libc::SIGKILL && now == kept + 1,
             "{who} killed after {moment:?}: {code}, {kept} runs, then {now}"
         );
         if code != -libc::SIGKILL {
