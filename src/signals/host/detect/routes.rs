@@ -199,7 +199,7 @@ fn overlap(host: &Host, hits: &Hits, routes: &[Route], out: &mut Partial) {
             )
             .cites([bridge.line.clone()])
             .cites(lines)
-            .cites(network.map(|(_, line)| line))
+            .cites(network.into_iter().flat_map(|(_, lines)| lines))
             .with("interface", bridge.dev.as_str())
             .if_ticket(host, WORDS)
             .put(out);
@@ -208,7 +208,7 @@ fn overlap(host: &Host, hits: &Hits, routes: &[Route], out: &mut Partial) {
 }
 
 /// The container network that has the bridge's range, by `docker network inspect` or its like.
-fn network(host: &Host, bridge: &Route) -> Option<(String, Evidence)> {
+fn network(host: &Host, bridge: &Route) -> Option<(String, [Evidence; 2])> {
     let range = format!("\"{}/{}\"", bridge.net, bridge.bits);
     ["docker", "podman", "nerdctl"].iter().find_map(|engine| {
         host.commands(engine, |name| name.contains("inspect"))
@@ -217,18 +217,18 @@ fn network(host: &Host, bridge: &Route) -> Option<(String, Evidence)> {
                 let (number, _) = doc.line_with(|line| {
                     line.to_lowercase().contains("\"subnet\"") && line.contains(&range)
                 })?;
-                let name = doc
+                let (at, name) = doc
                     .lines()
                     .take_while(|(at, _)| *at < number)
-                    .filter_map(|(_, line)| {
+                    .filter_map(|(at, line)| {
                         let line = line.trim();
                         let value = line
                             .strip_prefix("\"Name\":")
                             .or_else(|| line.strip_prefix("\"name\":"))?;
-                        Some(value.trim().trim_matches([',', '"']).to_owned())
+                        Some((at, value.trim().trim_matches([',', '"']).to_owned()))
                     })
                     .last()?;
-                Some((name, doc.cite(number)))
+                Some((name, [doc.cite(number), doc.cite(at)]))
             })
     })
 }
