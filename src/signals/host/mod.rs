@@ -29,14 +29,17 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         return out;
     };
     let mut identities = Vec::new();
+    let mut peers = Vec::new();
     for root in roots {
         let host = Host::new(tree, &root, ticket);
         identities.extend(detect::twins::identity(&host));
+        peers.extend(detect::peers::of(&host));
         let hits = scanner.scan(&host, &mut out);
         rules::report(&host, &hits, &mut out);
         detect::run(&host, &hits, &mut out);
     }
     detect::twins::compare(&identities, &mut out);
+    detect::peers::compare(&peers, &mut out);
     lower_consequences(&mut out);
     out
 }
@@ -269,6 +272,7 @@ mod tests {
             include_str!("detect/routes.rs"),
             include_str!("detect/sensors.rs"),
             include_str!("detect/sessions.rs"),
+            include_str!("detect/peers.rs"),
             include_str!("detect/twins.rs"),
             include_str!("detect/waits.rs"),
             include_str!("detect/boot.rs"),

@@ -212,7 +212,7 @@ pub const RULES: &[Rule] = &[
             "invalid authentication",
             "same priority",
         ],
-        pattern: r"(?P<instance>VR_\d+|VI_\w+)?\)?[^\r\n]{0,20}?(?P<what>Received advert from \S+ with (?:higher|lower|same|equal) priority \d+, ours \d+|Dropping received VRRP packet|bogus VRRP packet[^\r\n]{0,40}|ip address associated with VRID \d+ not present in MASTER advert[^\r\n]{0,40}|received an invalid (?:passwd|ip number count|authentication)[^\r\n]{0,40}|Invalid VRRP [^\r\n]{0,60})",
+        pattern: r"(?:\((?P<instance>[^()\s]{1,40})\):?\s{0,2})?(?P<what>Received advert from \S+ with (?:higher|lower|same|equal) priority \d+, ours \d+|Dropping received VRRP packet|bogus VRRP packet[^\r\n]{0,40}|ip address associated with VRID \d+ not present in MASTER advert[^\r\n]{0,40}|received an invalid (?:passwd|ip number count|authentication)[^\r\n]{0,40}|Invalid VRRP [^\r\n]{0,60})",
         at_least: 8,
         strength: 0.7,
         persistent: 0.78,

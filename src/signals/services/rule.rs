@@ -70,7 +70,7 @@ pub const RULE: Rule = Rule {
     no: &[],
 };
 
-/// Fills `{name}` slots; unknown ones become empty, runs of spaces one.
+/// Fills `{name}` slots; unknown ones become empty and leave no blank before a mark, runs of spaces one.
 pub fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(template.len() + 32);
     let mut rest = template;
@@ -78,8 +78,12 @@ pub fn fill(template: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
         out.push_str(&rest[..open]);
         rest = &rest[open..];
         let Some(close) = rest.find('}') else { break };
-        out.push_str(&value(&rest[1..close]).unwrap_or_default());
+        let part = value(&rest[1..close]).unwrap_or_default();
         rest = &rest[close + 1..];
+        if part.trim().is_empty() && rest.starts_with([':', ',', ';', '.', ')']) {
+            out.truncate(out.trim_end().len());
+        }
+        out.push_str(&part);
     }
     out.push_str(rest);
     let mut clean = String::with_capacity(out.len());
@@ -101,5 +105,7 @@ mod tests {
         let value = |name: &str| (name == "osd").then(|| "osd.3".to_owned());
         assert_eq!(fill("{osd} of {host} is\tdown", &value), "osd.3 of is down");
         assert_eq!(fill("open {osd", &value), "open {osd");
+        assert_eq!(fill("router {id}: twice", &value), "router: twice");
+        assert_eq!(fill("osd {osd}: twice", &value), "osd osd.3: twice");
     }
 }

@@ -216,21 +216,40 @@ fn settings(host: &Host, _hits: &Hits, out: &mut Partial) {
         })?;
         Some(doc.cite(number))
     };
+    let nodes = runs(&["kubelet", "kube-proxy", "flanneld"]);
+    let engines = || runs(&["dockerd", "containerd-shim"]);
+    let is_node = nodes.is_some();
     if let (Some((0, at)), Some(process)) = (
         host.sysctl_number("net.ipv4.ip_forward"),
-        runs(&[
-            "dockerd",
-            "kubelet",
-            "containerd-shim",
-            "kube-proxy",
-            "flanneld",
-        ]),
+        nodes.or_else(engines),
     ) {
-        Draft::cause("ip-forward-off", "ip-forwarding-disabled", 0.7, "Setting", "net.ipv4.ip_forward")
+        // Programs of the host itself need no forwarding: it matters where containers are what fails.
+        const OF_CONTAINERS: &[&str] = &[
+            "container",
+            "containerized",
+            "docker",
+            "compose",
+            "pod",
+            "kubernetes",
+            "podman",
+            "forwarding",
+            "nat",
+        ];
+        let asked = host.ticket_has(OF_CONTAINERS);
+        let strength = if is_node || asked || host.ticket.trim().is_empty() {
+            0.7
+        } else {
+            0.45
+        };
+        let draft = Draft::cause("ip-forward-off", "ip-forwarding-disabled", strength, "Setting", "net.ipv4.ip_forward")
             .says("IP forwarding is off (net.ipv4.ip_forward = 0) on a container host", "net.ipv4.ip_forward is 0 although containers or pods run here; the kernel does not route their traffic, so they reach nothing beyond the host.")
-            .cites([at, process])
-            .if_ticket(host, &["network", "connection", "container", "pod", "pods", "connectivity"])
-            .put(out);
+            .cites([at, process]);
+        let draft = if is_node {
+            draft.if_ticket(host, &["network", "connection", "connectivity"])
+        } else {
+            draft
+        };
+        draft.if_ticket(host, OF_CONTAINERS).put(out);
     }
     if let (Some((0, at)), Some(process)) = (
         host.sysctl_number("net.bridge.bridge-nf-call-iptables"),

@@ -39,8 +39,16 @@ pub fn detect(host: &Host, hits: &Hits, out: &mut Partial) {
         let inodes = doc
             .line_with(|line| line.contains("IUse%") || line.contains("Inodes"))
             .is_some();
-        for row in rows(&doc) {
-            if seen.insert((row.mount.clone(), inodes), ()).is_none() {
+        let mut rows = rows(&doc);
+        rows.sort_by_key(|row| row.mount.len());
+        for row in rows {
+            // Subvolumes and bind mounts of one device are one file system.
+            let key = if row.device.starts_with("/dev/") && row.used_percent > 90 {
+                row.device.clone()
+            } else {
+                row.mount.clone()
+            };
+            if seen.insert((key, inodes), ()).is_none() {
                 judge(host, &row, inodes, &complaints, out);
             }
         }
@@ -228,7 +236,7 @@ fn rows(doc: &Doc) -> Vec<Row> {
 }
 
 /// `1234` or, with `df -h`, `1.2G`; in KiB as far as a unit is given.
-fn blocks(word: &str) -> u64 {
+pub(super) fn blocks(word: &str) -> u64 {
     let unit = match word.chars().last() {
         Some('M') => 1 << 10,
         Some('G') => 1 << 20,

@@ -3,7 +3,9 @@
 use crate::signals::Partial;
 use crate::signals::host::clock::{self, DAY};
 use crate::signals::host::emit::{Draft, ask};
-use crate::signals::host::facts::Host;
+use crate::signals::host::facts::{Host, cite};
+use crate::signals::host::logs::is_system_log;
+use std::collections::VecDeque;
 
 const WORDS: &[&str] = &[
     "reboot",
@@ -21,6 +23,147 @@ const WORDS: &[&str] = &[
 pub fn detect(host: &Host, out: &mut Partial) {
     loops(host, out);
     dumps(host, out);
+    silent_reset(host, out);
+}
+
+/// The customer asks why the host restarted, and the log goes on with the next boot as if nothing had been: neither a
+/// shutdown nor a panic was written. Then the reason lies outside the log.
+fn silent_reset(host: &Host, out: &mut Partial) {
+    const ASKED: &[&str] = &[
+        "reboot",
+        "rebooted",
+        "restarted",
+        "restart",
+        "reset",
+        "crashed",
+        "crash",
+        "powered off",
+        "rebooting",
+    ];
+    const MEANT: [&str; 16] = [
+        "shutdown",
+        "shutting down",
+        "reboot",
+        "power-off",
+        "poweroff",
+        "powering",
+        "power key",
+        "exiting on signal",
+        "signal 15",
+        "received sigterm",
+        "stopped target",
+        "panic",
+        "oops:",
+        "bug:",
+        "watchdog",
+        "journal stopped",
+    ];
+    const LOOKED_BACK: usize = 60;
+    // A restart that was ordered is told of, too; here somebody wonders.
+    const WONDERS: &[&str] = &[
+        "why",
+        "itself",
+        "unexpected",
+        "unexpectedly",
+        "spontaneous",
+        "spontaneously",
+        "nobody",
+        "suddenly",
+        "cause",
+        "reason",
+        "rca",
+        "crash",
+        "crashed",
+        "random",
+        "randomly",
+    ];
+    if host.container || !host.ticket_has(ASKED) || !host.ticket_has(WONDERS) {
+        return;
+    }
+    let logs = host.entries().filter(|entry| {
+        let name = entry.path.name();
+        ["messages", "syslog", "journal"]
+            .iter()
+            .any(|start| name.starts_with(start))
+            && is_system_log(host.rel(entry), entry)
+    });
+    let mut silent = None;
+    for entry in logs {
+        let Ok(Some(text)) = host.tree.text(entry) else {
+            continue;
+        };
+        let mut before: VecDeque<(usize, &str)> = VecDeque::new();
+        for (number, line) in text.lines() {
+            if line.contains(" kernel: ") && line.contains("Linux version ") && !before.is_empty() {
+                let said = before.iter().any(|(_, line)| {
+                    let line = line.to_lowercase();
+                    MEANT.iter().any(|word| line.contains(word))
+                });
+                // Only the latest boot counts.
+                silent = before
+                    .back()
+                    .filter(|(_, line)| !said && !line.contains(" kernel: "))
+                    .map(|(last, words)| {
+                        let path = entry.path.as_str();
+                        [cite(path, *last, words), cite(path, number, line)]
+                    });
+                before.clear();
+            }
+            if before.len() == LOOKED_BACK {
+                before.pop_front();
+            }
+            before.push_back((number, line));
+        }
+    }
+    let Some(lines) = silent else { return };
+    Draft::cause("reset-without-words", "unexpected-reboots", 0.45, "Host", "host")
+        .symptom()
+        .says(
+            "The host was reset: its log ends without a shutdown or a panic and goes on with the next boot",
+            "The log holds neither a shutdown nor a panic before the boot: power, hardware, a watchdog, the hypervisor or the cluster's fencing ended the machine at once, and the log cannot tell which.",
+        )
+        .cites(lines)
+        .put(out);
+    let has = |words: &[&str]| {
+        host.entries().any(|entry| {
+            let path = entry.path.as_str().to_lowercase();
+            words.iter().any(|word| path.contains(word))
+        })
+    };
+    if !has(&["vmcore", "var/crash/", "var.crash"]) {
+        ask(
+            out,
+            "the crash dump of kdump, if there is one (/var/crash: vmcore, vmcore-dmesg.txt)",
+            "the log ends without a word before the reset; a panic would stand only in the dump",
+            Some("var/crash"),
+        );
+    }
+    let guest = host
+        .file("proc/cpuinfo")
+        .is_some_and(|doc| doc.contains(" hypervisor"));
+    if guest {
+        ask(
+            out,
+            "the hypervisor's log of this virtual machine around the reset",
+            "a reset, a migration or a crash of the virtual machine is recorded outside of it",
+            None,
+        );
+    } else if !has(&["ipmitool_sel", "sel_list", "sel_elist", "idrac", "ilo_"]) {
+        ask(
+            out,
+            "the hardware event log of the BMC (ipmitool sel elist; iDRAC, iLO)",
+            "power, temperature, machine checks and watchdog resets are recorded there only",
+            Some("sos_commands/ipmitool/ipmitool_sel_list"),
+        );
+    }
+    if !has(&["ocssd", "corosync", "pacemaker", "cluster/"]) {
+        ask(
+            out,
+            "if the host is a member of a cluster: the logs of the software that may reset it (Grid Infrastructure/Clusterware ocssd, corosync and pacemaker, sbd), from the other nodes too",
+            "fencing and a node's eviction end a machine without a word in its system log",
+            None,
+        );
+    }
 }
 
 /// `last`: three boots within a day, or sessions that ended in a crash lately.
@@ -136,7 +279,26 @@ fn dumps(host: &Host, out: &mut Partial) {
 
 #[cfg(test)]
 mod tests {
-    use crate::signals::host::tests::{causes, on};
+    use crate::signals::host::tests::{causes, on, on_ticket};
+
+    #[test]
+    fn a_reset_that_the_log_does_not_tell_of() {
+        let of = |last: &str, ticket: &str| {
+            let log = format!(
+                "Mar  5 02:10:01 n CROND[9]: (root) CMD (x)\n{last}Mar  5 02:20:00 n kernel: Linux version 5.14.0\n"
+            );
+            on_ticket(&[("var/log/messages", &log)], Some(ticket))
+        };
+        let out = of("", "node n rebooted at night, why?");
+        assert!(out.missing.len() == 3 && out.signals[0].strength < 0.5);
+        assert!(of("", "slow logins").missing.is_empty());
+        let meant = "Mar  5 02:12:00 n systemd[1]: Shutting down.\n";
+        assert!(
+            of(meant, "node n rebooted at night, why?")
+                .missing
+                .is_empty()
+        );
+    }
 
     #[test]
     fn several_boots_in_a_day() {

@@ -114,9 +114,11 @@ fn is_private_bridge(name: &str) -> bool {
         .strip_prefix("br-")
         .is_some_and(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit()));
     of_docker
-        || ["docker", "virbr", "lxdbr", "incusbr", "podman"]
-            .iter()
-            .any(|start| name.starts_with(start))
+        || [
+            "docker", "virbr", "lxdbr", "lxcbr", "incusbr", "podman", "cni", "vmnet",
+        ]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 /// A network of containers that covers an address which the host needs elsewhere.
@@ -156,29 +158,48 @@ fn overlap(host: &Host, hits: &Hits, routes: &[Route], out: &mut Partial) {
         let server = servers
             .iter()
             .find(|(address, _)| within(*address, bridge) && u32::from(*address) >> 8 != near);
-        let (what, line) = if let Some(route) = gateway {
+        let (what, lines, strength) = if let Some(route) = gateway {
             (
                 format!(
                     "the gateway of another route ({})",
                     route.via.map_or_else(String::new, |via| via.to_string())
                 ),
-                route.line.clone(),
+                vec![route.line.clone()],
+                0.82,
             )
         } else if let Some(route) = card {
-            (format!("the network of {}", route.dev), route.line.clone())
+            (
+                format!("the network of {}", route.dev),
+                vec![route.line.clone()],
+                0.82,
+            )
         } else if let Some((address, line)) = server {
-            (format!("the name server {address}"), line.clone())
-        } else if let Some((address, line)) = unreached(host, hits, bridge) {
-            (format!("{address}, which cannot be reached"), line)
+            (
+                format!("the name server {address}"),
+                vec![line.clone()],
+                0.82,
+            )
+        } else if let Some((address, lines, strength)) = unreached(host, hits, bridge) {
+            (
+                format!("{address}, which cannot be reached"),
+                lines,
+                strength,
+            )
         } else {
             continue;
         };
-        Draft::cause("bridge-overlap", "bridge-subnet-overlap", 0.82, "Interface", &bridge.dev)
+        let network = network(host, bridge);
+        let of = network
+            .as_ref()
+            .map_or_else(String::new, |(name, _)| format!(" (network {name})"));
+        Draft::cause("bridge-overlap", "bridge-subnet-overlap", strength, "Interface", &bridge.dev)
             .says(
-                format!("The network of {} ({}/{}) covers {what}", bridge.dev, bridge.net, bridge.bits),
-                format!("{} was given {}/{}, which covers {what}: packets for it go to the local bridge and never leave the host.", bridge.dev, bridge.net, bridge.bits),
+                format!("The network of bridge {}{of}, {}/{}, covers {what}: the subnets overlap", bridge.dev, bridge.net, bridge.bits),
+                format!("Bridge {}{of} was given {}/{}, which covers {what}: packets for it go to the local bridge instead of the gateway and never leave the host.", bridge.dev, bridge.net, bridge.bits),
             )
-            .cites([bridge.line.clone(), line])
+            .cites([bridge.line.clone()])
+            .cites(lines)
+            .cites(network.into_iter().flat_map(|(_, lines)| lines))
             .with("interface", bridge.dev.as_str())
             .if_ticket(host, WORDS)
             .put(out);
@@ -186,35 +207,145 @@ fn overlap(host: &Host, hits: &Hits, routes: &[Route], out: &mut Partial) {
     }
 }
 
-/// An address that the customer or a log calls unreachable and that lies in the bridge's range, but not near the
-/// bridge's own address, where the engine places its containers.
-fn unreached(host: &Host, hits: &Hits, bridge: &Route) -> Option<(Ipv4Addr, Evidence)> {
+/// The container network that has the bridge's range, by `docker network inspect` or its like.
+fn network(host: &Host, bridge: &Route) -> Option<(String, [Evidence; 2])> {
+    let range = format!("\"{}/{}\"", bridge.net, bridge.bits);
+    ["docker", "podman", "nerdctl"].iter().find_map(|engine| {
+        host.commands(engine, |name| name.contains("inspect"))
+            .iter()
+            .find_map(|doc| {
+                let (number, _) = doc.line_with(|line| {
+                    line.to_lowercase().contains("\"subnet\"") && line.contains(&range)
+                })?;
+                let (at, name) = doc
+                    .lines()
+                    .take_while(|(at, _)| *at < number)
+                    .filter_map(|(at, line)| {
+                        let line = line.trim();
+                        let value = line
+                            .strip_prefix("\"Name\":")
+                            .or_else(|| line.strip_prefix("\"name\":"))?;
+                        Some((at, value.trim().trim_matches([',', '"']).to_owned()))
+                    })
+                    .last()?;
+                Some((name, [doc.cite(number), doc.cite(at)]))
+            })
+    })
+}
+
+/// Addresses in a line of text.
+fn addresses(text: &str) -> impl Iterator<Item = Ipv4Addr> {
+    text.split(|c: char| !c.is_ascii_digit() && c != '.')
+        .filter_map(|word| word.trim_matches('.').parse().ok())
+}
+
+/// An address that somebody needs and does not reach, in the bridge's range but not near the bridge's own address,
+/// where the engine places its containers: a log says that there is no route to it, or nobody on the bridge answers for
+/// it, or the ticket asks for it. With lines that show it, and how sure that is.
+fn unreached(host: &Host, hits: &Hits, bridge: &Route) -> Option<(Ipv4Addr, Vec<Evidence>, f64)> {
     let near = u32::from(bridge.net) >> 8;
     let far = |address: &Ipv4Addr| within(*address, bridge) && u32::from(*address) >> 8 != near;
     let logged = hits.of("no-route").find_map(|(address, group)| {
         let address = address.parse().ok().filter(far)?;
         Some((address, group.evidence().into_iter().next()?))
     });
-    logged.or_else(|| {
-        let asked: Vec<Ipv4Addr> = host
-            .ticket
-            .split(|c: char| !c.is_ascii_digit() && c != '.')
-            .filter_map(|word| word.trim_matches('.').parse().ok())
-            .filter(far)
-            .collect();
-        let doc = host
-            .commands("ip", |name| {
-                name.contains("neigh") && !name.contains("netns") && !name.contains("noarp")
-            })
-            .into_iter()
-            .next()?;
-        doc.lines().find_map(|(number, line)| {
-            let address = line.split_whitespace().next()?.parse().ok()?;
-            let silent = line.contains(&format!(" dev {} ", bridge.dev))
-                && (line.contains("FAILED") || line.contains("INCOMPLETE"));
-            (silent && asked.contains(&address)).then(|| (address, doc.cite(number)))
+    let silent = host
+        .commands("ip", |name| {
+            name.contains("neigh") && !name.contains("netns")
         })
-    })
+        .into_iter()
+        .find_map(|doc| {
+            doc.lines().find_map(|(number, line)| {
+                let address = line.split_whitespace().next()?.parse().ok()?;
+                let silent = far(&address)
+                    && line.contains(&format!(" dev {} ", bridge.dev))
+                    && (line.contains("FAILED") || line.contains("INCOMPLETE"));
+                silent.then(|| (address, doc.cite(number)))
+            })
+        });
+    let asked: Vec<Ipv4Addr> = addresses(&host.ticket).filter(far).collect();
+    // Who needs it: names that /etc/hosts gives to addresses, and settings of programs.
+    let wanted = wanted(host, &far);
+    if let Some((address, line)) = logged {
+        let more = silent
+            .filter(|(known, _)| *known == address)
+            .map(|found| found.1);
+        return Some((address, std::iter::once(line).chain(more).collect(), 0.82));
+    }
+    if let Some((address, line)) = silent {
+        let need = wanted.iter().find(|(known, ..)| *known == address);
+        let strength = if asked.contains(&address) {
+            0.86
+        } else if need.is_some() {
+            0.82
+        } else {
+            0.64
+        };
+        let more = need.map(|(_, line, _)| line.clone());
+        return Some((
+            address,
+            std::iter::once(line).chain(more).collect(),
+            strength,
+        ));
+    }
+    // Without the table of neighbours: the ticket names the address, or the name that has it.
+    wanted
+        .into_iter()
+        .find(|(address, _, names)| {
+            asked.contains(address)
+                || names
+                    .iter()
+                    .any(|name| name.len() > 3 && host.ticket.contains(name.as_str()))
+        })
+        .map(|(address, line, _)| (address, vec![line], 0.74))
+}
+
+/// Most files of settings that are searched for addresses.
+const MAX_SETTINGS: usize = 400;
+
+/// Addresses of the range that `/etc/hosts` or a program's settings name, with the line and the names beside it.
+fn wanted(host: &Host, far: &dyn Fn(&Ipv4Addr) -> bool) -> Vec<(Ipv4Addr, Evidence, Vec<String>)> {
+    const NOT: [&str; 10] = [
+        "docker",
+        "containers",
+        "cni",
+        "netplan",
+        "iptables",
+        "nftables",
+        "firewalld",
+        "libvirt",
+        "network",
+        "ufw",
+    ];
+    let mut found = Vec::new();
+    for doc in host.files("etc/").into_iter().take(MAX_SETTINGS) {
+        let path = doc
+            .path
+            .strip_prefix(host.root.as_str())
+            .unwrap_or(&doc.path);
+        if NOT.iter().any(|word| path.contains(word)) {
+            continue;
+        }
+        let hosts = path.ends_with("etc/hosts");
+        for (number, line) in doc
+            .lines()
+            .filter(|(_, line)| !line.trim_start().starts_with('#'))
+        {
+            // `10.0.0.0/8` is a range, not somebody to talk to.
+            for address in addresses(line).filter(|address| far(address)) {
+                if !line.contains(&format!("{address}/")) {
+                    let names = line
+                        .split_whitespace()
+                        .skip(1)
+                        .filter(|_| hosts)
+                        .map(str::to_lowercase)
+                        .collect();
+                    found.push((address, doc.cite(number), names));
+                }
+            }
+        }
+    }
+    found
 }
 
 /// `dadfailed`: another host answered for the address, so the kernel does not use it.
@@ -254,7 +385,7 @@ fn failed_check(host: &Host, out: &mut Partial) {
 
 #[cfg(test)]
 mod tests {
-    use crate::signals::host::tests::{causes, on};
+    use crate::signals::host::tests::{causes, on, on_ticket};
 
     const ROUTE: &str = "sos_commands/networking/ip_route_show_table_all";
     const NEIGH: &str = "sos_commands/networking/ip_-s_-s_neigh_show";
@@ -300,6 +431,40 @@ mod tests {
         // A container that is stopped.
         assert!(!causes(&of("172.18.0.7")).contains(&"bridge-subnet-overlap"));
         assert!(!causes(&of("192.0.2.7")).contains(&"bridge-subnet-overlap"));
+    }
+
+    #[test]
+    fn an_address_that_nobody_on_the_bridge_has() {
+        const BRIDGE: &str = "default via 10.0.0.1 dev ens3\n172.19.0.0/16 dev br-0f1e2d3c4b5a proto kernel scope link src 172.19.0.1\n";
+        let of = |neigh: &str, settings: &str, ticket: &str| {
+            let out = on_ticket(
+                &[
+                    (ROUTE, BRIDGE),
+                    (NEIGH, neigh),
+                    ("etc/shop/shop.conf", settings),
+                    (
+                        "etc/hosts",
+                        "127.0.0.1 localhost\n172.19.77.5 ledger.example\n",
+                    ),
+                ],
+                Some(ticket),
+            );
+            out.signals
+                .iter()
+                .find(|s| s.cause == "bridge-subnet-overlap")
+                .map_or(0.0, |s| s.strength)
+        };
+        const FAILED: &str = "172.19.40.12 dev br-0f1e2d3c4b5a  FAILED\n";
+        assert!(of(FAILED, "url=db://172.19.40.12:1\n", "shop is down") > 0.8);
+        assert!(of("", "", "the shop cannot reach ledger.example") > 0.7);
+        assert!(
+            of(
+                "172.19.0.9 dev br-0f1e2d3c4b5a  FAILED\n",
+                "",
+                "shop is down"
+            ) < 0.1
+        );
+        assert!(of("", "url=db://172.19.40.12:1\n", "shop is slow") < 0.1);
     }
 
     #[test]
