@@ -7,6 +7,7 @@
 //!
 //! The way inside: [`read`] → [`model::Cluster`] → detectors → [`rank`] by the customer's words.
 
+mod admission;
 mod analyses;
 mod answers;
 mod applogs;
@@ -36,6 +37,7 @@ mod metrics;
 mod model;
 mod mtu;
 mod network;
+mod nodeclock;
 mod nodes;
 mod note_rules;
 mod notes;
@@ -54,6 +56,7 @@ mod raised;
 mod rank;
 mod read;
 mod records;
+mod refused;
 mod scheduling;
 mod shapes;
 mod sidecars;
@@ -77,6 +80,8 @@ mod yaml;
 mod tests;
 #[cfg(test)]
 mod tests_compare;
+#[cfg(test)]
+mod tests_paths;
 #[cfg(test)]
 mod tests_roots;
 #[cfg(test)]
@@ -123,6 +128,7 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     signing::detect(&ctx);
     if !host_report {
         mtu::detect(&ctx);
+        nodeclock::detect(&ctx);
     }
     answers::detect(&ctx);
     traces::detect(&ctx);
@@ -135,6 +141,7 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     unexplained::detect(&ctx);
     nodes::unexplained(&ctx);
     topics::detect(&ctx);
+    refused::name_services(&ctx);
     let mut partial = rank::settle(ctx, &ticket, host_report);
     partial.not_examined.extend(reading.not_examined);
     partial

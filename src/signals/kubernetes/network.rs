@@ -70,7 +70,7 @@ fn without_address(ctx: &Ctx, service: &Service) {
     );
 }
 
-fn pairs(labels: &Labels) -> String {
+pub(super) fn pairs(labels: &Labels) -> String {
     labels
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
@@ -199,7 +199,9 @@ fn endpoints(ctx: &Ctx, service: &Service) {
         .show(ctx.quote(service.selector_src, ""))
         .show(place.and_then(|src| ctx.quote(src, &service.name)))
         .show(near.and_then(|pod| ctx.quote(pod.src, &pod.name)));
-        ctx.emit(draft);
+        // A pod that is ready would be an endpoint, were it not for the selector.
+        let ready = near.filter(|pod| pod.is_ready());
+        ctx.emit(draft.entity("endpoint", ready.map_or("", |pod| pod.name.as_str())));
         return;
     }
     if none && unlabelled(ctx, service, place) {
@@ -277,7 +279,8 @@ fn unlabelled(ctx: &Ctx, service: &Service, place: Option<Src>) -> bool {
         .show(ctx.quote(service.selector_src, ""))
         .show(place.and_then(|src| ctx.quote(src, &service.name)))
         .show(ctx.quote(pod.src, &pod.name));
-    ctx.emit(draft.entity("pod", &pod.name));
+    let ready = own.map_or("", |pod| pod.name.as_str());
+    ctx.emit(draft.entity("pod", &pod.name).entity("endpoint", ready));
     true
 }
 
@@ -417,6 +420,7 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
             // A refused connection was answered; a policy lets packets vanish.
             let vanishes = [
                 "timed out",
+                "timedout",
                 "timeout",
                 "time out",
                 "unreachable",
@@ -435,10 +439,15 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
         })
         .collect();
     let mut told = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
     for (ns, pod_name, what, line) in waits {
         let what = match what.is_empty() {
             true => called_before(ctx, &line).unwrap_or_default(),
-            false => what,
+            // A URL as well as a host.
+            false => match what.split_once("://") {
+                Some((_, rest)) => rest.split('/').next().unwrap_or_default().to_owned(),
+                None => what,
+            },
         };
         let host = what.split(':').next().unwrap_or_default();
         let from = ctx.cluster.pod(&ns, &pod_name);
@@ -457,6 +466,21 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
             parts.next().unwrap_or_default(),
         );
         let quote = line.quote.to_lowercase();
+        let target = super::admission::Target {
+            ns: service.map_or(by_ns, |service| service.ns.as_str()),
+            name: by_name,
+            service,
+        };
+        let verdict = super::admission::verdict(ctx.cluster, &target, &ns, from);
+        let shut = super::admission::tell(ctx, &target, &verdict, (&ns, &pod_name), from);
+        let decided = shut.is_some() || verdict.is_open();
+        if let Some(draft) = shut {
+            told.extend(verdict.policies());
+            // The replicas of a client are shut out by the same policy.
+            if seen.insert((target.ns.to_owned(), what.clone(), ns.clone())) {
+                ctx.emit(draft.show(Some(line.clone())).entity("pod", &pod_name));
+            }
+        }
         for policy in &ctx.cluster.netpols {
             let target_ns = service.map_or(
                 if by_ns.is_empty() { ns.as_str() } else { by_ns },
@@ -496,7 +520,7 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
                 && from.is_none_or(|pod| {
                     policy.selector.is_empty() || selects(&policy.selector, &pod.labels)
                 });
-            if !(guards_target && !lets_in || holds_back) {
+            if !(guards_target && !lets_in && !decided || holds_back) {
                 continue;
             }
             let name = full_name(&policy.ns, &policy.name);

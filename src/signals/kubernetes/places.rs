@@ -138,6 +138,7 @@ pub fn namespace_of_path(rel: &str) -> String {
         " -n ",
         "namespace=",
         "_-n-",
+        "--n-",
     ] {
         if let Some((_, rest)) = rel.rsplit_once(lead) {
             let name: String = rest
@@ -157,6 +158,33 @@ pub fn namespace_of_path(rel: &str) -> String {
         .filter(|_| parts.len() > 2)
         .map(|ns| (*ns).to_owned())
         .unwrap_or_default()
+}
+
+/// The namespace in the command that a captured output begins with: `$ kubectl -n shop get svc`; "" when the
+/// command names none, `None` for other lines.
+pub fn namespace_of_command(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_command = words
+        .iter()
+        .take(4)
+        .any(|word| matches!(word.rsplit('/').next(), Some("kubectl" | "oc" | "k")));
+    let prompted = ["$", "#", "+", ">"]
+        .iter()
+        .any(|sign| line.trim_start().starts_with(sign));
+    if !is_command || !prompted {
+        return None;
+    }
+    let name = words.iter().enumerate().find_map(|(at, word)| match *word {
+        "-n" | "--namespace" => words.get(at + 1).copied(),
+        word => word
+            .strip_prefix("--namespace=")
+            .or_else(|| word.strip_prefix("-n=")),
+    });
+    let is_name = |name: &&str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    Some(name.filter(is_name).unwrap_or_default().to_owned())
 }
 
 /// Fills in namespaces of rows from the file's name, where that names one that is known elsewhere.
@@ -240,6 +268,9 @@ pub fn settle_namespaces(cluster: &mut Cluster) {
     {
         service.ns = ns_of(service.src);
     }
+    for set in cluster.endpoints.iter_mut().filter(|set| set.ns.is_empty()) {
+        set.ns = ns_of(set.src);
+    }
     // Merge pods and workloads that are the same now that their namespaces are known.
     cluster.pods_by_name.clear();
     for pod in std::mem::take(&mut cluster.pods) {
@@ -294,5 +325,20 @@ mod tests {
         }
         assert_eq!(namespace_of_path("kubectl/get_pod_-n_shop-2.txt"), "shop-2");
         assert_eq!(namespace_of_path("kubectl/get_pod.txt"), "");
+        assert_eq!(namespace_of_path("out/07-get-svc--n-yard.txt"), "yard");
+    }
+
+    #[test]
+    fn captured_commands_say_their_namespace() {
+        for (line, ns) in [
+            ("$ kubectl get svc -n yard -o wide", Some("yard")),
+            ("# oc --namespace=yard-2 get pods", Some("yard-2")),
+            ("+ kubectl --namespace yard get pods", Some("yard")),
+            ("$ kubectl get svc -A", Some("")),
+            ("$ sed -n yard file", None),
+            ("NAME   kubectl -n yard", None),
+        ] {
+            assert_eq!(namespace_of_command(line).as_deref(), ns, "{line}");
+        }
     }
 }

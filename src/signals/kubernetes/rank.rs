@@ -64,6 +64,7 @@ pub fn settle(ctx: Ctx, ticket: &str, host_report: bool) -> Partial {
     waited_for(&mut partial.signals);
     held_up(&mut partial.signals);
     measured(&mut partial.signals);
+    super::refused::above_clients(&mut partial.signals);
     super::upstream::above_clients(&mut partial.signals);
     super::blemish::lower(&mut partial.signals, &known);
     partial

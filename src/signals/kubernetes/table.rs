@@ -82,7 +82,14 @@ pub fn read(
 ) -> usize {
     let mut header: Option<Header> = None;
     let mut rows = 0;
+    let mut said = String::new();
     for (number, line) in lines {
+        if let Some(found) = super::places::namespace_of_command(line) {
+            header = None;
+            said = found;
+            continue;
+        }
+        let ns = if ns.is_empty() { said.as_str() } else { ns };
         let src = Src {
             file,
             line: *number,
@@ -488,6 +495,10 @@ fn row(
         cluster
             .names
             .insert(("Namespace".into(), String::new(), name.clone()));
+        let shown = label_cell(cell("LABELS"));
+        if !shown.is_empty() {
+            cluster.ns_labels.insert(name.clone(), (shown, src));
+        }
         if cell("STATUS") == "Terminating" {
             cluster.terminating.push((name, src, String::new()));
         }

@@ -164,6 +164,7 @@ impl Page<'_> {
                 .iter()
                 .any(|item| item.raw.starts_with("Allowing ingress traffic")),
             admits_pods: admitted_pods(spec),
+            peers: peers(spec, self.file),
         });
     }
 }
@@ -193,4 +194,40 @@ fn admitted_pods(spec: &Item) -> Option<Vec<Labels>> {
         todo.extend(&item.children);
     }
     Some(admitted)
+}
+
+/// Whom the ingress rules of a described policy let in; `None` where they do not go by equal labels alone.
+fn peers(spec: &Item, file: u32) -> Option<Vec<Peer>> {
+    let rules = spec
+        .children
+        .iter()
+        .find(|item| item.raw.starts_with("Allowing ingress traffic"))?;
+    let mut found = Vec::new();
+    let mut todo: Vec<&Item> = rules.children.iter().collect();
+    while let Some(item) = todo.pop() {
+        if item.raw.starts_with("From:") {
+            let mut peer = Peer::default();
+            let parts = || item.children.iter();
+            let by_labels = !item.children.is_empty()
+                && parts().all(|part| {
+                    matches!(part.key.as_str(), "NamespaceSelector" | "PodSelector")
+                        && (part.text().is_empty() || !part.pairs().is_empty())
+                        && !part.value.contains([' ', '!'])
+                });
+            if !by_labels {
+                return None;
+            }
+            for part in parts() {
+                peer.src = part.src(file);
+                match part.key.as_str() {
+                    "NamespaceSelector" => peer.namespaces = Some(part.pairs()),
+                    _ => peer.pods = part.pairs(),
+                }
+            }
+            found.push(peer);
+            continue;
+        }
+        todo.extend(&item.children);
+    }
+    Some(found)
 }

@@ -8,7 +8,7 @@ pub use objects::*;
 pub use observed::*;
 pub use pods::*;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A place in the bundle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +102,8 @@ pub struct Cluster {
     pub listed: BTreeSet<(String, String)>,
     /// Namespaces that are being deleted: name, place, message.
     pub terminating: Vec<(String, Src, String)>,
+    /// Labels of namespaces, with the place where they are shown.
+    pub ns_labels: BTreeMap<String, (Labels, Src)>,
     /// Logs.
     pub logs: Vec<Log>,
     /// The bundle's own analysers.

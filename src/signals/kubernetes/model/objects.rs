@@ -231,6 +231,17 @@ pub struct Ingress {
     pub no_address: bool,
 }
 
+/// Whom a rule of a network policy lets in: pods with these labels in namespaces with those.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Peer {
+    /// Labels of the namespaces, none for all of them; `None` for the policy's own namespace.
+    pub namespaces: Option<Labels>,
+    /// Labels of the pods; none for all of them.
+    pub pods: Labels,
+    /// Place of the selector.
+    pub src: Src,
+}
+
 /// A network policy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NetPol {
@@ -248,6 +259,8 @@ pub struct NetPol {
     pub limits_ingress: bool,
     /// Labels of pods of its own namespace that may connect; `None` where its rules say more than that.
     pub admits_pods: Option<Vec<Labels>>,
+    /// Whom its ingress rules let in; `None` where they say more than labels (addresses, expressions, anybody).
+    pub peers: Option<Vec<Peer>>,
     /// It forbids every outgoing connection.
     pub denies_egress: bool,
     /// It lets only listed outgoing connections pass, perhaps none.

@@ -18,9 +18,24 @@ pub const RULES: &[Rule] = &[
         "it was evicted because the node ran low on {what}",
         0.86,
     ),
+    // A taint that does not let pods run evicts them; what put it on the node is the cause.
+    symptom(
+        "pod-evicted",
+        &["TaintManagerEviction", "DeletionByTaintManager"],
+        r"(?P<why>.*)",
+        "it was evicted by a taint of its node",
+        0.4,
+    ),
+    symptom(
+        "pod-evicted",
+        &["Evicted", "Evicting", "NodeLost"],
+        r"(?i)taint manager|node\.kubernetes\.io/(?:unreachable|not-ready)|node (?:is|was|became) (?:unreachable|not ready|unresponsive)|which was running .{0,80}is unresponsive",
+        "it was evicted because its node stopped reporting",
+        0.4,
+    ),
     rule(
         "pod-evicted",
-        &["Evicted", "TaintManagerEviction"],
+        &["Evicted"],
         r"(?P<why>.*)",
         "it was evicted from its node",
         0.45,

@@ -241,6 +241,15 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
             });
         }
         "Namespace" => {
+            let own = val.at_path(&["metadata", "labels"]);
+            let shown = labels(own);
+            if !shown.is_empty() {
+                let src = own
+                    .members()
+                    .first()
+                    .map_or_else(|| obj.name_src(), |(_, value)| obj.src(value.at));
+                cluster.ns_labels.insert(name.clone(), (shown, src));
+            }
             let phase = status.get("phase");
             if phase.text() == "Terminating" {
                 let conditions = obj.conditions(status.get("conditions"));

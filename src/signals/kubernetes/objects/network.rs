@@ -98,6 +98,7 @@ pub fn policy(cluster: &mut Cluster, obj: &Obj) {
         denies_ingress: has_ingress && spec.get("ingress").items().is_empty(),
         limits_ingress: has_ingress,
         admits_pods: admitted_pods(spec.get("ingress")),
+        peers: peers(obj, spec.get("ingress")),
         denies_egress: types.contains(&"Egress") && spec.get("egress").items().is_empty(),
     });
 }
@@ -178,6 +179,38 @@ fn admitted_pods(rules: &Val) -> Option<Vec<Labels>> {
         }
     }
     Some(admitted)
+}
+
+/// Whom the ingress rules let in; `None` when one of them does not go by equal labels alone.
+fn peers(obj: &Obj, rules: &Val) -> Option<Vec<Peer>> {
+    let mut peers = Vec::new();
+    for rule in rules.items() {
+        if rule.get("from").items().is_empty() {
+            return None;
+        }
+        for peer in rule.get("from").items() {
+            let (namespaces, pods) = (peer.get("namespaceSelector"), peer.get("podSelector"));
+            let expressions = [namespaces, pods]
+                .iter()
+                .any(|selector| !selector.get("matchExpressions").items().is_empty());
+            if expressions || !peer.get("ipBlock").is_null() {
+                return None;
+            }
+            let wanted = |selector: &Val| labels(selector.get("matchLabels"));
+            let shown = if namespaces.is_null() {
+                pods
+            } else {
+                namespaces
+            };
+            let first = shown.get("matchLabels").members().first();
+            peers.push(Peer {
+                namespaces: (!namespaces.is_null()).then(|| wanted(namespaces)),
+                pods: wanted(pods),
+                src: obj.src(first.map_or(shown.at, |(_, value)| value.at)),
+            });
+        }
+    }
+    Some(peers)
 }
 
 pub fn service(cluster: &mut Cluster, obj: &Obj) {
