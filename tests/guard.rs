@@ -928,7 +928,7 @@ fn a_review_happens_in_the_room_on_masked_text_and_leaves_nothing_behind() {
         ("print(x)  # look", "model"),
         ("print(\"XXX remove this\", x)", "rule"),
     ] {
-        repository.stage("app/app.py", &format!("def f(x):\n    {line}\n"));
+        repository.stage("app/app.py", format!("def f(x):\n    {line}\n"));
         let ended = repository.guard(&args).ends(0);
         let report: Value = serde_json::from_str(&ended.out).unwrap();
         assert_eq!(report["remarks"].as_array().unwrap().len(), 1, "{report:#}");

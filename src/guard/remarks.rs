@@ -274,8 +274,10 @@ fn number(found: regex::Captures) -> Option<&'static str> {
         })
         .sum();
     let distinct = (b'0'..=b'9').filter(|digit| card.contains(digit)).count();
-    (sum % 10 == 0 && distinct > 4 && !EXAMPLES.iter().any(|known| known.as_bytes() == card))
-        .then_some("holds the number of a payment card whose check digit holds")
+    (sum.is_multiple_of(10)
+        && distinct > 4
+        && !EXAMPLES.iter().any(|known| known.as_bytes() == card))
+    .then_some("holds the number of a payment card whose check digit holds")
 }
 
 /// Numbers that standards and payment providers print for tests.

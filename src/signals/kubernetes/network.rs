@@ -520,7 +520,7 @@ fn dropped(ctx: &Ctx) -> Vec<Src> {
                 && from.is_none_or(|pod| {
                     policy.selector.is_empty() || selects(&policy.selector, &pod.labels)
                 });
-            if !(guards_target && !lets_in && !decided || holds_back) {
+            if (decided || lets_in || !guards_target) && !holds_back {
                 continue;
             }
             let name = full_name(&policy.ns, &policy.name);

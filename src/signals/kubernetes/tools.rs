@@ -36,12 +36,15 @@ pub struct Told {
     pub more: Option<Src>,
 }
 
+/// Makes a statement of a match, the lines around it and the index of its own among them.
+type Make = fn(&Captures, &[(u32, &str)], usize) -> Option<Told>;
+
 /// A form of line and what it means.
 struct Form {
     /// A literal that the line holds.
     needs: &'static str,
     pattern: &'static str,
-    make: fn(&Captures, &[(u32, &str)], usize) -> Option<Told>,
+    make: Make,
 }
 
 fn group(found: &Captures, name: &str) -> String {
