@@ -14,7 +14,7 @@ WINDOW = 512  # as in `model bench`; the second half is scored
 
 path, text, bench = sys.argv[1:4]
 program = sys.argv[4] if len(sys.argv) > 4 else "target/release/narrowroom"
-bench = json.load(open(bench))
+bench = json.load(open(bench))["bench"]
 reader = gguf.GGUFReader(path)
 arch = bytes(reader.fields["general.architecture"].parts[-1]).decode()
 if arch not in ("qwen2", "llama"):
@@ -79,7 +79,7 @@ def logits(tokens, first):
 
 
 words = open(text, errors="replace").read()[:400_000]
-tokens = json.loads(subprocess.run([program, "model", "tokenize", bench["model"]["name"], "--json"], input=words.encode(), capture_output=True, check=True).stdout)
+tokens = json.loads(subprocess.run([program, "model", "tokenize", path, "--json"], input=words.encode(), capture_output=True, check=True).stdout)
 tokens = tokens["ids"] if isinstance(tokens, dict) else tokens
 first, nats, likeliest = WINDOW // 2 - 1, 0.0, []
 for at in range(len(tokens) // WINDOW):
