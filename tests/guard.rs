@@ -727,6 +727,22 @@ fn remarks_block_only_when_asked() {
 }
 
 #[test]
+fn a_remark_on_an_account_does_not_print_its_number() {
+    let repository = Repository::new();
+    let (iban, card) = ("DE02 1203 0000 0000 2020 51", "4539 5787 6362 1486");
+    repository.stage("tests/people.csv", format!("1,{iban}\n2,{card}\n"));
+    for form in ["--json", "--sarif", "--no-baseline"] {
+        let ended = repository.guard(&["--no-model", form]).ends(0);
+        assert!(ended.out.contains("private-data"), "{}", ended.out);
+        assert!(
+            !ended.out.contains(iban) && !ended.out.contains(card),
+            "{}",
+            ended.out
+        );
+    }
+}
+
+#[test]
 fn the_hook_keeps_what_was_there() {
     let repository = Repository::new();
     let hooks = repository.dir().join("my hooks");

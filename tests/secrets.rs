@@ -48,6 +48,18 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// settings, in a compressed and in a binary file, and in the name of an entry that is refused. `filler` is how many
 /// bytes of further log there are.
 fn bundle(place: &Place, fixture: &str, filler: usize) -> PathBuf {
+    bundle_of(place, fixture, filler, |line| {
+        format!("{line} [{PASSWORD} {SHORT} {ZIPPED} {BINARY} {TOKEN}]\n")
+    })
+}
+
+/// As [`bundle`], each line of the logs as `line` makes it.
+fn bundle_of(
+    place: &Place,
+    fixture: &str,
+    filler: usize,
+    line: impl Fn(&str) -> String,
+) -> PathBuf {
     pack::pack_all(place.path(), &[fixture.to_owned()]).expect("the fixture packs");
     let from = place.join(&format!("{fixture}.tar.gz"));
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(
@@ -72,11 +84,7 @@ fn bundle(place: &Place, fixture: &str, filler: usize) -> PathBuf {
         let (_, rest) = path.split_once('/').expect("a top folder");
         if rest.starts_with("var/log") || rest.contains("dmesg") {
             let text = String::from_utf8(content).unwrap();
-            content = text
-                .lines()
-                .map(|line| format!("{line} [{PASSWORD} {SHORT} {ZIPPED} {BINARY} {TOKEN}]\n"))
-                .collect::<String>()
-                .into_bytes();
+            content = text.lines().map(&line).collect::<String>().into_bytes();
         }
         add(&format!("{top}/{rest}"), &content);
     }
@@ -108,11 +116,15 @@ fn bundle(place: &Place, fixture: &str, filler: usize) -> PathBuf {
     place.write("case.tar.gz", gzip(&out.into_inner().expect("the archive")))
 }
 
-/// Where a planted value stands in `bytes`: its name and what surrounds it.
+/// Where a planted value, its first eight or its last eight characters stand in `bytes`: its name and what stands
+/// before it.
 fn planted(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
     PLANTED.iter().find_map(|value| {
-        let at = text.find(value)?;
+        let (head, tail) = (value.len().min(8), value.len().saturating_sub(8));
+        let at = text
+            .find(&value[..head])
+            .or_else(|| text.find(&value[tail..]))?;
         let from = text[..at].char_indices().rev().take(60).last();
         let start = from.map_or(at, |(start, _)| start);
         Some(format!("{value} after {:?}", &text[start..at]))
@@ -278,6 +290,35 @@ fn a_planted_secret_is_in_nothing_that_a_run_writes_prints_or_serves() {
     with_runs(&["reply", id]).ends(0);
     with_runs(&["reply", id, "--json"]).ends(0);
     nowhere(&place, "at the end");
+}
+
+#[test]
+fn a_value_that_a_quote_cuts_in_two_is_hidden_too() {
+    // Quotes hold at most 400 characters of a line.
+    for (value, kept) in [(PASSWORD, 8), (PASSWORD, 14), (TOKEN, 9), (TOKEN, 25)] {
+        let place = Place::new();
+        let path = bundle_of(&place, "host-oom", 0, |line| {
+            let room = 400_usize.saturating_sub(line.chars().count() + kept + 1);
+            format!("{line} {}{value} and more\n", ".".repeat(room))
+        });
+        let (file, runs) = (path.to_str().unwrap(), place.runs());
+        let runs = runs.to_str().unwrap();
+        let ended = place
+            .run(&["triage", file, "--no-model", "--json", "--runs", runs])
+            .ends(0);
+        let report: Value = serde_json::from_str(&ended.out).unwrap();
+        let quotes = report["findings"].to_string();
+        assert!(quotes.contains("oom_score_adj:0 ....."), "{quotes}");
+        quiet(&ended, "triage");
+        nowhere(&place, "after triage");
+        let written = place
+            .runs()
+            .join(place.run_entries().remove(0))
+            .join("report.json");
+        place
+            .run(&["verify", written.to_str().unwrap(), "--bundle", file])
+            .ends(0);
+    }
 }
 
 #[test]

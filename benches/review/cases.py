@@ -1,6 +1,7 @@
 """What the guard's review is measured on: a line that should be remarked on, and its harmless twin, in the same file.
 
-Each case: kind, file, lines before, the line, its twin, lines after. Made up for this purpose; nobody lives there.
+Each case: kind, file, lines before, the line, its twin, lines after. The people are mathematicians and physicists of
+the past, with their own dates; numbers come from ranges that are given to nobody.
 """
 
 CASES = [
@@ -14,23 +15,23 @@ CASES = [
     ("debug", "lib/sync.rb", ["def sync(records)", "  records.each do |record|"], "    puts record.inspect; binding.irb", "    logger.info { record.id }", ["    push(record)", "  end", "end"]),
     ("debug", "web/list.js", ["function render(rows) {", "  const shown = rows.filter(visible);"], "  alert('rows: ' + shown.length);", "  table.replaceChildren(...shown.map(row));", ["}"]),
     # credentials-in-config
-    ("config", "deploy/values.yaml", ["database:", "  port: 5432"], "  user: m.hollmann@prod-db-03.internal.corp", "  user: ${DB_USER}", ["  pool: 10"]),
+    ("config", "deploy/values.yaml", ["database:", "  port: 5432"], "  user: svc_orders@prod-db-03.internal.corp", "  user: ${DB_USER}", ["  pool: 10"]),
     ("config", "app/application.properties", ["server.port=8080", "spring.jpa.open-in-view=false"], "spring.datasource.url=jdbc:oracle:thin:svc_billing@10.61.4.17:1521/PRODBILL", "spring.datasource.url=jdbc:h2:mem:test", ["spring.datasource.hikari.maximum-pool-size=20"]),
     ("config", "ansible/inventory.ini", ["[db]"], "db01 ansible_host=172.19.8.21 ansible_user=root_admin_prod", "db01 ansible_host=db01.example ansible_user=deploy", ["[db:vars]"]),
     ("config", "infra/main.tf", ['resource "aws_db_instance" "main" {', '  engine = "postgres"'], '  username = "prod_master_admin"', "  username = var.db_username", ["  multi_az = true", "}"]),
     ("config", "config/mail.json", ["{", '  "port": 587,'], '  "smtp_user": "billing-robot@mail-relay-7.corp.internal",', '  "smtp_user": "user@example.com",', ['  "tls": true', "}"]),
-    ("config", "config/ldap.yml", ["ldap:", "  base: dc=example,dc=org"], "  bind_dn: cn=ldapsync,ou=service,dc=steelworks,dc=corp", "  bind_dn: ${LDAP_BIND_DN}", ["  scope: sub"]),
+    ("config", "config/ldap.yml", ["ldap:", "  base: dc=example,dc=org"], "  bind_dn: cn=ldapsync,ou=service,dc=directory,dc=corp", "  bind_dn: ${LDAP_BIND_DN}", ["  scope: sub"]),
     ("config", ".env.production", ["APP_PORT=8080"], "FTP_LOGIN=kassenabgleich@ftp-prod.intra.corp", "FTP_LOGIN=", ["FTP_MODE=passive"]),
     ("config", "conf/backup.toml", ["[target]", 'kind = "sftp"'], 'account = "backup_prod@192.168.77.14"', 'account = "backup@localhost"', ["keep = 14"]),
     # private-data
-    ("private", "tests/fixtures/customers.csv", ["id,name,street,city,born"], "17,Annegret Wiesenthal,Lindenallee 14,49074 Osnabrück,1961-04-17", "17,Test User,Test Street 1,12345 Testtown,2000-01-01", ["18,,,,"]),
-    ("private", "tests/data/patients.json", ["["], '  {"name": "Marguerite Delacourt", "phone": "+33 6 41 98 27 53", "diagnosis": "type 2 diabetes"},', '  {"name": "Jane Doe", "phone": "555-0100", "diagnosis": "none"},', ["  {}", "]"]),
-    ("private", "db/seed.sql", ["INSERT INTO people (name, iban, born) VALUES"], "  ('Thorvald Eskildsen', 'DK50 0040 0440 1162 43', '1974-11-02');", "  ('example', 'XX00 0000 0000 0000 00', '1970-01-01');", ["COMMIT;"]),
-    ("private", "fixtures/users.yaml", ["users:"], "  - {name: Rosalind Abernathy, email: r.abernathy71@hotmail.com, ssn: 514-38-2207}", "  - {name: user1, email: user1@example.com, ssn: 000-00-0000}", ["  - {name: user2}"]),
-    ("private", "spec/letters.txt", ["Subject: reminder"], "Frau Ingeborg Stratmann, geb. 3.8.1949, Kastanienweg 7, 33098 Paderborn", "To whom it may concern", ["please pay"]),
-    ("private", "tests/calls.tsv", ["caller\tminutes"], "Giancarlo Benvenuti +39 347 881 2096\t14", "caller-1 +1 202 555 0143\t14", ["\t"]),
-    ("private", "tests/orders.jsonl", ['{"order": 1}'], '{"order": 2, "ship_to": "Oluwaseun Adeyemi-Clarke, 41 Brackenbury Road, London W6 0BJ", "card_last4": "8841"}', '{"order": 2, "ship_to": "Name, Street, City", "card_last4": "0000"}', ['{"order": 3}']),
-    ("private", "data/staff.xml", ["<staff>"], "  <person born='1983-09-26' tel='0171 6620419'>Friedhelm Osterkamp</person>", "  <person born='1900-01-01' tel='0'>N.N.</person>", ["</staff>"]),
+    ("private", "tests/fixtures/customers.csv", ["id,name,street,city,born"], "17,Carl Friedrich Gauss,Wilhelmstraße 30,38100 Braunschweig,1777-04-30", "17,Test User,Test Street 1,12345 Testtown,2000-01-01", ["18,,,,"]),
+    ("private", "tests/data/patients.json", ["["], '  {"name": "Sophie Germain", "phone": "+33 6 39 98 27 53", "diagnosis": "breast cancer"},', '  {"name": "Jane Doe", "phone": "555-0100", "diagnosis": "none"},', ["  {}", "]"]),
+    ("private", "db/seed.sql", ["INSERT INTO people (name, iban, born) VALUES"], "  ('Niels Bohr', 'DK50 0040 0440 1162 43', '1885-10-07');", "  ('example', 'XX00 0000 0000 0000 00', '1970-01-01');", ["COMMIT;"]),
+    ("private", "fixtures/users.yaml", ["users:"], "  - {name: Grace Hopper, email: grace.hopper1906@vassar.edu.example, ssn: 987-65-4320}", "  - {name: user1, email: user1@example.com, ssn: 000-00-0000}", ["  - {name: user2}"]),
+    ("private", "spec/letters.txt", ["Subject: reminder"], "Frau Lise Meitner, geb. 7.11.1878, Faradayweg 4, 14195 Berlin", "To whom it may concern", ["please pay"]),
+    ("private", "tests/calls.tsv", ["caller\tminutes"], "Alan Turing +44 7700 900412\t14", "caller-1 +1 202 555 0143\t14", ["\t"]),
+    ("private", "tests/orders.jsonl", ['{"order": 1}'], '{"order": 2, "ship_to": "Charles Babbage, 1 Dorset Street, London W1U 4EG", "card_last4": "8841"}', '{"order": 2, "ship_to": "Name, Street, City", "card_last4": "0000"}', ['{"order": 3}']),
+    ("private", "data/staff.xml", ["<staff>"], "  <person born='1906-04-28' tel='0171 3920041'>Kurt Gödel</person>", "  <person born='1900-01-01' tel='0'>N.N.</person>", ["</staff>"]),
     # risky-command
     ("risky", "scripts/clean.sh", ["#!/bin/sh", 'BUILD_DIR="$1"'], "rm -rf $BUILD_DIR/*", 'rm -rf "${BUILD_DIR:?}/out"', ["echo done"]),
     ("risky", "scripts/rotate.sh", ["#!/bin/bash", "cd $LOG_DIR"], "find . -mtime +7 -delete", "find /var/log/shop -name '*.gz' -mtime +30 -print", ["exit 0"]),

@@ -1,4 +1,4 @@
-"""Runs `narrowroom guard` on each case of cases.py in a repository of its own: measure.py MODEL NARROWROOM."""
+"""Runs `narrowroom guard` on each case of cases.py in a repository of its own: measure.py MODEL|none NARROWROOM."""
 
 import collections
 import json
@@ -13,6 +13,7 @@ import time
 from cases import CASES
 
 model, program = sys.argv[1:3]
+reviewer = ["--no-model"] if model == "none" else ["--model", model]
 
 
 def remarked(case, harmless):
@@ -26,10 +27,10 @@ def remarked(case, harmless):
         subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
         env = {**os.environ, "XDG_STATE_HOME": str(pathlib.Path(folder, ".git", "state"))}
         started = time.monotonic()
-        done = subprocess.run([program, "guard", "--staged", "--json", "--model", model], cwd=folder, env=env, capture_output=True, check=False)
+        done = subprocess.run([program, "guard", "--staged", "--json", *reviewer], cwd=folder, env=env, capture_output=True, check=False)
         took = time.monotonic() - started
         report = json.loads(done.stdout)
-    if report["review"]["state"] not in ("done", "nothing-to-review"):
+    if model != "none" and report["review"]["state"] not in ("done", "nothing-to-review"):
         sys.exit(f"{name}: the review is {report['review']}")
     own = [one for one in [*report["findings"], *report["remarks"]] if one["line"] == len(before) + 1]
     others = [one for one in [*report["findings"], *report["remarks"]] if one["line"] != len(before) + 1]

@@ -8,6 +8,8 @@ mod decode;
 pub mod folder;
 pub mod index;
 pub mod path;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tree;
 pub mod unpack;
 

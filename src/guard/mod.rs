@@ -11,6 +11,7 @@
 //! `narrowroom.guard-baseline/v1`. Nothing of a value leaves the worker; see [`fingerprint`].
 
 mod accept;
+mod doubtful;
 mod ending;
 mod file;
 mod fingerprint;

@@ -2,9 +2,11 @@
 //! destroy or run what nobody has seen, debugger calls, numbers of accounts and people whose check digits hold,
 //! text that is shown in another order than it runs. They remark; only `--strict` makes them block.
 
+use super::doubtful;
 use crate::report::CommandClass;
 use crate::verify::command::classify;
 use regex::{Regex, RegexSet};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// A command in a script that deserves a look.
@@ -13,6 +15,8 @@ pub const RISKY: &str = "risky-command";
 pub const DEBUG: &str = "debug-left-over";
 /// A number that belongs to one person or account.
 pub const PRIVATE: &str = "private-data";
+/// A text that reads like a key.
+pub const SECRET: &str = "possible-secret";
 /// Characters that reorder the text around them.
 pub const HIDDEN: &str = "hidden-characters";
 
@@ -151,6 +155,8 @@ pub struct Rules {
     code: bool,
     /// Whether it may hold records of people: data, or anything that a test is fed with.
     data: bool,
+    /// Whether texts in it may be keys: nobody wrote lock files and what tools have made small.
+    keys: bool,
 }
 
 /// The rules for a file: by its name, or by its first line.
@@ -185,7 +191,20 @@ pub fn for_path(path: &str, text: &str) -> Rules {
     };
     let lower = path.to_ascii_lowercase();
     let fixture = ["test", "fixture", "sample", "seed", "mock", "spec"];
+    let made = [
+        ".lock",
+        "lock.json",
+        "lock.yaml",
+        "go.sum",
+        ".min.js",
+        ".min.css",
+        ".map",
+        ".svg",
+        ".ipynb",
+        ".snap",
+    ];
     Rules {
+        keys: !made.iter().any(|end| name.ends_with(end)),
         script,
         code: !matches!(
             ending,
@@ -208,7 +227,8 @@ impl Rules {
         self.script.is_some()
             || self.debug.is_some_and(|at| DEBUG_SET[at].is_match(text))
             || self.code && MARKED.is_match(text)
-            || self.data && NUMBERS.is_match(text)
+            || self.data && (NUMBERS.is_match(text) || text.contains(['@', '+', ' ']))
+            || self.code && self.keys && doubtful::any_key(text)
             || (!text.is_ascii() && text.chars().any(reorders))
     }
 
@@ -228,22 +248,45 @@ impl Rules {
             return Some((DEBUG, why.into()));
         }
         if self.data
-            && let Some(why) = NUMBERS.captures_iter(line).find_map(number)
+            && let Some(why) = NUMBERS.captures_iter(line).find_map(|found| number(&found))
         {
             return Some((PRIVATE, why.into()));
         }
-        let command = command(self.script?, line)?;
-        let hit = COMMAND_SET
-            .matches(command)
-            .iter()
-            .map(|at| &COMMANDS[at])
-            .find(|rule| !rule.confirm || classify(command).class == CommandClass::Destructive)?;
-        Some((RISKY, hit.why.to_owned()))
+        if let Some(hit) = self.script.and_then(|script| risky(command(script, line)?)) {
+            return Some((RISKY, hit.why.to_owned()));
+        }
+        if self.data && doubtful::tells_of_person(line) {
+            let why = "names a person beside a place, number or address that is that person's own";
+            return Some((PRIVATE, why.into()));
+        }
+        (self.code && self.keys && doubtful::holds_key(line)).then(|| {
+            let why = "holds a text that reads like a key; what opens something belongs into a store of secrets";
+            (SECRET, why.into())
+        })
+    }
+}
+
+/// The rule that a command of a script falls under.
+fn risky(command: &str) -> Option<&'static Command> {
+    COMMAND_SET
+        .matches(command)
+        .iter()
+        .map(|at| &COMMANDS[at])
+        .find(|rule| !rule.confirm || classify(command).class == CommandClass::Destructive)
+}
+
+/// `line` as a remark by `rule` may show it: a remark says where a person's numbers are, not what they are.
+pub fn shown(rule: &str, line: &str) -> String {
+    let line = without_numbers(line);
+    if rule == PRIVATE {
+        doubtful::without_details(&line)
+    } else {
+        line.into_owned()
     }
 }
 
 /// What a number is whose check digits hold and that no documentation uses.
-fn number(found: regex::Captures) -> Option<&'static str> {
+fn number(found: &regex::Captures) -> Option<&'static str> {
     let of = |name: &str| {
         found.name(name).map(|part| {
             let kept = part.as_str().bytes().filter(u8::is_ascii_alphanumeric);
@@ -278,6 +321,19 @@ fn number(found: regex::Captures) -> Option<&'static str> {
         && distinct > 4
         && !EXAMPLES.iter().any(|known| known.as_bytes() == card))
     .then_some("holds the number of a payment card whose check digit holds")
+}
+
+/// `line` without the numbers of accounts and cards.
+fn without_numbers(line: &str) -> Cow<'_, str> {
+    NUMBERS.replace_all(line, |found: &regex::Captures| {
+        let kind = if found.name("iban").is_some() {
+            "iban"
+        } else {
+            "card"
+        };
+        let whole = found[0].to_owned();
+        number(found).map_or(whole, |_| format!("‹{kind}›"))
+    })
 }
 
 /// Numbers that standards and payment providers print for tests.
@@ -468,6 +524,16 @@ mod tests {
         ] {
             assert_eq!(says(path, line), None, "{path}: {line}");
         }
+    }
+
+    #[test]
+    fn a_remark_does_not_say_the_number() {
+        assert_eq!(
+            without_numbers("7,DE02 1203 0000 0000 2020 51,4539 5787 6362 1486"),
+            "7,‹iban›,‹card›"
+        );
+        let example = "7,4111 1111 1111 1111,x";
+        assert_eq!(without_numbers(example), example);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! ([`run`]) starts both and carries the frames. The text in the room is masked before it is written.
 
 use super::model::{GuardReport, Remark, RemarkBy, ReviewState};
+use super::remarks;
 use super::run::Request;
 use super::suspect::{Suspect, suspects};
 use crate::bundle::{Entry, Index, Tree};
@@ -192,8 +193,8 @@ fn remark(finding: &Finding) -> Option<Remark> {
         path: evidence.path.clone(),
         line: evidence.line_start,
         rule: finding.cause.clone(),
-        message: finding.root_cause.clone(),
-        quote: evidence.quote.clone(),
+        message: remarks::shown(&finding.cause, &finding.root_cause),
+        quote: remarks::shown(&finding.cause, &evidence.quote),
         by: RemarkBy::Model,
         commit: None,
     })

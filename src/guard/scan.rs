@@ -395,7 +395,7 @@ impl Scan {
                     line: number,
                     rule: rule.to_owned(),
                     message,
-                    quote: line.trim().to_owned(),
+                    quote: remarks::shown(rule, line.trim()),
                     by: RemarkBy::Rule,
                     commit: file.commit.clone(),
                 });

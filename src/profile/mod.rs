@@ -163,10 +163,9 @@ pub fn recognise(tree: &Tree) -> Profile {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use super::*;
-    use crate::bundle::Tree;
+    use crate::bundle::testing::tree_of;
 
     #[test]
     fn every_layout_stands_in_the_list() {
@@ -179,18 +178,7 @@ mod tests {
     }
 
     fn of(files: &[(&str, &str)]) -> Profile {
-        let dir = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let full = dir.path().join(path);
-            std::fs::create_dir_all(full.parent().unwrap()).unwrap();
-            std::fs::write(full, text).unwrap();
-        }
-        let dir =
-            cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
-        recognise(&Tree::new(
-            dir.try_clone().unwrap(),
-            Tree::index_dir(&dir).unwrap(),
-        ))
+        recognise(&tree_of(files.iter().copied()).1)
     }
 
     #[test]

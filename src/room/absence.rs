@@ -379,18 +379,10 @@ fn rotated(path: &str, tree: &Tree) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Tree) {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = dir.path().join("b").join(name);
-            crate::files::make_dir(path.parent().unwrap()).unwrap();
-            crate::files::write_whole(&path, text.as_bytes()).unwrap();
-        }
-        let open =
-            cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
-        let index = Tree::index_dir(&open).unwrap();
-        (dir, Tree::new(open, index))
+        tree_of(files.iter().map(|(name, text)| (format!("b/{name}"), text)))
     }
 
     fn why(files: &[(&str, &str)], what: &str, path: Option<&str>) -> String {

@@ -5,6 +5,7 @@
 //! workers only inherited descriptors and the directories of the seal.
 
 mod absence;
+pub(crate) mod again;
 mod boot;
 mod chain;
 pub mod frame;

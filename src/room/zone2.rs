@@ -1,6 +1,7 @@
 //! Zone 2: the room. Signals, selection, the model's steps, the report draft.
 
 use super::absence;
+use super::again;
 use super::boot::{MODEL, Out, open_tree, plan, read_job};
 use super::chain::{Candidate, Chain};
 use super::protocol::{Boot, FromWorker, ModelUse, RoomJob, RoomSummary, ToWorker, first_token};
@@ -127,6 +128,7 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         job.ablation.model_only,
     );
     let mut report = masked(assemble(&job, facts, &candidates, &analysis, &tree), masker);
+    again::plain(&mut report, &tree);
     out.send(&FromWorker::Provisional(Box::new(report.clone())))?;
 
     if let (Some(runtime), Some(model_dir), Some(words), false) =
@@ -164,10 +166,24 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
             ..model_use(&model)
         });
         summary.notes = notes;
+        let bundle = report.bundle.clone();
         report = masked(
-            assemble(&job, report.bundle.clone(), &candidates, &analysis, &tree),
+            assemble(&job, bundle.clone(), &candidates, &analysis, &tree),
             masker,
         );
+        let worded: Vec<bool> = candidates.iter().map(|one| one.wording.is_some()).collect();
+        if again::falls(&report, &worded, &tree) {
+            for candidate in &mut candidates {
+                candidate.wording = None;
+                candidate.extra.clear();
+            }
+            summary.notes.push("write: the verifier would take the finding out for the model's sentence; the signals' wording stands".into());
+            report = masked(
+                assemble(&job, bundle, &candidates, &analysis, &tree),
+                masker,
+            );
+        }
+        again::plain(&mut report, &tree);
     } else if wanted {
         summary
             .notes
@@ -238,6 +254,7 @@ fn candidates(
     let most = if alone { ALONE } else { most };
     let allowed = super::chain::InputFilter::new(&playbook.inputs);
     let mut chosen = Vec::new();
+    let mut told: Vec<(again::Lines, f64)> = Vec::new();
     for signal in &analysis.signals {
         if chosen.len() == most {
             break;
@@ -250,6 +267,14 @@ fn candidates(
         if strength < LISTED_FROM {
             continue;
         }
+        let cited = again::lines(&signal.evidence);
+        let again = |(lines, as_strong): &(again::Lines, f64)| {
+            cited.is_subset(lines) && strength <= *as_strong
+        };
+        if !alone && !cited.is_empty() && told.iter().any(again) {
+            continue;
+        }
+        told.push((cited, strength));
         let mut signal = Signal {
             strength,
             ..signal.clone()

@@ -280,18 +280,12 @@ fn readable(bytes: &[u8]) -> String {
 #[allow(clippy::disallowed_methods, reason = "tests make their own bundles")]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
     use std::io::Write;
 
     /// A tree over files with these contents, and the folder that keeps it alive.
     fn tree(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Tree) {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            std::fs::write(folder.path().join(name), content).unwrap();
-        }
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        let index = Tree::index_dir(&dir).unwrap();
-        (folder, Tree::new(dir, index))
+        tree_of(files.iter().copied())
     }
 
     fn gzip(text: &str) -> Vec<u8> {

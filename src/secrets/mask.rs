@@ -1,5 +1,6 @@
 //! Replacing every occurrence of the secret values that are known, and what looks like one.
 
+use super::cuts::Cuts;
 use super::scan::Scanner;
 use super::{MARK_OPEN, check, dummy, find_mark};
 use crate::report::{Report, SubjectField};
@@ -21,6 +22,8 @@ pub struct Masker {
     /// Spellings that are replaced anywhere, parallel to the patterns of `finder`.
     spellings: Vec<(String, String)>,
     finder: Option<AhoCorasick>,
+    /// What may be left of a spelling where a text was cut.
+    cuts: Cuts,
 }
 
 impl fmt::Debug for Masker {
@@ -109,6 +112,7 @@ impl Masker {
             .match_kind(MatchKind::Standard)
             .build(patterns)
             .ok();
+        self.cuts = Cuts::of(self.spellings.iter().map(|(spelling, _)| spelling.as_str()));
     }
 
     /// `text` with every secret replaced: known values anywhere, and what looks like a secret here.
@@ -161,6 +165,12 @@ impl Masker {
                 {
                     spans.push((hit.range(), mark.clone()));
                 }
+            }
+        }
+        for (range, nth) in self.cuts.find(text) {
+            let (spelling, mark) = &self.spellings[nth];
+            if wanted(spelling) && (spelling.len() >= 16 || is_distinct(spelling)) {
+                spans.push((range, mark.clone()));
             }
         }
         for hit in Scanner::new().scan(text) {
@@ -322,6 +332,38 @@ mod tests {
         masker.learn_text("password: \"p@ss/w0rd!x\"\n");
         for text in ["p@ss/w0rd!x", "cEBzcy93MHJkIXg=", "p%40ss%2Fw0rd%21x"] {
             assert!(masker.mask(text).contains("‹secret:password:1›"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_cut_leaves_of_a_value_is_hidden_too() {
+        let value = "Zq8vTr5mB2nLp9YcHd7FsGj4";
+        let mut masker = Masker::new();
+        masker.learn_text(&format!("password: {value}\n"));
+        for kept in 6..value.len() {
+            let (head, tail) = (&value[..kept], &value[value.len() - kept..]);
+            for text in [
+                format!("it is amqp://shop:{head}…, and no service of that name exists"),
+                format!("connecting to amqp://shop:{head}"),
+                format!("…{tail}@broker:5672/x is refused"),
+                format!("{tail}@broker:5672/x is refused"),
+            ] {
+                let out = masker.mask(&text);
+                assert!(out.contains("‹secret:password:1›"), "{text}: {out}");
+                assert!(
+                    !out.contains(&head[..6]) && !out.contains(&tail[kept - 6..]),
+                    "{out}"
+                );
+                assert_eq!(masker.mask(&out), out);
+            }
+        }
+        for text in [
+            "a word that ends with Zq8",
+            "Zq8vTrx",
+            "an ordinary line …",
+            "…",
+        ] {
+            assert_eq!(masker.mask(text), text);
         }
     }
 

@@ -12,6 +12,7 @@ mod assign;
 #[cfg(test)]
 mod cases;
 mod check;
+mod cuts;
 mod dummy;
 mod headed;
 mod join;

@@ -13,6 +13,7 @@
 //! | 0.15-0.39 | odd, often harmless | rare error line in a log of a component that runs |
 //! | below 0.15 | boot, collection and shutdown noise | not worth a signal |
 
+mod complaint;
 mod devices;
 pub mod host;
 mod injection;
@@ -22,6 +23,8 @@ pub mod logs;
 pub mod model;
 mod rank;
 pub mod services;
+#[cfg(test)]
+pub(crate) mod testing;
 mod wanted;
 mod wording;
 
@@ -58,6 +61,8 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
     devices::settle(&mut all.signals);
     let wanted = wanted::wanted(tree, &all.signals);
     all.missing.extend(wanted);
+    let unexplained = complaint::unexplained(tree, ticket, &all.signals);
+    all.missing.extend(unexplained);
     let (mut known, unknown): (Vec<Signal>, Vec<Signal>) = all
         .signals
         .into_iter()

@@ -220,18 +220,11 @@ fn other_side(name: &str) -> Option<Missing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn asked(files: &[(&str, &str)], ticket: &str) -> Vec<String> {
-        let dir = tempfile::tempdir().unwrap();
-        let root =
-            cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
-        for (path, text) in files {
-            let path = format!("bundle/{path}");
-            root.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            root.write(&path, text).unwrap();
-        }
-        let tree = Tree::new(root.try_clone().unwrap(), Tree::index_dir(&root).unwrap());
+        let files = files.iter();
+        let (_folder, tree) = tree_of(files.map(|(path, text)| (format!("bundle/{path}"), text)));
         let mut signals = crate::signals::host::detect(&tree, Some(ticket)).signals;
         signals.extend(crate::signals::services::detect(&tree, Some(ticket)).signals);
         wanted(&tree, &signals)

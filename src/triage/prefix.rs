@@ -2,7 +2,8 @@
 //!
 //! Zone: 0. A sealed room without a bundle computes them; this writes what it sends beside the model.
 
-use super::{Request, Watch, out_of_turn, unproved};
+use super::session::out_of_turn;
+use super::{Request, Watch, unproved};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
 use crate::model::prefix::{FOLDER, MAX_FILE};

@@ -4,32 +4,34 @@ use crate::playbook::Inputs;
 
 /// Which files the playbook lets the model see.
 pub struct InputFilter {
-    allow: Vec<regex::Regex>,
-    deny: Vec<regex::Regex>,
+    /// What is allowed and what is denied; `None` admits nothing.
+    globs: Option<(Vec<regex::Regex>, Vec<regex::Regex>)>,
 }
 
 impl InputFilter {
-    /// Compiles the globs; one that does not compile admits nothing.
+    /// Compiles the globs. If one does not compile, no file is admitted.
     pub fn new(inputs: &Inputs) -> Self {
         let compile = |globs: &[String]| {
             globs
                 .iter()
-                .filter_map(|glob| regex::Regex::new(&glob_pattern(glob)).ok())
-                .collect()
+                .map(|glob| regex::Regex::new(&glob_pattern(glob)).ok())
+                .collect::<Option<Vec<_>>>()
         };
         Self {
-            allow: compile(&inputs.allow),
-            deny: compile(&inputs.deny),
+            globs: compile(&inputs.allow).zip(compile(&inputs.deny)),
         }
     }
     /// Whether lines of `path` (with or without its top folder) may be shown.
     pub fn admits(&self, path: &str) -> bool {
+        let Some((allow, deny)) = &self.globs else {
+            return false;
+        };
         let short = path.split_once('/').map_or(path, |(_, rest)| rest);
         let any = |list: &[regex::Regex]| {
             list.iter()
                 .any(|glob| glob.is_match(path) || glob.is_match(short))
         };
-        (self.allow.is_empty() || any(&self.allow)) && !any(&self.deny)
+        (allow.is_empty() || any(allow)) && !any(deny)
     }
 }
 
@@ -76,5 +78,17 @@ mod tests {
             })
             .admits("top/other/a.log")
         );
+    }
+
+    #[test]
+    fn a_glob_that_does_not_compile_admits_nothing() {
+        let endless = "*a".repeat(400_000);
+        for (allow, deny) in [
+            (vec![endless.clone()], vec![]),
+            (vec![], vec![endless.clone()]),
+        ] {
+            let filter = InputFilter::new(&Inputs { allow, deny });
+            assert!(!filter.admits("top/other/a.log"));
+        }
     }
 }

@@ -70,7 +70,7 @@ fn lower_consequences(out: &mut Partial) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::Tree;
+    use crate::bundle::testing::tree_of;
 
     /// What the detectors say about a bundle made of these files.
     pub(super) fn on(files: &[(&str, &str)]) -> Partial {
@@ -78,17 +78,9 @@ mod tests {
     }
 
     pub(super) fn on_ticket(files: &[(&str, &str)], ticket: Option<&str>) -> Partial {
-        let dir = tempfile::tempdir().unwrap();
-        let root =
-            cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
-        for (path, text) in files {
-            let path = format!("bundle/{path}");
-            root.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            root.write(&path, text).unwrap();
-        }
-        let index = Tree::index_dir(&root).unwrap();
-        detect(&Tree::new(root, index), ticket)
+        let files = files.iter();
+        let (_folder, tree) = tree_of(files.map(|(path, text)| (format!("bundle/{path}"), text)));
+        detect(&tree, ticket)
     }
 
     /// Slugs of all causes, strongest first.
@@ -271,6 +263,8 @@ mod tests {
             include_str!("detect/resolving.rs"),
             include_str!("detect/routes.rs"),
             include_str!("detect/sensors.rs"),
+            include_str!("detect/steal.rs"),
+            include_str!("detect/unmounted.rs"),
             include_str!("detect/sessions.rs"),
             include_str!("detect/peers.rs"),
             include_str!("detect/twins.rs"),

@@ -27,17 +27,7 @@ pub fn detect(ctx: &Ctx, pod: &Pod, container: &Container) {
         return;
     }
     let asked = ctx.in_ticket(&pod.name) || ctx.in_ticket(pod.app());
-    let slow = [
-        "throttl",
-        "slow",
-        "latency",
-        "cpu",
-        "performance",
-        "timeout",
-        "hang",
-    ]
-    .iter()
-    .any(|word| ctx.ticket.contains(word));
+    let slow = super::words_of_slowness(ctx);
     let alerted = ctx
         .cluster
         .notes

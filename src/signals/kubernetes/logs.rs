@@ -60,7 +60,17 @@ pub fn attach(tree: &Tree, cluster: &mut Cluster, files: &[(u32, String)], host_
                         log.last = number - 1;
                     }
                 } else if let Some(log) = parts.last_mut() {
-                    log.empty &= !has_content(line);
+                    if log.empty && is_refusal(line) {
+                        // What kubectl says instead of a log is no word of the container.
+                        let src = Src {
+                            file: *id,
+                            line: u32::try_from(number).unwrap_or(0),
+                            column: 0,
+                        };
+                        log.collection_error = Some(Loc::new(line.trim().to_owned(), src));
+                    } else {
+                        log.empty &= !has_content(line);
+                    }
                 }
                 true
             });

@@ -12,6 +12,7 @@ mod analyses;
 mod answers;
 mod applogs;
 mod blemish;
+mod busy_device;
 mod chains;
 mod changes;
 mod clouds;
@@ -25,6 +26,7 @@ mod custom;
 mod describe;
 mod emit;
 mod environment;
+mod everywhere;
 mod focus;
 mod hangs;
 mod header;
@@ -64,6 +66,7 @@ mod signing;
 mod storage;
 mod structured;
 mod table;
+mod throttled;
 mod time;
 mod tools;
 mod topics;
@@ -81,7 +84,11 @@ mod tests;
 #[cfg(test)]
 mod tests_compare;
 #[cfg(test)]
+mod tests_objects;
+#[cfg(test)]
 mod tests_paths;
+#[cfg(test)]
+mod tests_relations;
 #[cfg(test)]
 mod tests_roots;
 #[cfg(test)]
@@ -95,6 +102,22 @@ use crate::profile::{Name, Profile};
 
 /// A bundle with at most this many files was collected by hand for one problem.
 const NARROW_FILES: usize = 20;
+
+/// Whether the customer speaks of something that takes too long.
+fn words_of_slowness(ctx: &emit::Ctx) -> bool {
+    [
+        "throttl",
+        "slow",
+        "latency",
+        "cpu",
+        "performance",
+        "timeout",
+        "hang",
+        "seconds",
+    ]
+    .iter()
+    .any(|word| ctx.ticket.contains(word))
+}
 
 /// Finds the faults of the cluster that the bundle is about. `ticket`: the customer's words, else
 /// those of `ticket.txt` in the bundle.
@@ -114,6 +137,9 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     nodes::detect(&ctx);
     network::detect(&ctx);
     workloads::detect(&ctx);
+    everywhere::detect(&ctx);
+    throttled::detect(&ctx);
+    busy_device::detect(&ctx);
     environment::detect(&ctx);
     hangs::detect(&ctx);
     upstream::detect(&ctx);

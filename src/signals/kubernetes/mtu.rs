@@ -146,23 +146,19 @@ fn mismatch(links: &[Link]) -> Option<(&Link, &Link, u64, bool)> {
             let told = links
                 .iter()
                 .find(|link| link.name == over.below && link.name != over.name);
-            // Without the detail lines the widest of the machine's own interfaces is the kindest guess.
-            let below = told.or_else(|| {
-                links
-                    .iter()
-                    .filter(|link| {
-                        link.up
-                            && link.mtu > 0
-                            && !VIRTUAL.iter().any(|lead| link.name.starts_with(lead))
-                    })
-                    .max_by_key(|link| link.mtu)
-            })?;
-            (below.mtu > 0 && over.mtu + extra > below.mtu).then_some((
-                over,
-                below,
-                extra,
-                told.is_some(),
-            ))
+            // Without the detail lines the only one of the machine's own interfaces carries it, of several the
+            // widest is the kindest guess.
+            let own: Vec<&Link> = links
+                .iter()
+                .filter(|link| {
+                    link.up
+                        && link.mtu > 0
+                        && !VIRTUAL.iter().any(|lead| link.name.starts_with(lead))
+                })
+                .collect();
+            let sure = told.is_some() || own.len() == 1;
+            let below = told.or_else(|| own.into_iter().max_by_key(|link| link.mtu))?;
+            (below.mtu > 0 && over.mtu + extra > below.mtu).then_some((over, below, extra, sure))
         })
 }
 
@@ -199,6 +195,7 @@ pub fn detect(ctx: &Ctx) {
     let mut found: Vec<(String, String, String, Vec<Evidence>)> = Vec::new();
     let (mut refused, mut configured) = (Vec::new(), Vec::new());
     let mut sure = false;
+    let mut of_node: Option<String> = None;
     for entry in ctx.tree.files() {
         let path = entry.path.as_str().to_owned();
         let lower = path.to_ascii_lowercase();
@@ -247,10 +244,18 @@ pub fn detect(ctx: &Ctx) {
                     .into_iter()
                     .filter_map(|line| quote(ctx, &path, line))
                     .collect();
+                // Collectors give each node a folder of its own.
+                let node = ctx
+                    .cluster
+                    .nodes
+                    .iter()
+                    .find(|node| path.split('/').any(|part| part == node.name));
+                let on = node.map_or(String::new(), |node| format!(" on node {}", node.name));
+                of_node = of_node.or(node.map(|node| node.name.clone()));
                 found.push((
                     over.name.clone(),
                     format!(
-                        "{} has MTU {}, {} below it {}",
+                        "{} has MTU {}, {} below it {}{on}",
                         over.name, over.mtu, below.name, below.mtu
                     ),
                     format!(
@@ -301,7 +306,11 @@ pub fn detect(ctx: &Ctx) {
             .filter(|(mtu, _)| !mtu.is_empty())
             .map(|(mtu, _)| format!(" A ping is told that the path carries {mtu} bytes."))
             .unwrap_or_default();
-        let mut draft = Draft::cause("network-mtu", "Interface", "", name, strength).says(
+        let (kind, subject) = match &of_node {
+            Some(node) => ("Node", node),
+            None => ("Interface", name),
+        };
+        let mut draft = Draft::cause("network-mtu", kind, "", subject, strength).says(
             format!("MTU mismatch of the pod network: {what}{more}"),
             format!("The MTU of the pod network (overlay) is too large for the network below it: {what}{more}, so {why}. Large packets between nodes are dropped while small ones pass: connections open and then hang.{path_says}"),
         );

@@ -75,7 +75,7 @@ fn conditions(ctx: &Ctx, node: &Node) {
                 || lower.contains("network plugin")
                 || lower.contains("networkready=false") =>
             {
-                ("cni-failed", 0.92, "its network plug-in (CNI) is not ready")
+                ("cni-failed", 0.92, "its network plugin (CNI) is not ready")
             }
             () if lower.contains("pleg") => (
                 "node-pleg",

@@ -338,7 +338,11 @@ impl Reader<'_> {
             let bare = line.trim_start();
             if matches!(
                 bare,
-                "conditions:" | "operationState:" | "attachError:" | "suspend: true"
+                "conditions:"
+                    | "operationState:"
+                    | "attachError:"
+                    | "suspend: true"
+                    | "kind: CertificateSigningRequest"
             ) || bare.starts_with("deletionTimestamp:")
                 || bare.starts_with("autoscaling.keda.sh/paused")
             {
@@ -483,6 +487,7 @@ pub fn is_refusal(line: &str) -> bool {
         || line.starts_with("a container name must be specified")
         || line.starts_with("container ") && line.contains("is not valid for pod")
         || line.starts_with("unable to retrieve container logs")
+        || line.starts_with("Request log error:")
 }
 
 fn first_version(doc: &Val) -> &Val {

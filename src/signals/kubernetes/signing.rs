@@ -21,8 +21,10 @@ pub struct Request {
     pub requestor: String,
     /// `Pending`, `Approved,Issued`, `Denied` …
     pub state: String,
-    /// Age in seconds.
+    /// Age in seconds, where a table tells it.
     pub age: Option<i64>,
+    /// When it was made, in seconds since 1970, where an object tells it.
+    pub created: Option<i64>,
     /// Its place.
     pub src: Src,
 }
@@ -48,9 +50,8 @@ pub fn read(cluster: &mut Cluster, file: u32, val: &Val, name: &str) {
         signer: spec.get("signerName").text().to_owned(),
         requestor: spec.get("username").text().to_owned(),
         state,
-        age: created
-            .zip(cluster.clock)
-            .map(|(created, clock)| clock - created),
+        age: None,
+        created,
         src: Src {
             file,
             line: at.line,
@@ -61,8 +62,15 @@ pub fn read(cluster: &mut Cluster, file: u32, val: &Val, name: &str) {
 
 /// Requests that wait or were refused.
 pub fn detect(ctx: &Ctx) {
+    // The bundle's own clock is known when everything is read.
+    let age_of = |request: &Request| {
+        let since = |(created, now)| now - created;
+        request
+            .age
+            .or(request.created.zip(ctx.cluster.clock).map(since))
+    };
     let waits = |request: &&Request| {
-        request.state == "Pending" && request.age.is_none_or(|age| age >= PATIENCE_S)
+        request.state == "Pending" && age_of(request).is_none_or(|age| age >= PATIENCE_S)
             || request.state.contains("Denied")
             || request.state.contains("Failed")
     };
@@ -109,8 +117,7 @@ pub fn detect(ctx: &Ctx) {
     } else {
         first.state.to_lowercase()
     };
-    let since = first
-        .age
+    let since = age_of(first)
         .map(|age| format!(" for {}", show(age)))
         .unwrap_or_default();
     let mut draft = Draft::cause("kubelet-certificate-pending", "CertificateSigningRequest", "", &first.name, strength)

@@ -199,6 +199,7 @@ fn row(
             requestor: cell("REQUESTOR").to_owned(),
             state: cell("CONDITION").to_owned(),
             age: parse_age(cell("AGE")),
+            created: None,
             src,
         });
         return true;

@@ -59,7 +59,7 @@ static ENDPOINT: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         r"(?i:connect(?:ing|ion)? to|reach|contact) (?:the )?(?P<what>database|[\w-]+ (?:server|service|database|broker|cluster)|redis|postgres(?:ql)?|mysql|mongo(?:db)?|kafka|rabbitmq|elasticsearch|vault|etcd)\b",
     ]
     .iter()
-    .filter_map(|words| Regex::new(words).ok())
+    .map(|words| Regex::new(words).unwrap_or_else(|why| panic!("a pattern of endpoints: {why}")))
     .collect()
 });
 

@@ -245,18 +245,11 @@ fn newer(found: &str, covered: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn found(files: &[(&str, &str)]) -> Vec<(String, String, usize)> {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = dir.path().join("b").join(name);
-            crate::files::make_dir(path.parent().unwrap()).unwrap();
-            crate::files::write_whole(&path, text.as_bytes()).unwrap();
-        }
-        let open =
-            cap_std::fs::Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
-        let index = Tree::index_dir(&open).unwrap();
-        let tree = Tree::new(open, index);
+        let files = files.iter();
+        let (_folder, tree) = tree_of(files.map(|(name, text)| (format!("b/{name}"), text)));
         detect(&tree, &[])
             .signals
             .into_iter()

@@ -506,18 +506,11 @@ fn signal(score: f64, daemon: &Daemon, stat: &Stat<First>) -> Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn run(files: &[(&str, String)], ticket: Option<&str>) -> Vec<Signal> {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        for (path, text) in files {
-            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            dir.write(path, text).unwrap();
-        }
-        let index = Tree::index_dir(&dir).unwrap();
-        detect(&Tree::new(dir, index), ticket).signals
+        let (_folder, tree) = tree_of(files.iter().map(|(path, text)| (path, text)));
+        detect(&tree, ticket).signals
     }
     fn log(lines: &[(u32, &str)]) -> String {
         lines

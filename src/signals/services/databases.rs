@@ -194,7 +194,7 @@ pub const RULES: &[Rule] = &[
         persistent: 0.74,
         kind: "Database user",
         subject: "{user}@{host}",
-        title: "MySQL access denied for user {user}@{host}",
+        title: "MySQL access denied for user '{user}'@'{host}'",
         statement: "MySQL refuses user '{user}'@'{host}' {count} times ({what}): the password or the grant for this host does not match.",
         yes: &["[Warning] Access denied for user 'nova'@'10.0.0.1' (using password: YES)"],
         no: &["Access granted"],

@@ -14,6 +14,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 const MAX_SUBJECTS: usize = 40;
 /// Most hits of one rule in one file that are looked at closely; the rest is counted by literal only.
 const MAX_HITS: u64 = 20_000;
+/// Lines after a hit that may belong to its stack trace.
+const MAX_TRACE: usize = 300;
+/// Lines and records before a hit in which the trace may stand that it closes.
+const MAX_BEFORE: (usize, usize) = (80, 3);
 /// Longest quote in characters.
 pub const MAX_QUOTE: usize = 400;
 
@@ -324,18 +328,30 @@ impl Engine {
         group.last_line = number + offset;
         if group.evidence.len() < 3 {
             group.evidence.push(shown);
-            if group.evidence.len() == 1
+            if spec.traced
+                && !group.values.contains_key("root")
+                && let Some((at, root)) = root_of_trace(text, number)
+            {
+                group.values.insert("root".into(), shorten(root, 160));
+                group.evidence.push(evidence_at(
+                    entry,
+                    at + offset,
+                    text.line(at).unwrap_or_default(),
+                ));
+            }
+            if group.count == 1
                 && let Some(near) = &patterns.near
             {
                 let around = (number + 1..=number + 15)
                     .chain((number.saturating_sub(15).max(1)..number).rev());
-                let close = around
+                let close: Vec<Evidence> = around
                     .filter_map(|at| Some((at, text.line(at)?)))
                     .filter(|(_, line)| near.is_match(line))
-                    .take(2);
-                group
-                    .evidence
-                    .extend(close.map(|(at, line)| evidence_at(entry, at + offset, line)));
+                    .map(|(at, line)| evidence_at(entry, at + offset, line))
+                    .filter(|line| !group.evidence.contains(line))
+                    .take(2)
+                    .collect();
+                group.evidence.extend(close);
             }
         }
     }
@@ -379,13 +395,19 @@ impl Engine {
         {
             statement = format!("{statement} Seen{span}.");
         }
+        let mut title = fill(spec.title, &value);
+        if let Some(root) = group.values.get("root").filter(|_| spec.traced) {
+            let root = fill("{root}", &|_| Some(root.clone()));
+            title = format!("{}; {root}", shorten(&title, 160));
+            statement = format!("{statement} The innermost exception: {root}.");
+        }
         if group.cleared {
             statement.push_str(" A later line of the same log shows that it recovered.");
         }
         let mut entities: BTreeMap<String, String> = group
             .values
             .iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "line" | "file" | "daemon"))
+            .filter(|(name, _)| !matches!(name.as_str(), "line" | "file" | "daemon" | "root"))
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect();
         if let Some(daemon) = group.values.get("daemon") {
@@ -402,7 +424,7 @@ impl Engine {
         Some(Signal {
             detector: spec.id.to_owned(),
             cause: spec.cause.to_owned(),
-            title: shorten(&fill(spec.title, &value), 240),
+            title: shorten(&title, 240),
             statement,
             subject: Subject {
                 kind: spec.kind.to_owned(),
@@ -454,6 +476,41 @@ fn days_between(earlier: i64, later: i64) -> i64 {
     days.max(0)
 }
 
+/// The innermost cause of the trace that the line `number` heads, or else of the one just before it: the last
+/// `Caused by:` of a Java trace (the first frames are only of what passed the exception on).
+fn root_of_trace(text: &Text, number: usize) -> Option<(usize, &str)> {
+    let cause = |at: usize| {
+        let line = text.line(at)?.trim();
+        let said = line.strip_prefix("Caused by: ").or_else(|| {
+            line.strip_prefix("Root cause")
+                .map(|rest| rest.trim_start_matches([':', ' ']))
+        })?;
+        (!said.is_empty()).then_some((at, said))
+    };
+    let new_record = |at: &usize| {
+        text.line(*at).is_none_or(|line| {
+            parse_line(line).time.is_some()
+                || ["SEVERE:", "WARNING:", "INFO:", "####<"]
+                    .iter()
+                    .any(|mark| line.starts_with(mark))
+        })
+    };
+    (number + 1..=number + MAX_TRACE)
+        .take_while(|at| !new_record(at))
+        .filter_map(cause)
+        .last()
+        .or_else(|| {
+            let mut records = 0;
+            (number.saturating_sub(MAX_BEFORE.0).max(1)..number)
+                .rev()
+                .take_while(|at| {
+                    records += usize::from(new_record(at));
+                    records <= MAX_BEFORE.1
+                })
+                .find_map(cause)
+        })
+}
+
 fn evidence_at(entry: &Entry, number: usize, line: &str) -> Evidence {
     evidence(entry, number, line)
 }
@@ -464,14 +521,22 @@ fn named(pattern: &Regex, captures: &Captures<'_>, line: &str) -> BTreeMap<Strin
         .flatten()
         .filter_map(|name| {
             let found = captures.name(name)?;
-            Some((
-                name.to_owned(),
-                whole_words(line, found.start(), found.end())
-                    .trim()
-                    .to_owned(),
-            ))
+            let words = whole_words(line, found.start(), found.end()).trim();
+            Some((name.to_owned(), without_tail(words).to_owned()))
         })
         .collect()
+}
+
+/// Without the closing brackets and the quotation mark of the JSON line that a text ended.
+pub fn without_tail(mut text: &str) -> &str {
+    let count = |text: &str, c: char| text.matches(c).count();
+    while text.ends_with('}') && count(text, '}') > count(text, '{') {
+        text = text[..text.len() - 1].trim_end();
+    }
+    match text.strip_suffix('"') {
+        Some(rest) if count(text, '"') % 2 == 1 => rest,
+        _ => text,
+    }
 }
 
 /// The part of a line, without a last word that a pattern's bound cut in two: half a path is a name that
@@ -512,6 +577,7 @@ pub fn span(count: u64, first: Option<i64>, last: Option<i64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
     use crate::signals::services::rule::RULE;
 
     static RULES: &[Rule] = &[
@@ -541,22 +607,24 @@ mod tests {
             statement: "{daemon} got {signal}.",
             ..RULE
         },
+        Rule {
+            id: "t.deploy",
+            cause: "deploy",
+            needs: &["deploy of"],
+            pattern: r"deploy of (?P<what>\S+) failed",
+            traced: true,
+            title: "{what} fails",
+            statement: "{what} was not deployed.",
+            ..RULE
+        },
     ];
 
     fn run(files: &[(&str, &str)]) -> Vec<Signal> {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        for (path, text) in files {
-            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            dir.write(path, text).unwrap();
-        }
-        let index = Tree::index_dir(&dir).unwrap();
-        Engine::new(&[RULES])
-            .unwrap()
-            .run(&Tree::new(dir, index))
-            .signals
+        let (_folder, tree) = tree_of(files.iter().copied());
+        let signals = Engine::new(&[RULES]).unwrap().run(&tree).signals;
+        let refused = crate::signals::testing::refused(&tree, &signals);
+        assert!(refused.is_empty(), "{refused:#?}");
+        signals
     }
     fn claims(seconds: &[u32], tail: &str) -> String {
         let lines: Vec<String> = seconds
@@ -608,6 +676,35 @@ mod tests {
         assert_eq!(found[0].title, "b.3 crashed: 11");
         let lines: Vec<u64> = found[0].evidence.iter().map(|e| e.line_start).collect();
         assert_eq!(lines, [2, 4]);
+    }
+
+    #[test]
+    fn the_innermost_cause_of_a_trace_is_told() {
+        let trace = "java.lang.IllegalStateException: outer\n\tat a.b(C.java:1)\nCaused by: a.MiddleException: no\n\tat a.b(C.java:2)\nCaused by: a.RootException: table ORDERS is missing\n\t... 3 more\n";
+        let head = "2024-01-02 10:00:00 ERROR deploy of shop failed\n";
+        let next = "2024-01-02 10:00:01 ERROR other\nCaused by: a.ForeignException: x\n";
+        for text in [
+            format!("{head}{trace}{next}"),
+            format!("2024-01-02 09:59:59 ERROR child\n{trace}{head}2024-01-02 10:00:01 INFO up\n"),
+        ] {
+            let found = run(&[("top/var/log/catalina.log", &text)]);
+            assert_eq!(found.len(), 1);
+            assert_eq!(
+                found[0].title,
+                "shop fails; a.RootException: table ORDERS is missing"
+            );
+            assert!(found[0].statement.ends_with("table ORDERS is missing."));
+            assert!(
+                found[0].evidence[1]
+                    .quote
+                    .starts_with("Caused by: a.RootException")
+            );
+        }
+        let alone = run(&[("top/var/log/catalina.log", head)]);
+        assert_eq!(
+            (alone[0].title.as_str(), alone[0].evidence.len()),
+            ("shop fails", 1)
+        );
     }
 
     #[test]

@@ -159,6 +159,7 @@ pub fn detect(tree: &Tree, ticket: Option<&str>) -> Partial {
         partial.merge(part);
     }
     suppress_repeats(&mut partial.signals);
+    state_rabbitmq::tell_handling(tree, &mut partial.signals);
     missing_logs(tree, &mut partial);
     if !partial
         .signals
@@ -601,6 +602,137 @@ mod tests {
             );
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// A title or statement about the first example of `rule`, with its slots filled.
+    fn told(rule: &rule::Rule, text: &str) -> Option<String> {
+        let line = rule.yes[0];
+        let found = engine::compile(rule.pattern)?;
+        let found = found.captures(line)?;
+        let mut out = text.to_owned();
+        for name in engine::compile(rule.pattern)?.capture_names().flatten() {
+            let value = found.name(name).map_or("", |value| value.as_str());
+            let value = engine::without_tail(value.trim());
+            out = out.replace(&format!("{{{name}}}"), value);
+        }
+        for (slot, value) in [
+            ("daemon", "app"),
+            ("file", "x"),
+            ("line", line),
+            ("count", "3"),
+            ("span", "a while"),
+            ("subject", "app"),
+        ] {
+            out = out.replace(&format!("{{{slot}}}"), value);
+        }
+        Some(out)
+    }
+
+    #[test]
+    fn what_rules_say_beside_their_lines_passes_the_verifier() {
+        let mut refused = Vec::new();
+        // Named by its product, which its lines do not name; a domain's last dot.
+        let known = ["db2-fault", "neutron-dns-driver-failed"];
+        let rules = TABLES.iter().flat_map(|table| table.iter());
+        for rule in rules.filter(|rule| !known.contains(&rule.cause)) {
+            let line = rule.yes[0];
+            let (Some(title), Some(statement)) =
+                (told(rule, rule.title), told(rule, rule.statement))
+            else {
+                continue;
+            };
+            let content = format!("{line}\napp 3\n");
+            let (_folder, tree) =
+                crate::bundle::testing::tree_of([("b/x.log", content.as_bytes())]);
+            let signal = Signal {
+                cause: rule.cause.into(),
+                title,
+                statement,
+                evidence: vec![crate::report::Evidence {
+                    path: "b/x.log".into(),
+                    line_start: 1,
+                    line_end: 1,
+                    quote: line.chars().take(400).collect(),
+                }],
+                detector: rule.id.into(),
+                subject: crate::report::Subject {
+                    kind: "Service".into(),
+                    namespace: None,
+                    name: "app".into(),
+                },
+                strength: 0.5,
+                role: Role::Cause,
+                entities: BTreeMap::new(),
+            };
+            refused.extend(crate::signals::testing::refused(&tree, &[signal]));
+        }
+        assert!(
+            refused.is_empty(),
+            "{} of them: {refused:#?}",
+            refused.len()
+        );
+    }
+
+    /// The finding on top of what is said about these files.
+    fn first(files: &[(&str, &str)]) -> Signal {
+        let mut catalogue: toml::Table = include_str!("../../../playbooks/causes/services.toml")
+            .parse()
+            .unwrap();
+        let causes: Vec<crate::playbook::Cause> =
+            catalogue.remove("causes").unwrap().try_into().unwrap();
+        let (_folder, tree) = crate::bundle::testing::tree_of(files.iter().copied());
+        crate::signals::rank(detect(&tree, None).signals, &causes).remove(0)
+    }
+
+    /// Of a deployment that fails, what it lacks is to be mended.
+    #[test]
+    fn the_missing_service_stands_above_the_failed_deployment() {
+        let failed = "2024-03-01 10:00:00,117 ERROR [org.jboss.as.controller.management-operation] (Controller Boot Thread) WFLYCTL0013: Operation (\"deploy\") failed - address: ([(\"deployment\" => \"shop.ear\")]) - failure description: {\n";
+        let why = "    \"WFLYCTL0412: Required services that are not installed:\" => [\"jboss.naming.context.java.jboss.datasources.ShopDS\"],\n    \"WFLYCTL0180: Services with missing/unavailable dependencies\" => [\"jboss.persistenceunit.\\\"shop.ear/shop-ejb.jar#pu\\\" is missing [jboss.naming.context.java.jboss.datasources.ShopDS]\"]\n}\n";
+        let log = "j/JBOSS_HOME/standalone/log/server.log";
+        let found = first(&[(log, &format!("{failed}{why}"))]);
+        assert_eq!(found.cause, "application-service-missing");
+        assert!(
+            found.title.contains(
+                "deployment shop.ear needs jboss.naming.context.java.jboss.datasources.ShopDS"
+            ),
+            "{}",
+            found.title
+        );
+        let other = "    \"WFLYCTL0080: Failed services\" => {\"jboss.deployment.unit.\\\"shop.ear\\\".PARSE\" => \"org.jboss.msc.service.StartException: WFLYSRV0153: Failed to process phase PARSE\n    Caused by: java.io.IOException: web.xml is damaged\"}\n}\n";
+        let found = first(&[(log, &format!("{failed}{other}"))]);
+        assert_eq!(found.cause, "application-deployment-failed");
+        assert!(
+            found.title.contains("web.xml is damaged"),
+            "{}",
+            found.title
+        );
+    }
+
+    /// Ticks that stop are how a partition begins; the partition stays and has to be repaired.
+    #[test]
+    fn a_partition_stands_above_what_set_it_off() {
+        let lost = "2024-03-01 10:00:00.100 [info] <0.1.0> node rabbit@a down: net_tick_timeout\n";
+        let split = "2024-03-01 10:00:40.100 [error] <0.2.0> Mnesia(rabbit@b): ** ERROR ** mnesia_event got {inconsistent_database, running_partitioned_network, rabbit@a}\n";
+        let log = "b/rabbitmq/log/rabbit@b.log";
+        for text in [format!("{lost}{split}"), format!("{split}{lost}")] {
+            let found = first(&[
+                (log, &text),
+                (
+                    "b/rabbitmq/rabbitmq.conf",
+                    "cluster_partition_handling = ignore\n",
+                ),
+            ]);
+            assert_eq!(found.cause, "rabbitmq-partition");
+            assert!(found.statement.contains("does not heal by itself"));
+        }
+        let status = "Running Nodes\n\nrabbit@b\n\nNetwork Partitions\n\nNode rabbit@b cannot communicate with rabbit@a\n\n";
+        let found = first(&[(log, lost), ("b/rabbitmq/cluster_status.txt", status)]);
+        assert_eq!(found.cause, "rabbitmq-partition");
+        assert!(!found.statement.contains("does not heal by itself"));
+        let status = status.replace("Node rabbit@b cannot communicate with rabbit@a", "(none)");
+        let found = first(&[(log, lost), ("b/rabbitmq/cluster_status.txt", &status)]);
+        assert_eq!(found.cause, "rabbitmq-net-tick-timeout");
     }
 
     #[test]

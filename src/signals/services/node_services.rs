@@ -1,4 +1,4 @@
-//! What runs containers and clusters on a host: kubelet, network plug-ins, Pacemaker's agents, LXD, MAAS, proxies.
+//! What runs containers and clusters on a host: kubelet, network plugins, Pacemaker's agents, LXD, MAAS, proxies.
 
 use super::rule::{RULE, Rule};
 
@@ -29,7 +29,7 @@ pub const RULES: &[Rule] = &[
         pattern: r"(?P<what>failed to find plugin \\?\x22(?P<plugin>[\w.-]+)\\?\x22 in path \[[^\]]*\]|no networks found in /etc/cni/net\.d|cni plugin not initialized|cni config uninitialized)",
         at_least: 3,
         strength: 0.72,
-        subject: "network plug-in",
+        subject: "network plugin",
         title: "The node has no pod network: {what} ({count} times)",
         statement: "Pods get no network on this node{span} ({what}): the network plugin did not write its configuration, or its binaries are missing.",
         yes: &[

@@ -21,6 +21,8 @@ pub struct Rule {
     pub unless: &'static str,
     /// Lines of this form near by (15 lines) belong to the evidence.
     pub near: &'static str,
+    /// The line heads a stack trace: its innermost cause belongs to the title, the statement and the evidence.
+    pub traced: bool,
     /// A later line of the same file that shows recovery; the fault then is history.
     pub cleared_by: &'static str,
     /// Hits needed before it speaks.
@@ -56,6 +58,7 @@ pub const RULE: Rule = Rule {
     pattern: "",
     unless: "",
     near: "",
+    traced: false,
     cleared_by: "",
     at_least: 1,
     within_s: 0,

@@ -199,6 +199,41 @@ pub const RULES: &[Rule] = &[
         no: &["HikariPool-1 - Start completed."],
         ..RULE
     },
+    // The container starts a deployment only with all services that it asks for: the one that nobody defined is the
+    // reason, whatever else fails with it.
+    Rule {
+        id: "wildfly.service-missing",
+        cause: "application-service-missing",
+        scope: &[
+            "server.log",
+            "jboss",
+            "wildfly",
+            "standalone",
+            "host-controller",
+            "keycloak",
+        ],
+        needs: &["WFLYCTL0412", "is missing [", "(missing)", "Missing["],
+        pattern: r#"WFLYCTL0412: Required services that are not installed:\\?"? (?:=> )?\[\\?"?(?P<needed>(?:jboss|org\.wildfly)\.[^\s,\]]+?)\\?"?(?:,|\]|$)|(?:"(?P<app>[\w.-]+\.(?:ear|war|jar|rar|sar))[^\r\n]{0,200})?(?: is missing |Missing)\[(?P<asked>(?:jboss|org\.wildfly)\.[^\s,\]]+)|service (?P<id>(?:jboss|org\.wildfly)\.\S+) \(missing\)"#,
+        near: r"WFLYCTL0013|WFLYSRV0021|JBAS014613|JBAS015870",
+        cleared_by: r"\((?:new|now) available\)",
+        strength: 0.86,
+        kind: "Service",
+        subject: "{needed}{asked}{id}",
+        title: "{daemon}: the deployment {app} needs {subject}, which is not installed (missing)",
+        statement: "The deployment {app} needs the service {subject}, and the server has none of that name: the data source, queue or subsystem is not defined in its configuration or has another JNDI name (jboss.naming.context.java.a.b stands for java:a/b), so the deployment fails.",
+        yes: &[
+            r#"    "WFLYCTL0412: Required services that are not installed:" => ["jboss.naming.context.java.jboss.datasources.ShopDS"],"#,
+            r#"        "jboss.persistenceunit.\"shop.ear/shop-ejb.jar#pu\".__FIRST_PHASE__ is missing [jboss.naming.context.java.jboss.datasources.ShopDS]""#,
+            r#"      service jboss.naming.context.java.jms.queue.Mail (missing) dependents: [service jboss.deployment.subunit."shop.ear"."mail.jar".component.M.START]"#,
+            r#"    {"JBAS014771: Services with missing/unavailable dependencies" => ["jboss.persistenceunit.\"a.war#pu\" is missing [jboss.data-source.java:/ShopDS]"]}"#,
+        ],
+        no: &[
+            "WFLYCTL0183: Service status report",
+            "      service jboss.naming.context.java.jms.queue.Mail (now available)",
+            "the template is missing [title]",
+        ],
+        ..RULE
+    },
     Rule {
         id: "tomcat.deploy-failed",
         cause: "application-deployment-failed",
@@ -225,9 +260,13 @@ pub const RULES: &[Rule] = &[
             "CWWKZ",
             "failed to start",
             "Failed to start component",
+            "Exception sending context initialized event",
+            "Exception starting filter",
+            "threw load() exception",
         ],
-        pattern: r"(?P<what>Context \[[^\]]+\] startup failed due to previous errors|Error deploying web application[^\r\n]{0,100}|LifecycleException: (?:Failed to start|Protocol handler)[^\r\n]{0,100}|WFLYCTL0013: Operation [^\r\n]{0,140}|WFLYSRV0026: [^\r\n]{0,80}|BEA-149\d{3}[^\r\n]{0,100}|CWWKZ000[24]E[^\r\n]{0,100})",
-        near: r"Caused by: |Root cause|\w+Exception: ",
+        pattern: r"(?P<what>Context \[[^\]]+\] startup failed due to previous errors|Error deploying web application[^\r\n]{0,100}|Exception (?:sending context initialized event to listener instance of class|starting filter) \S+|Servlet \[[^\]]+\] in web application \[[^\]]+\] threw load\(\) exception|LifecycleException: (?:Failed to start|Protocol handler)[^\r\n]{0,100}|WFLYCTL0013: Operation [^\r\n]{0,140}|WFLYSRV0026: [^\r\n]{0,80}|BEA-149(?:004|078|20[25]|231|265)\b[^\r\n]{0,100}|CWWKZ000[24]E[^\r\n]{0,100})",
+        near: r"Root cause|\w+Exception: ",
+        traced: true,
         strength: 0.74,
         kind: "Application",
         title: "{daemon}: an application cannot be deployed: {what}",
@@ -235,8 +274,11 @@ pub const RULES: &[Rule] = &[
         yes: &[
             "01-Mar-2024 10:00:00.000 SEVERE [main] org.apache.catalina.core.StandardContext.startInternal Context [/shop] startup failed due to previous errors",
             "ERROR [org.jboss.as.controller] (main) WFLYCTL0013: Operation (\"deploy\") failed - address: ([(\"deployment\" => \"a.war\")])",
+            "01-Mar-2024 10:00:00.000 SEVERE [main] org.apache.catalina.core.StandardContext.listenerStart Exception sending context initialized event to listener instance of class [org.a.Listener]",
+            "####<Mar 1, 2024 10:00:00 AM CET> <Error> <Deployer> <n1> <s1> <x> <BEA-149231> <Unable to set the activation state to true for the application \"shop\".",
         ],
         no: &[
+            "####<Mar 1, 2024 10:00:00 AM CET> <Info> <Deployer> <n1> <s1> <x> <BEA-149060> <Module shop.war of application shop successfully transitioned from STATE_NEW to STATE_PREPARED on server s1.>",
             "org.apache.catalina.startup.HostConfig.deployWAR Deployment of web application archive [a.war] has finished in [9] ms",
         ],
         ..RULE

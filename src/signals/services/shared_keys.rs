@@ -16,7 +16,7 @@ pub const RULES: &[Rule] = &[
         strength: 0.88,
         persistent: 0.9,
         kind: "Service",
-        title: "{daemon}: heartbeats of amphorae are dropped, their HMAC does not match: heartbeat_key differs",
+        title: "{daemon}: heartbeats of amphorae are dropped, their HMAC does not match",
         statement: "The Octavia health manager drops heartbeats of its amphorae because their HMAC signature does not match: its key (heartbeat_key) is not the one the amphorae were built with, so healthy amphorae look dead and are failed over.",
         yes: &[
             "WARNING octavia.amphorae.drivers.health.heartbeat_udp [-] Ignoring this packet. Exception: HMAC hashes didn't match",

@@ -246,23 +246,16 @@ fn within(address: IpAddr, base: IpAddr, bits: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn found(files: &[(&str, &str)]) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
         let own = (
             "sos_commands/networking/ip_-d_address",
             "1: lo: <UP> mtu 65536\n    inet 127.0.0.1/8\n2: ens3: <UP> mtu 1500\n    inet 192.0.2.17/24\n",
         );
-        for (path, text) in files.iter().chain([&own]) {
-            let path = format!("top/{path}");
-            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            dir.write(&path, text).unwrap();
-        }
-        let index = Tree::index_dir(&dir).unwrap();
-        detect(&Tree::new(dir, index))
+        let files = files.iter().chain([&own]);
+        let (_folder, tree) = tree_of(files.map(|(path, text)| (format!("top/{path}"), text)));
+        detect(&tree)
             .signals
             .into_iter()
             .map(|signal| signal.title)

@@ -233,25 +233,20 @@ fn judge(rule: &Rule, users: &[&Pool], devices: &Devices) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     const RULES: &str = "[\n {\"rule_id\": 0, \"rule_name\": \"all\", \"steps\": [{\"op\": \"take\", \"item\": -1, \"item_name\": \"default\"},\n {\"op\": \"chooseleaf_firstn\", \"num\": 0, \"type\": \"host\"}, {\"op\": \"emit\"}]},\n {\"rule_id\": 3, \"rule_name\": \"quick\", \"steps\": [\n {\"op\": \"take\", \"item\": -9, \"item_name\": \"default~nvme\"},\n {\"op\": \"chooseleaf_firstn\", \"num\": 0, \"type\": \"host\"}, {\"op\": \"emit\"}]}\n]\n";
     const TREE: &str = "ID   CLASS  WEIGHT    TYPE NAME           STATUS  REWEIGHT  PRI-AFF\n -1         32.75186  root default\n -3         10.91729      host n1\n  0    hdd   3.63910          osd.0           up   1.00000  1.00000\n -5         10.91729      host n2\n  1    hdd   3.63910          osd.1           up   1.00000  1.00000\n";
 
     fn run(tree: &str, pools: &str) -> Vec<Signal> {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        let at = "top/sos_commands/ceph_mon";
-        dir.create_dir_all(at).unwrap();
-        for (name, text) in [
+        let files = [
             ("ceph_osd_crush_rule_dump", RULES),
             ("ceph_osd_tree", tree),
             ("ceph_osd_pool_ls_detail", pools),
-        ] {
-            dir.write(format!("{at}/{name}"), text).unwrap();
-        }
-        let index = Tree::index_dir(&dir).unwrap();
-        detect(&Tree::new(dir, index)).signals
+        ];
+        let path = |name| format!("top/sos_commands/ceph_mon/{name}");
+        let (_folder, tree) = tree_of(files.map(|(name, text)| (path(name), text)));
+        detect(&tree).signals
     }
 
     #[test]

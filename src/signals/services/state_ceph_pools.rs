@@ -215,6 +215,7 @@ fn tell(pool: &Pool, inactive: &Inactive) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
     use crate::bundle::{BundlePath, FileKind};
 
     fn entry(name: &str) -> Entry {
@@ -252,17 +253,11 @@ mod tests {
 
     #[test]
     fn a_bundle_tells_of_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        dir.create_dir_all("top/sos_commands/ceph_mon").unwrap();
-        dir.write(
+        let (_folder, tree) = tree_of([(
             "top/sos_commands/ceph_mon/ceph_osd_tree",
             "-3 0 host n7\n 8 ssd 0 osd.8 up 1.00000 1.00000\n",
-        )
-        .unwrap();
-        let index = Tree::index_dir(&dir).unwrap();
-        let found = detect(&Tree::new(dir, index)).signals;
+        )]);
+        let found = detect(&tree).signals;
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].detector, WEIGHT.0);
     }

@@ -263,11 +263,7 @@ fn packages(entry: &Entry, text: &Text) -> Vec<Signal> {
 
 /// With "ignore" a cluster that was partitioned stays so until somebody acts.
 fn partition_handling(entry: &Entry, text: &Text) -> Option<Signal> {
-    let (number, line) = text.lines().find(|(_, line)| {
-        let bare: String = line.chars().filter(|c| !c.is_whitespace()).collect();
-        bare.contains("cluster_partition_handling=ignore")
-            || bare.contains("{cluster_partition_handling,ignore}")
-    })?;
+    let (number, line) = ignores_partitions(text)?;
     Says {
         id: PARTITIONS,
         subject: ("RabbitMQ cluster", "cluster_partition_handling"),
@@ -278,6 +274,16 @@ fn partition_handling(entry: &Entry, text: &Text) -> Option<Signal> {
         evidence: vec![at(entry, number, line)],
     }
     .signal(&[])
+}
+
+/// The line by which RabbitMQ leaves partitions alone, in either form of its configuration; comments left out.
+pub(super) fn ignores_partitions(text: &Text) -> Option<(usize, &str)> {
+    text.lines().take(100_000).find(|(_, line)| {
+        let bare: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+        !bare.starts_with(['#', '%'])
+            && (bare.contains("cluster_partition_handling=ignore")
+                || bare.contains("{cluster_partition_handling,ignore}"))
+    })
 }
 
 #[cfg(test)]
@@ -304,5 +310,7 @@ mod tests {
         };
         assert!(partition_handling(&entry, &config("ignore")).is_some());
         assert!(partition_handling(&entry, &config("pause_minority")).is_none());
+        let comment = Text::new(b"# cluster_partition_handling = ignore\n");
+        assert!(partition_handling(&entry, &comment).is_none());
     }
 }

@@ -170,12 +170,10 @@ fn listeners(tree: &Tree, outputs: &[Output<'_>]) -> BTreeMap<u16, Listener> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn on(listen: &str, client: &str) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        for (path, text) in [
+        let files = [
             (
                 "sos_commands/networking/ss_-peaonmi",
                 format!("tcp LISTEN 0 128 {listen} 0.0.0.0:* users:((\"cached\",pid=7,fd=4))\n"),
@@ -185,14 +183,8 @@ mod tests {
                 "2: e0: <UP> mtu 1500\n    inet 192.0.2.17/24\n".to_owned(),
             ),
             ("etc/web/web.conf", format!("[cache]\nservers = {client}\n")),
-        ] {
-            let path = format!("top/{path}");
-            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            dir.write(&path, text).unwrap();
-        }
-        let index = Tree::index_dir(&dir).unwrap();
-        let tree = Tree::new(dir, index);
+        ];
+        let (_folder, tree) = tree_of(files.map(|(path, text)| (format!("top/{path}"), text)));
         detect(&tree, &super::super::tables::outputs(&tree))
             .signals
             .into_iter()

@@ -247,13 +247,11 @@ fn outside(pinned: &Set, isolated: &Set) -> Option<Signal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn found(mask: &str) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
         let config = format!("other_config : {{dpdk-init=\"true\", pmd-cpu-mask=\"{mask}\"}}\n");
-        for (path, text) in [
+        let (_folder, tree) = tree_of([
             (
                 "top/etc/nova/nova.conf",
                 "[compute]\ncpu_dedicated_set = 8-11\n",
@@ -262,13 +260,8 @@ mod tests {
                 "top/sos_commands/openvswitch/ovs-vsctl_list_Open_vSwitch",
                 config.as_str(),
             ),
-        ] {
-            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            dir.write(path, text).unwrap();
-        }
-        let index = Tree::index_dir(&dir).unwrap();
-        detect(&Tree::new(dir, index))
+        ]);
+        detect(&tree)
             .signals
             .into_iter()
             .map(|signal| signal.title)

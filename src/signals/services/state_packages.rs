@@ -100,21 +100,14 @@ fn held(tree: &Tree) -> BTreeMap<String, Vec<Evidence>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn found(hold: &str, log: &str) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        for (path, text) in [
+        let (_folder, tree) = tree_of([
             ("top/sos_commands/apt/apt-mark_showhold", hold),
             ("top/var/log/apt/term.log", log),
-        ] {
-            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            dir.write(path, text).unwrap();
-        }
-        let index = Tree::index_dir(&dir).unwrap();
-        detect(&Tree::new(dir, index))
+        ]);
+        detect(&tree)
             .signals
             .into_iter()
             .map(|signal| signal.title)

@@ -101,22 +101,16 @@ fn setting_of_sysctl(tree: &Tree) -> Option<Evidence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     fn run(conf: &str, pages: u32) -> usize {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        dir.create_dir_all("top/etc/postgresql/14/main").unwrap();
-        dir.create_dir_all("top/proc").unwrap();
-        dir.write("top/etc/postgresql/14/main/postgresql.conf", conf)
-            .unwrap();
-        dir.write(
-            "top/proc/meminfo",
-            format!("MemTotal: 9 kB\nHugePages_Total:    {pages}\nHugepagesize:       2048 kB\n"),
-        )
-        .unwrap();
-        let index = Tree::index_dir(&dir).unwrap();
-        detect(&Tree::new(dir, index)).signals.len()
+        let memory =
+            format!("MemTotal: 9 kB\nHugePages_Total:    {pages}\nHugepagesize:       2048 kB\n");
+        let (_folder, tree) = tree_of([
+            ("top/etc/postgresql/14/main/postgresql.conf", conf),
+            ("top/proc/meminfo", &memory),
+        ]);
+        detect(&tree).signals.len()
     }
 
     #[test]

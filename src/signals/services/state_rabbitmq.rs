@@ -1,6 +1,7 @@
 //! RabbitMQ by `rabbitmqctl` outputs: queues that nobody reads, partitions, alarms, nodes that are gone.
 
 use super::state::{Says, at, name_of, texts};
+use super::state_config::ignores_partitions;
 use crate::bundle::{Entry, Text, Tree};
 use crate::signals::{Partial, Role, Signal};
 
@@ -17,13 +18,60 @@ const NODES: (&str, &str) = ("rabbitmq.status-nodes", "rabbitmq-node-down");
 /// Findings from RabbitMQ's outputs.
 pub fn detect(tree: &Tree) -> Partial {
     let mut partial = Partial::default();
-    for (entry, text) in texts(tree, |rel| {
-        !rel.starts_with("var/log/") && name_of(rel).contains("rabbitmqctl")
-    }) {
+    for (entry, text) in texts(tree, is_output) {
         partial.signals.extend(queues(entry, &text));
         partial.signals.extend(cluster(entry, &text));
     }
     partial
+}
+
+/// Whether a file holds what `rabbitmqctl` printed: named after the command, or after what it was asked in a
+/// folder of RabbitMQ's.
+pub(super) fn is_output(rel: &str) -> bool {
+    const ASKED: [&str; 5] = [
+        "cluster_status",
+        "list_queues",
+        "status",
+        "report",
+        "environment",
+    ];
+    let name = name_of(rel);
+    let asked = |word: &&str| {
+        name.strip_prefix(*word)
+            .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    };
+    let named = name.contains("rabbitmqctl") || name.contains("rabbitmq-diagnostics");
+    let in_folder = rel.contains("rabbit") && ASKED.iter().any(asked);
+    !rel.starts_with("var/log/") && (named || in_folder && !name.ends_with(".log"))
+}
+
+/// With `ignore` no node gives way, so a partition lasts until somebody restarts one side: each partition that
+/// was found says so and shows the setting's line.
+pub(super) fn tell_handling(tree: &Tree, signals: &mut [Signal]) {
+    if !signals.iter().any(|signal| signal.cause == PARTITION.1) {
+        return;
+    }
+    let settings = |rel: &str| {
+        rel.contains("rabbit")
+            && !rel.contains("/log/")
+            && (is_output(rel)
+                || [".conf", ".config"]
+                    .iter()
+                    .any(|end| name_of(rel).ends_with(end)))
+    };
+    let Some(line) = texts(tree, settings).find_map(|(entry, text)| {
+        ignores_partitions(&text).map(|(number, line)| at(entry, number, line))
+    }) else {
+        return;
+    };
+    for signal in signals
+        .iter_mut()
+        .filter(|signal| signal.cause == PARTITION.1)
+    {
+        signal.statement.push_str(" cluster_partition_handling is \"ignore\", so the cluster does not heal by itself: the nodes of one side have to be restarted once they reach each other again.");
+        signal.evidence.truncate(5);
+        signal.evidence.push(line.clone());
+    }
 }
 
 /// One row of a queue list: name, ready, unacknowledged, total, consumers if the list has them.
@@ -103,7 +151,12 @@ fn queues(entry: &Entry, text: &Text) -> Vec<Signal> {
             Some(consumers) => consumers == 0 && found.total > 0,
             None => found.unacked == 0 && found.ready > 0,
         };
+        // Dead letters wait for a person: nobody consumes them.
+        let set_aside = [".dlq", "-dlq", "_dlq", "dead-letter", "deadletter", ".dead"]
+            .iter()
+            .any(|word| found.name.to_ascii_lowercase().contains(word));
         let strength = match found.total {
+            total if set_aside && total < 10_000 => continue,
             total if total >= 10_000 => 0.85,
             total if total >= 1000 => 0.74,
             total if total >= 10 && notes => 0.64,
@@ -251,5 +304,25 @@ mod tests {
         assert_eq!(cluster(&entry(), &bad).len(), 2);
         let good = Text::new(b" {partitions,[]},\n {alarms,[{'rabbit@a',[]}]}]\nNetwork Partitions\n\n(none)\n\nAlarms\n\n(none)\n");
         assert!(cluster(&entry(), &good).is_empty());
+    }
+
+    #[test]
+    fn outputs_by_command_or_by_folder() {
+        for name in [
+            "sos_commands/rabbitmq/rabbitmqctl_report",
+            "rabbitmq/cluster_status.txt",
+            "broker-rabbit/list_queues_-p_.txt",
+            "out/rabbitmq-diagnostics_cluster_status",
+        ] {
+            assert!(is_output(name), "{name}");
+        }
+        for name in [
+            "var/log/rabbitmq/rabbitmqctl.log",
+            "rabbitmq/status.log",
+            "rabbitmq/statusbar.txt",
+            "galera/cluster_status.txt",
+        ] {
+            assert!(!is_output(name), "{name}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! RabbitMQ by its status and report: limits nearly reached, nodes gone, mirrors behind, queues on one node.
 
 use super::engine::compile;
-use super::state::{Says, at, name_of, texts};
+use super::state::{Says, at, texts};
+use super::state_rabbitmq::is_output;
 use crate::bundle::{Entry, Text, Tree};
 use crate::report::Evidence;
 use crate::signals::{Partial, Role, Signal};
@@ -24,9 +25,7 @@ const MANY_QUEUES: usize = 60;
 /// Findings from status and report.
 pub fn detect(tree: &Tree) -> Partial {
     let mut partial = Partial::default();
-    for (entry, text) in texts(tree, |rel| {
-        !rel.starts_with("var/log/") && name_of(rel).contains("rabbitmqctl")
-    }) {
+    for (entry, text) in texts(tree, is_output) {
         partial.signals.extend(descriptors(entry, &text));
         partial.signals.extend(memory(entry, &text));
         partial.signals.extend(gone(entry, &text));

@@ -390,19 +390,13 @@ fn rbd_secret(tree: &Tree, files: &Files<'_>) -> Option<Signal> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::bundle::testing::tree_of;
 
     pub fn on(files: &[(&str, &str)]) -> Vec<String> {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        for (path, text) in files {
-            let path = format!("top/{path}");
-            dir.create_dir_all(path.rsplit_once('/').unwrap().0)
-                .unwrap();
-            dir.write(&path, text).unwrap();
-        }
-        let index = Tree::index_dir(&dir).unwrap();
-        let tree = Tree::new(dir, index);
+        let files = files
+            .iter()
+            .map(|(path, text)| (format!("top/{path}"), text));
+        let (_folder, tree) = tree_of(files);
         detect(&tree, &super::super::tables::outputs(&tree))
             .signals
             .into_iter()

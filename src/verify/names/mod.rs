@@ -13,7 +13,8 @@ use super::values::{MONTH_NAMES, Value};
 use crate::secrets::find_mark;
 use kind::{Kind, kind};
 use manner::Manner;
-use quoted::{quoted_texts, without_commands};
+pub(super) use quoted::quoted_texts;
+use quoted::without_commands;
 use regex::Regex;
 use std::sync::LazyLock;
 

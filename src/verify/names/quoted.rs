@@ -25,7 +25,7 @@ pub(super) fn without_commands(text: &str) -> String {
 }
 
 /// Texts in quotation marks and backticks that look like something copied, not like irony.
-pub(super) fn quoted_texts(text: &str) -> Vec<&str> {
+pub(in crate::verify) fn quoted_texts(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     for (open, close) in [('"', '"'), ('`', '`'), ('“', '”')] {
         let mut rest = text;

@@ -108,6 +108,24 @@ pub(super) const RULES: &[Rule] = &[
         ticket: &["nfs", "hang", "hangs", "hung", "mount", "share", "slow"],
         ..BASE
     },
+    // systemd names each mount point as it comes and goes; what the system itself mounts says nothing.
+    Rule {
+        detector: "mount-seen",
+        kind: "Mount",
+        name: "{did} {place}{unit}{ended}",
+        scope: Scope::System,
+        needles: &[
+            ".mount: Succeeded",
+            ".mount: Deactivated",
+            ".mount - ",
+            "Mounted /",
+            "Unmounted /",
+        ],
+        pattern: r"systemd\[1\]: (?:(?P<did>Unm|M)ounted (?:(?P<unit>[\w.@:\\-]+)\.mount - .*|(?P<place>/\S+?)\.?\s*$)|(?P<ended>[\w.@:\\-]+)\.mount: (?:Succeeded|Deactivated))",
+        except: r"(?:systemd\[1\]: |ounted )/?(?:run|snap|media|tmp|proc|sys|dev|sysroot|initrd|oldroot|efi|boot[/-]efi|-|var[/-](?:snap|tmp)|var[/-]lib[/-](?:docker|containers?|containerd|kubelet|lxc|lxd|machines|snapd|nfs[/-]rpc_pipefs))(?:[/.-]|\s*$)",
+        quiet: true,
+        ..BASE
+    },
     Rule {
         detector: "cifs-not-responding",
         cause: "cifs-server-unreachable",

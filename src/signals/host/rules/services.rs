@@ -30,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
         cause: "file-descriptors-exhausted",
         needles: &["file-max limit"],
         pattern: r"VFS: file-max limit (?P<max>\d+) reached",
-        title: "System-wide limit of open files reached: fs.file-max {max} ({n}){when}",
+        title: "System-wide limit of open files reached: {max} ({n}){when}",
         statement: "All processes together reached fs.file-max ({max}); nothing on the host can open further files.",
         strength: 0.93,
         ticket: &["files", "open", "limit"],

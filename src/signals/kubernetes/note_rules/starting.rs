@@ -193,14 +193,14 @@ pub const RULES: &[Rule] = &[
         "cni-failed",
         &["FailedCreatePodSandBox", "FailedCreatePodSandbox"],
         r"cni|network plugin|failed to (?:setup|set up) network|networkPlugin|calico|flannel|cilium|weave|ovn|multus",
-        "the network plug-in (CNI) cannot set up the pod's network",
+        "the network plugin (CNI) cannot set up the pod's network",
         0.9,
     ),
     rule(
         "cni-failed",
         &["NetworkNotReady"],
         r"(?P<why>.*)",
-        "the network plug-in (CNI) of the node is not ready",
+        "the network plugin (CNI) of the node is not ready",
         0.85,
     ),
     rule(

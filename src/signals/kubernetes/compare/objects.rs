@@ -1,351 +1,9 @@
-//! Differences between two things that must agree, and things that must be there and are not: what is wanted and
-//! what is observed, an address in a setting and the services there are, one tag and the images behind it.
+//! What objects say of themselves beside what was asked of them.
 
-use super::emit::{Ctx, Draft, contains_word, cut, one_line, pod_words, with_pod};
-use super::model::*;
-use super::time::{parse_time, show};
-use super::value::{At, Val};
-use super::workloads::quantity;
-use crate::signals::Role;
-use regex::Regex;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
-
-/// Seconds that a controller may need.
-const PATIENCE: i64 = 300;
-/// Most objects of one kind remembered.
-const MOST: usize = 20_000;
-
-/// What the comparisons need beyond the typed picture.
-#[derive(Debug, Clone, Default)]
-pub struct Facts {
-    /// Governing services of stateful sets.
-    governing: Vec<(String, String, Loc<String>)>,
-    /// Roll-outs that somebody must go on with.
-    held: Vec<Held>,
-    /// Changes that no controller has looked at: kind, namespace, name, generations.
-    unobserved: Vec<(String, String, String, i64, Loc<i64>)>,
-    /// Images as pods run them.
-    images: Vec<Image>,
-    /// Leases of controllers: namespace, name, last renewal.
-    leases: Vec<(String, String, i64, Loc<String>)>,
-    /// Objects that nobody reconciles: kind, namespace, name, place.
-    suspended: Vec<(String, String, String, Src)>,
-    /// Claims larger than their volumes: namespace, name, wanted, is.
-    resizes: Vec<(String, String, Loc<String>, Loc<String>)>,
-    /// Volumes that cannot be attached or detached: volume, node, message.
-    attachments: Vec<(String, String, Loc<String>)>,
-    /// Objects that are being deleted: kind, namespace, name, since, finalizers.
-    ending: Vec<(String, String, String, i64, Loc<String>)>,
-    /// Ports of services from tables: namespace, name, ports, place.
-    ports: Vec<(String, String, Vec<i64>, Src)>,
-    /// Cron jobs with what they did last.
-    crons: Vec<Cron>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Held {
-    kind: String,
-    ns: String,
-    name: String,
-    how: Loc<String>,
-    wanted: Loc<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Image {
-    ns: String,
-    pod: String,
-    container: String,
-    tag: String,
-    id: Loc<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Cron {
-    ns: String,
-    name: String,
-    schedule: String,
-    /// Seconds since 1970, or seconds ago.
-    last: Option<Time>,
-    active: usize,
-    suspended: bool,
-    src: Src,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Time {
-    At(i64),
-    Ago(i64),
-}
-
-/// Kinds whose removal is told elsewhere.
-const ENDING_ELSEWHERE: [&str; 6] = [
-    "Pod",
-    "Namespace",
-    "PersistentVolumeClaim",
-    "Node",
-    "Event",
-    "Endpoints",
-];
-/// Controllers without which the cluster stands still.
-const LEADERS: [&str; 4] = [
-    "kube-scheduler",
-    "kube-controller-manager",
-    "cloud-controller-manager",
-    "openshift-kube-controller-manager",
-];
-
-/// Remembers what an object says about itself.
-pub fn read(cluster: &mut Cluster, file: u32, val: &Val, kind: &str) {
-    let (meta, spec, status) = (val.get("metadata"), val.get("spec"), val.get("status"));
-    let ns = meta.get("namespace").text();
-    let name = meta.get("name").text();
-    if name.is_empty() || kind.is_empty() {
-        return;
-    }
-    let src = |at: At| Src {
-        file,
-        line: at.line,
-        column: at.column,
-    };
-    let loc = |val: &Val| Loc::new(val.scalar(), src(val.at));
-    let facts = &mut cluster.facts;
-    let deleted = meta.get("deletionTimestamp");
-    if let Some(since) = parse_time(deleted.text())
-        && !ENDING_ELSEWHERE.contains(&kind)
-        && facts.ending.len() < MOST
-    {
-        let finalizers = meta.get("finalizers");
-        let words: Vec<&str> = finalizers.items().iter().map(Val::text).collect();
-        if !words.is_empty() {
-            let at = finalizers
-                .items()
-                .first()
-                .map_or(finalizers.at, |item| item.at);
-            facts.ending.push((
-                kind.to_owned(),
-                ns.to_owned(),
-                name.to_owned(),
-                since,
-                Loc::new(words.join(", "), src(at)),
-            ));
-        }
-    }
-    match kind {
-        "StatefulSet" | "DaemonSet" | "Deployment" | "ReplicaSet" => {
-            workload(facts, kind, ns, name, val, &loc, &src);
-        }
-        "Pod" => {
-            for state in status.get("containerStatuses").items() {
-                let id = state.get("imageID");
-                if facts.images.len() < MOST && id.text().contains("sha256:") {
-                    facts.images.push(Image {
-                        ns: ns.to_owned(),
-                        pod: name.to_owned(),
-                        container: state.get("name").text().to_owned(),
-                        tag: state.get("image").text().to_owned(),
-                        id: loc(id),
-                    });
-                }
-            }
-        }
-        "Lease" => {
-            if LEADERS.contains(&name)
-                && let Some(time) = parse_time(spec.get("renewTime").text())
-            {
-                facts.leases.push((
-                    ns.to_owned(),
-                    name.to_owned(),
-                    time,
-                    loc(spec.get("renewTime")),
-                ));
-            }
-        }
-        "CronJob" => facts.crons.push(Cron {
-            ns: ns.to_owned(),
-            name: name.to_owned(),
-            schedule: spec.get("schedule").text().to_owned(),
-            last: parse_time(status.get("lastScheduleTime").text()).map(Time::At),
-            active: status.get("active").items().len(),
-            suspended: spec.get("suspend").bool().unwrap_or(false),
-            src: src(if status.get("lastScheduleTime").is_null() {
-                spec.get("schedule").at
-            } else {
-                status.get("lastScheduleTime").at
-            }),
-        }),
-        "PersistentVolumeClaim" => {
-            let wanted = spec.at_path(&["resources", "requests", "storage"]);
-            let has = status.at_path(&["capacity", "storage"]);
-            if let (Some(a), Some(b)) = (quantity(&wanted.scalar()), quantity(&has.scalar()))
-                && a > b
-            {
-                facts
-                    .resizes
-                    .push((ns.to_owned(), name.to_owned(), loc(wanted), loc(has)));
-            }
-        }
-        "VolumeAttachment" => {
-            for part in ["attachError", "detachError"] {
-                let message = status.at_path(&[part, "message"]);
-                if !message.text().is_empty() {
-                    facts.attachments.push((
-                        spec.at_path(&["source", "persistentVolumeName"])
-                            .text()
-                            .to_owned(),
-                        spec.get("nodeName").text().to_owned(),
-                        loc(message),
-                    ));
-                }
-            }
-        }
-        _ => {
-            // Flux and others; a job or cron job that is suspended is told with its workload.
-            let stops = spec.get("suspend");
-            let notes = meta.get("annotations");
-            let paused = [
-                "autoscaling.keda.sh/paused",
-                "autoscaling.keda.sh/paused-replicas",
-            ]
-            .iter()
-            .map(|key| notes.get(key))
-            .find(|value| !value.is_null() && value.scalar() != "false");
-            if stops.bool() == Some(true) && kind != "Job" {
-                facts.suspended.push((
-                    kind.to_owned(),
-                    ns.to_owned(),
-                    name.to_owned(),
-                    src(stops.at),
-                ));
-            } else if let Some(paused) = paused {
-                facts.suspended.push((
-                    kind.to_owned(),
-                    ns.to_owned(),
-                    name.to_owned(),
-                    src(paused.at),
-                ));
-            }
-        }
-    }
-}
-
-fn workload(
-    facts: &mut Facts,
-    kind: &str,
-    ns: &str,
-    name: &str,
-    val: &Val,
-    loc: &dyn Fn(&Val) -> Loc<String>,
-    src: &dyn Fn(At) -> Src,
-) {
-    let (meta, spec, status) = (val.get("metadata"), val.get("spec"), val.get("status"));
-    if kind == "StatefulSet" && !spec.get("serviceName").text().is_empty() {
-        facts
-            .governing
-            .push((ns.to_owned(), name.to_owned(), loc(spec.get("serviceName"))));
-    }
-    let strategy = spec.get("updateStrategy");
-    let partition = strategy.at_path(&["rollingUpdate", "partition"]);
-    let how = if strategy.get("type").text() == "OnDelete" {
-        Some(strategy.get("type"))
-    } else {
-        Some(partition).filter(|partition| partition.int().is_some_and(|number| number > 0))
-    };
-    let (current, wanted) = (status.get("currentRevision"), status.get("updateRevision"));
-    let behind = match kind {
-        "StatefulSet" => !wanted.is_null() && current.text() != wanted.text(),
-        "DaemonSet" => status
-            .get("updatedNumberScheduled")
-            .int()
-            .zip(status.get("desiredNumberScheduled").int())
-            .is_some_and(|(new, all)| new < all),
-        _ => false,
-    };
-    if let Some(how) = how.filter(|_| behind) {
-        facts.held.push(Held {
-            kind: kind.to_owned(),
-            ns: ns.to_owned(),
-            name: name.to_owned(),
-            how: loc(how),
-            wanted: loc(if wanted.is_null() {
-                status.get("updatedNumberScheduled")
-            } else {
-                wanted
-            }),
-        });
-    }
-    let seen = status.get("observedGeneration");
-    if let Some((generation, observed)) = meta.get("generation").int().zip(seen.int())
-        && generation > observed
-        && facts.unobserved.len() < MOST
-    {
-        facts.unobserved.push((
-            kind.to_owned(),
-            ns.to_owned(),
-            name.to_owned(),
-            generation,
-            Loc::new(observed, src(seen.at)),
-        ));
-    }
-}
-
-/// Remembers the `PORT(S)` cell of a service's row: `80/TCP,443:30443/TCP`.
-pub fn read_ports(cluster: &mut Cluster, ns: &str, name: &str, cell: &str, src: Src) {
-    let ports: Vec<i64> = cell
-        .split(',')
-        .filter_map(|part| part.split(['/', ':']).next()?.trim().parse().ok())
-        .collect();
-    if !ports.is_empty() && cluster.facts.ports.len() < MOST {
-        cluster
-            .facts
-            .ports
-            .push((ns.to_owned(), name.to_owned(), ports, src));
-    }
-}
-
-/// Remembers a row of `kubectl get cronjobs`.
-pub fn read_cron(
-    cluster: &mut Cluster,
-    ns: &str,
-    name: &str,
-    cell: &dyn Fn(&str) -> String,
-    src: Src,
-) {
-    let age = super::time::parse_age(&cell("AGE"));
-    cluster.facts.crons.push(Cron {
-        ns: ns.to_owned(),
-        name: name.to_owned(),
-        schedule: cell("SCHEDULE"),
-        last: super::time::parse_age(&cell("LAST SCHEDULE"))
-            .or(age)
-            .map(Time::Ago),
-        active: cell("ACTIVE").parse().unwrap_or(0),
-        suspended: cell("SUSPEND").eq_ignore_ascii_case("true"),
-        src,
-    });
-}
-
-/// All comparisons.
-pub fn detect(ctx: &Ctx) {
-    governing(ctx);
-    held(ctx);
-    unobserved(ctx);
-    images(ctx);
-    leaders(ctx);
-    suspended(ctx);
-    resizes(ctx);
-    attachments(ctx);
-    ending(ctx);
-    crons(ctx);
-    released(ctx);
-    addresses(ctx);
-    proxied(ctx);
-    unscheduled(ctx);
-}
+use super::*;
 
 /// A stateful set's pods have names in the DNS only through its governing service.
-fn governing(ctx: &Ctx) {
+pub(super) fn governing(ctx: &Ctx) {
     for (ns, name, service) in &ctx.cluster.facts.governing {
         let known = ctx
             .cluster
@@ -383,7 +41,7 @@ fn governing(ctx: &Ctx) {
 }
 
 /// Pods keep an old revision until somebody deletes them or lowers the partition.
-fn held(ctx: &Ctx) {
+pub(super) fn held(ctx: &Ctx) {
     for held in &ctx.cluster.facts.held {
         let who = format!(
             "{} {}",
@@ -418,7 +76,7 @@ fn held(ctx: &Ctx) {
 }
 
 /// A generation that no controller has observed: the controller does not work.
-fn unobserved(ctx: &Ctx) {
+pub(super) fn unobserved(ctx: &Ctx) {
     let all = &ctx.cluster.facts.unobserved;
     let manager = ctx.cluster.pods.iter().find(|pod| {
         pod.name.starts_with("kube-controller-manager") && !pod.is_ready() && !pod.is_done()
@@ -458,7 +116,7 @@ fn unobserved(ctx: &Ctx) {
 }
 
 /// One tag, two images: nodes keep what they pulled first.
-fn images(ctx: &Ctx) {
+pub(super) fn images(ctx: &Ctx) {
     let mut by_app: BTreeMap<(&str, &str, &str, &str), Vec<&Image>> = BTreeMap::new();
     for image in &ctx.cluster.facts.images {
         // A digest in the name says which image it is, and a version's tag stays where it is: those that are meant
@@ -548,7 +206,7 @@ fn images(ctx: &Ctx) {
 }
 
 /// A controller that holds no lease any more does nothing.
-fn leaders(ctx: &Ctx) {
+pub(super) fn leaders(ctx: &Ctx) {
     let Some(clock) = ctx.cluster.clock else {
         return;
     };
@@ -573,7 +231,7 @@ fn leaders(ctx: &Ctx) {
 }
 
 /// What is suspended is not reconciled: changes do not arrive.
-fn suspended(ctx: &Ctx) {
+pub(super) fn suspended(ctx: &Ctx) {
     let waits = [
         "deploy",
         "roll",
@@ -625,7 +283,7 @@ fn suspended(ctx: &Ctx) {
 }
 
 /// A claim that asks for more than its volume has.
-fn resizes(ctx: &Ctx) {
+pub(super) fn resizes(ctx: &Ctx) {
     for (ns, name, wanted, has) in &ctx.cluster.facts.resizes {
         let who = full_name(ns, name);
         let asked = ctx.in_ticket(name)
@@ -643,7 +301,7 @@ fn resizes(ctx: &Ctx) {
     }
 }
 
-fn attachments(ctx: &Ctx) {
+pub(super) fn attachments(ctx: &Ctx) {
     for (volume, node, message) in &ctx.cluster.facts.attachments {
         let words = cut(&one_line(&message.v), 260);
         let draft = Draft::cause("volume-attach-failed", "PersistentVolume", "", volume, 0.88)
@@ -661,7 +319,7 @@ fn attachments(ctx: &Ctx) {
 }
 
 /// A finalizer is removed by the controller that set it; without it the object stays for ever.
-fn ending(ctx: &Ctx) {
+pub(super) fn ending(ctx: &Ctx) {
     let Some(clock) = ctx.cluster.clock else {
         return;
     };
@@ -693,7 +351,7 @@ fn ending(ctx: &Ctx) {
 }
 
 /// Seconds between two starts of a simple schedule.
-fn period(schedule: &str) -> Option<i64> {
+pub(super) fn period(schedule: &str) -> Option<i64> {
     match schedule.trim() {
         "@hourly" => return Some(3_600),
         "@daily" | "@midnight" => return Some(86_400),
@@ -721,7 +379,7 @@ fn period(schedule: &str) -> Option<i64> {
 }
 
 /// Cron jobs whose last start is long ago by their own schedule.
-fn crons(ctx: &Ctx) {
+pub(super) fn crons(ctx: &Ctx) {
     let mut told = BTreeSet::new();
     for cron in ctx
         .cluster
@@ -767,7 +425,7 @@ fn crons(ctx: &Ctx) {
 }
 
 /// A volume that was released still carries the claim that it had, and is bound to no other.
-fn released(ctx: &Ctx) {
+pub(super) fn released(ctx: &Ctx) {
     for claim in ctx
         .cluster
         .pvcs
@@ -795,195 +453,8 @@ fn released(ctx: &Ctx) {
     }
 }
 
-static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"^(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?:[^@/\s]*@)?(?P<host>[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*)(?::(?P<port>\d{2,5}))?(?:[/?,].*)?$").ok()
-});
-
-/// Service and namespace that a host means, if it can be one of the cluster.
-fn service_of(host: &str, ns: &str) -> Option<(String, String, bool)> {
-    let parts: Vec<&str> = host.split('.').collect();
-    match parts[..] {
-        [name] => Some((ns.to_owned(), name.to_owned(), false)),
-        [name, of] => Some((of.to_owned(), name.to_owned(), false)),
-        [name, of, "svc", ..] => Some((of.to_owned(), name.to_owned(), true)),
-        _ => None,
-    }
-}
-
-/// Addresses in the settings of pods against the services there are.
-fn addresses(ctx: &Ctx) {
-    let mut told = BTreeSet::new();
-    for pod in ctx.cluster.pods.iter().filter(|pod| !pod.is_done()) {
-        for container in &pod.containers {
-            for (variable, value) in &container.env {
-                let Some(found) = ADDRESS
-                    .as_ref()
-                    .filter(|_| value.v.len() < 300)
-                    .and_then(|regex| regex.captures(value.v.trim()))
-                else {
-                    continue;
-                };
-                let host = &found["host"];
-                let scheme = found.name("scheme").map_or("", |part| part.as_str());
-                let is_address = !scheme.is_empty()
-                    || found.name("port").is_some()
-                    || ["_HOST", "_ADDR", "_ADDRESS", "_SERVER", "_ENDPOINT", "_URL"]
-                        .iter()
-                        .any(|end| variable.ends_with(end));
-                let Some((ns, name, certain)) = service_of(host, &pod.ns).filter(|_| is_address)
-                else {
-                    continue;
-                };
-                let port: Option<i64> = found
-                    .name("port")
-                    .and_then(|port| port.as_str().parse().ok())
-                    .or_else(|| {
-                        let stem = variable.strip_suffix("_HOST")?;
-                        let (_, port) = container
-                            .env
-                            .iter()
-                            .find(|(other, _)| *other == format!("{stem}_PORT"))?;
-                        port.v.trim().parse().ok()
-                    })
-                    .or(match scheme {
-                        "http" => Some(80),
-                        "https" => Some(443),
-                        _ => None,
-                    });
-                let Some((title, place)) = wrong(ctx, &ns, &name, host, port, certain) else {
-                    continue;
-                };
-                if !told.insert((pod.ns.clone(), pod.app().to_owned(), variable.clone())) {
-                    continue;
-                }
-                let complains = ctx.signals().iter().any(|signal| {
-                    signal.role == Role::Cause
-                        && app_of(&signal.subject.name) == pod.app()
-                        && signal.evidence.iter().any(|line| {
-                            contains_word(&line.quote, host) || contains_word(&line.quote, &name)
-                        })
-                });
-                let strength = match (complains, pod.is_ready()) {
-                    (true, _) => 0.92,
-                    (false, false) => 0.7,
-                    (false, true) => 0.34,
-                };
-                let who = pod_words(pod, &container.name);
-                let draft =
-                    Draft::cause("wrong-service-address", "Pod", &pod.ns, &pod.name, strength)
-                        .says(
-                            format!("{who}: {variable} is {}, but {title}", cut(&value.v, 80)),
-                            format!(
-                                "{who} is configured with {variable}={}, but {title}.",
-                                cut(&value.v, 120)
-                            ),
-                        )
-                        .show(ctx.quote_loc(value))
-                        .show(place.and_then(|src| ctx.quote(src, &name)))
-                        .entity("dependency", host)
-                        .entity("service", &name);
-                ctx.emit(with_pod(draft, pod, &container.name));
-            }
-        }
-    }
-}
-
-/// What is wrong with an address, and the place that shows it.
-fn wrong(
-    ctx: &Ctx,
-    ns: &str,
-    name: &str,
-    host: &str,
-    port: Option<i64>,
-    certain: bool,
-) -> Option<(String, Option<Src>)> {
-    let cluster = ctx.cluster;
-    let of_rows = cluster
-        .facts
-        .ports
-        .iter()
-        .find(|(of, service, ..)| of == ns && service == name);
-    let known = cluster
-        .services
-        .iter()
-        .find(|service| service.ns == ns && service.name == name);
-    let have: Vec<i64> = known
-        .map(|service| {
-            service
-                .ports
-                .iter()
-                .map(|port| port.port)
-                .collect::<Vec<_>>()
-        })
-        .filter(|ports| !ports.is_empty())
-        .or_else(|| of_rows.map(|(_, _, ports, _)| ports.clone()))
-        .unwrap_or_default();
-    if let Some(known) = known {
-        // A headless service has no ports of its own: names lead to the pods.
-        let headless =
-            known.cluster_ip.eq_ignore_ascii_case("none") || known.kind == "ExternalName";
-        let port = port.filter(|port| !have.is_empty() && !have.contains(port) && !headless)?;
-        let list: Vec<String> = have.iter().map(i64::to_string).collect();
-        return Some((
-            format!(
-                "service {} has no port {port} (it has {})",
-                full_name(ns, name),
-                list.join(", ")
-            ),
-            Some(of_rows.map_or(known.src, |(.., src)| *src)),
-        ));
-    }
-    let all: Vec<&Service> = cluster
-        .services
-        .iter()
-        .filter(|service| service.ns == ns)
-        .collect();
-    if all.is_empty() || !cluster.is_listed("Service", ns) && all.len() < 2 {
-        return None;
-    }
-    // A bare name may be anything, unless one that is nearly the same exists.
-    let near = all.iter().find(|service| {
-        let (a, b) = (service.name.as_str(), name);
-        a.len() > 3 && b.len() > 3 && (a.contains(b) || b.contains(a) || differs_little(a, b))
-    });
-    if !certain && (near.is_none() || host.contains('.')) {
-        return None;
-    }
-    let instead = near
-        .map(|service| format!("; there is a service {}", service.name))
-        .unwrap_or_default();
-    Some((
-        format!(
-            "no service {} exists (not found){instead}",
-            full_name(ns, name)
-        ),
-        near.or(all.first()).map(|service| service.src),
-    ))
-}
-
-/// Whether two names differ in one character, or two that changed places.
-fn differs_little(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 1 {
-        return false;
-    }
-    let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-    let tail = a
-        .iter()
-        .rev()
-        .zip(b.iter().rev())
-        .take_while(|(x, y)| x == y)
-        .count();
-    let rest = a.len().max(b.len()).saturating_sub(head + tail);
-    rest <= 1
-        || rest == 2
-            && a.len() == b.len()
-            && a.get(head) == b.get(head + 1)
-            && a.get(head + 1) == b.get(head)
-}
-
 /// Programs that send what is meant for the cluster to an HTTP proxy.
-fn proxied(ctx: &Ctx) {
+pub(super) fn proxied(ctx: &Ctx) {
     for pod in ctx.cluster.pods.iter().filter(|pod| !pod.is_done()) {
         for container in &pod.containers {
             let env = |name: &str| {
@@ -1029,10 +500,7 @@ fn proxied(ctx: &Ctx) {
             let lacks = if except.is_empty() {
                 "NO_PROXY is not set".to_owned()
             } else {
-                format!(
-                    "NO_PROXY ({}) does not name .svc or cluster.local",
-                    cut(except, 80)
-                )
+                format!("NO_PROXY ({}) does not name .svc", cut(except, 80))
             };
             let draft = Draft::cause("proxy-catches-cluster-traffic", "Pod", &pod.ns, &pod.name, 0.93)
                 .says(
@@ -1048,7 +516,7 @@ fn proxied(ctx: &Ctx) {
 }
 
 /// Pods that the scheduler has not looked at: it says so of each pod that it cannot place.
-fn unscheduled(ctx: &Ctx) {
+pub(super) fn unscheduled(ctx: &Ctx) {
     let waiting: Vec<&Pod> = ctx
         .cluster
         .pods
@@ -1094,53 +562,4 @@ fn unscheduled(ctx: &Ctx) {
         .show(ctx.quote(pod.src, &pod.name))
         .show(runs.and_then(|pod| ctx.quote(pod.src, &pod.name)));
     ctx.emit(with_pod(draft, pod, ""));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn periods_of_simple_schedules() {
-        assert_eq!(
-            [
-                "*/5 * * * *",
-                "0 * * * *",
-                "30 2 * * *",
-                "0 */6 * * *",
-                "* * * * *",
-                "0 2 * * 1"
-            ]
-            .map(period),
-            [
-                Some(300),
-                Some(3600),
-                Some(86_400),
-                Some(21_600),
-                Some(60),
-                None
-            ]
-        );
-    }
-
-    #[test]
-    fn names_that_differ_little() {
-        for (a, b, want) in [
-            ("orders", "order", true),
-            ("ordres", "orders", true),
-            ("billing", "mailing", false),
-            ("redis", "redis", true),
-        ] {
-            assert_eq!(differs_little(a, b), want, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn hosts_of_the_cluster() {
-        assert_eq!(
-            service_of("orders.shop.svc.cluster.local", "x"),
-            Some(("shop".into(), "orders".into(), true))
-        );
-        assert_eq!(service_of("api.example.org", "x"), None);
-    }
 }
