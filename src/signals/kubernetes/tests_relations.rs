@@ -15,6 +15,15 @@ fn pods_that_do_not_end_and_schedulers_that_do_not_run() {
     );
     let waits = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web-0\n  namespace: shop\nspec:\n  schedulerName: my-scheduler\n  containers:\n  - name: main\nstatus:\n  phase: Pending\n";
     finds(&[("p.yaml", waits)], "scheduler-missing", "my-scheduler");
+    let unseen = waits.replace("  schedulerName: my-scheduler\n", "");
+    finds(&[("p.yaml", &unseen)], "scheduler-missing", "web-0");
+    // A state is the word of a kubelet, so the pod has a node.
+    let pulls = format!(
+        "{unseen}  containerStatuses:\n  - name: main\n    state:\n      waiting:\n        reason: ImagePullBackOff\n        message: Back-off pulling image \"web:2\"\n"
+    );
+    let found = run(&[("p.yaml", &pulls)]);
+    assert_eq!(first(&found).cause, "image-pull-failed");
+    assert!(found.iter().all(|signal| signal.cause != "scheduler-missing"));
 }
 
 #[test]

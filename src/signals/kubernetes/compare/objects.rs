@@ -515,7 +515,8 @@ pub(super) fn proxied(ctx: &Ctx) {
     }
 }
 
-/// Pods that the scheduler has not looked at: it says so of each pod that it cannot place.
+/// Pods that the scheduler has not looked at: it says so of each pod that it cannot place. Where a
+/// container has a state, a node's kubelet has written it: that pod has its node.
 pub(super) fn unscheduled(ctx: &Ctx) {
     let waiting: Vec<&Pod> = ctx
         .cluster
@@ -527,6 +528,10 @@ pub(super) fn unscheduled(ctx: &Ctx) {
                 && pod.detailed
                 && matches!(pod.scheduler.v.as_str(), "" | "default-scheduler")
                 && pod.conditions.is_empty()
+                && pod
+                    .containers
+                    .iter()
+                    .all(|container| container.state.kind == StateKind::Unknown)
                 && pod.age.is_none_or(|age| age > 180)
                 && !ctx
                     .cluster
