@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub const MAX_TEXT_BYTES: u64 = 32 << 20;
 /// Bytes of decoded text kept for re-reading.
 const CACHE_BYTES: usize = 128 << 20;
+/// Bytes of text that [`Tree::held`] keeps.
+const HELD_BYTES: u64 = 32 << 20;
 /// Longest line handed out by [`Tree::for_each_line`], in bytes; the rest of it is dropped.
 pub const MAX_LINE_BYTES: usize = 64 << 10;
 
@@ -76,9 +78,19 @@ impl Text {
     }
 }
 
+/// A text's bytes, shared.
+struct Held(Arc<Text>);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.0.content.as_bytes()
+    }
+}
+
 /// The unpacked bundle: nothing outside it can be named through this type.
 pub struct Tree {
-    dir: Dir,
+    /// The folder; none for a tree whose texts are all held in memory.
+    dir: Option<Dir>,
     index: Index,
     top: String,
     /// Where the files lie whose names are not shown, by the path that is shown instead.
@@ -91,11 +103,41 @@ impl Tree {
     pub fn new(dir: Dir, index: Index) -> Self {
         let top = top_of(&index);
         Self {
-            dir,
+            dir: Some(dir),
             index,
             top,
             concealed: HashMap::new(),
             cache: RefCell::default(),
+        }
+    }
+    /// What can be judged without opening a file any more: the texts at `first`, then as many of the others, in their
+    /// order, as fit into 32 MiB. What does not fit or cannot be read is listed as empty, so that a name is found
+    /// in fewer places and never in more.
+    pub fn held<'a>(&self, first: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut texts: HashMap<BundlePath, Arc<Text>> = HashMap::new();
+        let mut room = HELD_BYTES;
+        let first = first.into_iter().filter_map(|path| self.find(path));
+        for entry in first.chain(self.files()) {
+            if entry.bytes <= room
+                && !texts.contains_key(&entry.path)
+                && let Ok(Some(text)) = self.text(entry)
+            {
+                room -= entry.bytes;
+                texts.insert(entry.path.clone(), text);
+            }
+        }
+        let mut index = self.index.clone();
+        for entry in &mut index.entries {
+            if entry.kind != FileKind::Link && !texts.contains_key(&entry.path) {
+                entry.kind = FileKind::Empty;
+            }
+        }
+        Self {
+            dir: None,
+            index,
+            top: self.top.clone(),
+            concealed: HashMap::new(),
+            cache: RefCell::new((0, texts)),
         }
     }
     /// Gives every file the path that `shown` makes of its own; content is found under the new ones from here on, and
@@ -259,10 +301,15 @@ impl Tree {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn open(&self, entry: &Entry) -> io::Result<impl Read + use<>> {
+    pub fn open(&self, entry: &Entry) -> io::Result<Box<dyn Read>> {
         let entry = self.resolve(entry).ok_or(io::ErrorKind::NotFound)?;
+        let Some(dir) = &self.dir else {
+            let cache = self.cache.borrow();
+            let text = cache.1.get(&entry.path).ok_or(io::ErrorKind::NotFound)?;
+            return Ok(Box::new(io::Cursor::new(Held(text.clone()))));
+        };
         let path = self.concealed.get(&entry.path).unwrap_or(&entry.path);
-        Decoded::new(self.dir.open(path.as_str())?.into_std())
+        Ok(Box::new(Decoded::new(dir.open(path.as_str())?.into_std())?))
     }
     /// The whole file as text, cached; `None` for binary files and those over [`MAX_TEXT_BYTES`].
     ///
@@ -414,6 +461,30 @@ mod tests {
         assert_eq!(text("concealed-names/1").as_deref(), Some("a-hidden-2"));
         assert_eq!(text("b").as_deref(), Some("b"));
         assert_eq!(text("a-hidden-1"), None);
+    }
+
+    #[test]
+    fn what_is_held_is_read_without_the_folder_and_the_rest_is_empty() {
+        let big = "x\n".repeat(20 << 20);
+        let files = [("b/a.log", big.as_str()), ("b/c.log", "one\ntwo\n")];
+        let (folder, tree) = crate::bundle::testing::tree_of(files);
+        let held = tree.held(["b/c.log"]);
+        drop(tree);
+        folder.close().unwrap();
+        let cited = held.find("b/c.log").unwrap();
+        let text = held.text(cited).unwrap().unwrap();
+        assert_eq!(text.line(2), Some("two"));
+        let mut lines = Vec::new();
+        held.for_each_line(cited, |number, line| {
+            lines.push((number, line.to_owned()));
+            true
+        })
+        .unwrap();
+        assert_eq!(lines, [(1, "one".to_owned()), (2, "two".to_owned())]);
+        // Over 32 MiB, so only its name is left.
+        let large = held.find("b/a.log").unwrap();
+        assert_eq!(large.kind, FileKind::Empty);
+        assert!(held.open(large).is_err());
     }
 
     #[test]

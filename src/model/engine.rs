@@ -144,8 +144,8 @@ pub struct Model {
     /// The tokens whose keys and values are in the cache, in order.
     pub(super) cached: Vec<u32>,
     /// How many of `cached` were computed as part of a prompt. A step of one token is computed by
-    /// another kernel, whose rounding differs, so that only these are used again: a reply must not
-    /// depend on what was asked before.
+    /// another kernel, whose rounding differs, so that only these are used again: a likelihood must
+    /// not depend on what was asked before by more than the rounding of sums in another order.
     pub(super) reusable: usize,
     pub(super) stats: Stats,
     /// The buffers that the session keeps keys and values in.

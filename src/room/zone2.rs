@@ -11,7 +11,8 @@ use crate::model::{Model, RunOptions, Runtime, Sampling, Usage, Words};
 use crate::playbook::calibration::Calibration;
 use crate::playbook::{self, Cause, Playbook, Step};
 use crate::report::{
-    BundleFacts, Command, CommandClass, Finding, NotExamined, Outcome, Report, SCHEMA, SubjectField,
+    BundleFacts, Command, CommandClass, Finding, Missing, NotExamined, Outcome, Report, SCHEMA,
+    SubjectField,
 };
 use crate::seal::{self, Zone};
 use crate::secrets::{self, Masker};
@@ -127,7 +128,11 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         masker,
         job.ablation.model_only,
     );
-    let mut report = masked(assemble(&job, facts, &candidates, &analysis, &tree), masker);
+    let missing = absence::explained(&analysis.missing, &tree);
+    let mut report = masked(
+        assemble(&job, facts, &candidates, &analysis, &missing),
+        masker,
+    );
     again::plain(&mut report, &tree);
     out.send(&FromWorker::Provisional(Box::new(report.clone())))?;
 
@@ -145,6 +150,9 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         let fixed = super::prefix::beginnings(&model, &playbook)?;
         summary.prefixes_missing = model.read_prefixes(model_dir, &fixed) as u64;
         clock.lap("model load");
+        // From here on no file is opened any more: what the report is judged by is read now.
+        let cited = candidates.iter().flat_map(|one| &one.signal.evidence);
+        let held = tree.held(cited.map(|evidence| evidence.path.as_str()));
         out.send(&FromWorker::Narrowed(Box::new(sealed.narrow()?)))?;
         clock.lap("second seal");
         let mut chain = Chain::new(
@@ -168,22 +176,22 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         summary.notes = notes;
         let bundle = report.bundle.clone();
         report = masked(
-            assemble(&job, bundle.clone(), &candidates, &analysis, &tree),
+            assemble(&job, bundle.clone(), &candidates, &analysis, &missing),
             masker,
         );
         let worded: Vec<bool> = candidates.iter().map(|one| one.wording.is_some()).collect();
-        if again::falls(&report, &worded, &tree) {
+        if again::falls(&report, &worded, &held) {
             for candidate in &mut candidates {
                 candidate.wording = None;
                 candidate.extra.clear();
             }
             summary.notes.push("write: the verifier would take the finding out for the model's sentence; the signals' wording stands".into());
             report = masked(
-                assemble(&job, bundle, &candidates, &analysis, &tree),
+                assemble(&job, bundle, &candidates, &analysis, &missing),
                 masker,
             );
         }
-        again::plain(&mut report, &tree);
+        again::plain(&mut report, &held);
     } else if wanted {
         summary
             .notes
@@ -408,7 +416,7 @@ fn assemble(
     bundle: BundleFacts,
     candidates: &[Candidate],
     analysis: &Analysis,
-    tree: &Tree,
+    missing: &[Missing],
 ) -> Report {
     let mut findings: Vec<Finding> = candidates
         .iter()
@@ -460,7 +468,6 @@ fn assemble(
     } else {
         Outcome::Healthy
     };
-    let missing = absence::explained(&analysis.missing, tree);
     let mut not_examined = analysis.not_examined.clone();
     if !job.skipped.is_empty() {
         not_examined.push(NotExamined {
@@ -474,7 +481,7 @@ fn assemble(
         outcome,
         bundle,
         findings,
-        missing,
+        missing: missing.to_vec(),
         not_examined,
     }
 }

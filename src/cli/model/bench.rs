@@ -6,7 +6,7 @@ use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
 use crate::model::store::{Places, find_existing};
 use crate::model::{self, BenchPlan, Manifest, ModelId, Rival, Runtime, Store, show_bytes};
-use crate::report::escape;
+use crate::report::{escape, wrap::wrap};
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -153,7 +153,12 @@ fn table(name: &str, bench: &model::Bench) -> String {
         escape::terminal(&facts.file_quantisation),
         escape::terminal(&facts.run_quantisation)
     );
-    out.push_str(&format!("machine  {}\n", crate::record::cpu()));
+    // A processor has many features, a terminal 80 columns.
+    let machine = crate::record::cpu();
+    for (at, line) in wrap(&machine, 71).iter().enumerate() {
+        let label = if at == 0 { "machine" } else { "" };
+        out.push_str(&format!("{label:<9}{line}\n"));
+    }
     out.push_str(&format!(
         "threads  {}, context {}{}\n",
         facts.threads,

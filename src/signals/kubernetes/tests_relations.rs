@@ -23,7 +23,11 @@ fn pods_that_do_not_end_and_schedulers_that_do_not_run() {
     );
     let found = run(&[("p.yaml", &pulls)]);
     assert_eq!(first(&found).cause, "image-pull-failed");
-    assert!(found.iter().all(|signal| signal.cause != "scheduler-missing"));
+    assert!(
+        found
+            .iter()
+            .all(|signal| signal.cause != "scheduler-missing")
+    );
 }
 
 #[test]
