@@ -15,7 +15,7 @@ const MAX_LOGS: usize = 4;
 /// Words of something that went wrong.
 static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:fail\w*|errors?|crash\w*|down|outage|unavailable|unreachable|slow\w*|stuck|hang(?:s|ing)?|hung|frozen?|freez\w+|lost|los(?:es|ing)|gone|disappear\w*|vanish\w*|time[sd]? ?out|timeouts?|refused|rejected|denied|broken?|breaks|corrupt\w*|disconnect\w*|no longer|not (?:start|come|work|respond|answer|reach|mount|boot|reach)\w*|(?:does|do|did|is|are|was|were|can|could|will|would)(?:n't|n’t| not)|cannot|[45]\d\d|had no \w+|what happened|unexpected\w*|(?:re)?boot(?:s|ed) (?:by itself|without|again)|restart(?:s|ed) (?:by itself|again|every)|delay\w*|duplicate[sd]?|missing)\b",
+        r"(?i)\b(?:fail\w*|errors?|crash\w*|down|outage|unavailable|unreachable|slow\w*|stuck|hang(?:s|ing)?|hung|frozen?|freez\w+|lost|los(?:es|ing)|gone|disappear\w*|vanish\w*|time[sd]? ?out|timeouts?|refused|rejected|denied|broken?|breaks|corrupt\w*|disconnect\w*|no longer|not (?:start|come|work|respond|answer|reach|mount|boot|reach)\w*|(?:does|do|did|is|are|was|were|can|could|will|would)(?:n't|n’t| not)|cannot|[45]\d\d|had no \w+|what happened|unexpected\w*|(?:re)?boot(?:s|ed) (?:by itself|without|again)|restart(?:s|ed) (?:by itself|again|every)|delay\w*|duplicate[sd]?|missing|(?:went|goes|gone|going) wrong|dropped out|stopped|hangs up)\b",
     )
 });
 /// What people write who only want to be told that all is well.

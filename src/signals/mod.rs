@@ -59,6 +59,7 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
     logs::drop_explained(&mut general.signals, &all.signals);
     all.merge(general);
     devices::settle(&mut all.signals);
+    name_files(tree, &mut all.signals);
     let wanted = wanted::wanted(tree, &all.signals);
     all.missing.extend(wanted);
     let unexplained = complaint::unexplained(tree, ticket, &all.signals);
@@ -124,5 +125,16 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
         missing,
         not_examined,
         injections: injection::find(tree),
+    }
+}
+
+/// Evidence that was read through a link names the file behind it, as a person who opens the bundle finds it.
+fn name_files(tree: &Tree, signals: &mut [Signal]) {
+    for evidence in signals.iter_mut().flat_map(|signal| &mut signal.evidence) {
+        if let Some(entry) = tree.find(&evidence.path)
+            && entry.path.as_str() != evidence.path
+        {
+            evidence.path = entry.path.as_str().to_owned();
+        }
     }
 }

@@ -73,11 +73,10 @@ pub(super) fn find_names(tree: &Tree, names: &[Needle], max_bytes: u64) -> Found
     let names = &names[..names.len().min(MAX_NAMES)];
     for name in names {
         let lower = name.text.to_ascii_lowercase();
-        if let Some(entry) = tree
-            .index()
-            .entries
-            .iter()
-            .find(|entry| has(&entry.path.as_str().to_ascii_lowercase(), &lower, name.edge))
+        if let Some(entry) =
+            tree.index().entries.iter().find(|entry| {
+                path_has(&entry.path.as_str().to_ascii_lowercase(), &lower, name.edge)
+            })
         {
             found.places.insert(
                 name.clone(),
@@ -286,6 +285,12 @@ fn ends_in_digit(bytes: &[u8]) -> bool {
     bytes.last().is_some_and(u8::is_ascii_digit)
 }
 
+/// Whether `name` stands in a path: as in a text, and where `_` stands for what parts words, as in a collector's file
+/// names (`ethtool_-S_eth0`).
+fn path_has(path: &str, name: &str, edge: Edge) -> bool {
+    has(path, name, edge) || (!name.contains('_') && has(&path.replace('_', " "), name, edge))
+}
+
 /// Whether `text` contains `name` with that edge; both lower case.
 pub(super) fn has(text: &str, name: &str, edge: Edge) -> bool {
     !name.is_empty()
@@ -301,6 +306,21 @@ mod tests {
 
     fn whole(text: &str, name: &str) -> bool {
         has(text, name, Edge::Name)
+    }
+
+    #[test]
+    fn a_collector_writes_a_command_s_spaces_as_underlines() {
+        assert!(path_has(
+            "sos_commands/networking/ethtool_-s_eth7",
+            "eth7",
+            Edge::Name
+        ));
+        assert!(!path_has(
+            "sos_commands/networking/ethtool_-s_eth70",
+            "eth7",
+            Edge::Name
+        ));
+        assert!(path_has("proc/sys/rp_filter", "rp_filter", Edge::Name));
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub fn judge(line: &str) -> Option<Judged> {
     }
     let text = clean(line);
     let level = words::level(&text);
-    if is_stack_frame(&text) || words::is_client_leaving(&text) {
+    if is_stack_frame(&text) || words::is_client_leaving(&text) || is_dns_answer(&text) {
         return None;
     }
     let shown = header::without(&text);
@@ -216,6 +216,12 @@ pub fn judge(line: &str) -> Option<Judged> {
             })
         }
     }
+}
+
+/// Whether a line is CoreDNS's note of a question that it answered: `"A IN db. udp 41 false 1232" NXDOMAIN qr,aa,rd 134
+/// 0.0002s`. A name that does not exist is an answer too; each search domain but one gives it.
+fn is_dns_answer(line: &str) -> bool {
+    line.contains(" IN ") && (line.contains("\" NXDOMAIN qr") || line.contains("\" NOERROR qr"))
 }
 
 /// Weight of a warning that speaks of no trouble.

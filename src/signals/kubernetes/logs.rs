@@ -14,13 +14,28 @@ pub fn is_log_path(rel: &str) -> bool {
         || file == "logs.txt"
         || file.contains("_logs_")
         || file.contains("kubectl_logs")
-        || file.starts_with("logs_");
+        || file.starts_with("logs_")
+        || is_thread_dump(file);
     is_named
         || lower.contains("/logs/")
         || lower.starts_with("logs/")
         || lower.contains("podlogs/")
         || lower.contains("var/log/pods/")
         || lower.contains("var/log/containers/")
+}
+
+/// Whether a file's name says that it holds what a program's threads were doing.
+fn is_thread_dump(file: &str) -> bool {
+    [
+        "jstack",
+        "thread-dump",
+        "thread_dump",
+        "threaddump",
+        "thread.dump",
+        "goroutines",
+    ]
+    .iter()
+    .any(|word| file.contains(word))
 }
 
 /// Whether a text that is nothing else may be a log.

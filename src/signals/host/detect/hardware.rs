@@ -1,6 +1,7 @@
 //! Hardware as its own tools report it: RAID cards, the management controller's event log, lost volumes, replication.
 
 use crate::signals::Partial;
+use crate::signals::host::clock;
 use crate::signals::host::emit::Draft;
 use crate::signals::host::facts::{Doc, Host};
 
@@ -187,17 +188,15 @@ fn event_log(host: &Host, doc: &Doc, out: &mut Partial) {
         ),
     ];
     for (words, cause, what, strength) in PARTS {
-        let found: Vec<usize> = doc
+        let found: Vec<(usize, &str)> = doc
             .lines()
             .filter(|(_, line)| line.contains(words) && !line.contains("Deasserted"))
-            .map(|(number, _)| number)
+            .filter(|(number, line)| !is_over(doc, *number, line))
+            .filter(|(_, line)| host.frame.now.is_none_or(|now| !is_old(line, now)))
             .collect();
-        let (Some(first), Some(last)) = (found.first(), found.last()) else {
+        let (Some((first, line)), Some((last, _))) = (found.first(), found.last()) else {
             continue;
         };
-        let line = doc
-            .line_with(|line| line.contains(words) && !line.contains("Deasserted"))
-            .map_or("", |(_, line)| line);
         let detail: Vec<&str> = line.split('|').skip(3).map(str::trim).collect();
         Draft::cause("ipmi-event", cause, *strength, "Hardware", "")
             .says(
@@ -216,6 +215,35 @@ fn event_log(host: &Host, doc: &Doc, out: &mut Partial) {
             .put(out);
         break;
     }
+}
+
+/// Sensor and event of an entry: `2 | 09/21/2022 | 10:29:03 | Power Supply #0x85 | AC lost | Asserted`.
+fn entry(line: &str) -> Option<(&str, &str)> {
+    let mut fields = line.split('|').skip(3).map(str::trim);
+    Some((fields.next()?, fields.next()?))
+}
+
+/// Whether a later entry takes this one back: the sensor no longer asserts it.
+fn is_over(doc: &Doc, number: usize, line: &str) -> bool {
+    let this = entry(line);
+    this.is_some()
+        && doc.lines().any(|(later, other)| {
+            later > number && other.contains("Deasserted") && entry(other) == this
+        })
+}
+
+/// Whether an entry is from so long ago that its part was replaced or the fault accepted since. The log is kept for
+/// years, over the whole life of the machine.
+fn is_old(line: &str, now: i64) -> bool {
+    const OLD: i64 = 90 * 86_400;
+    let date = line.split('|').nth(1).map(str::trim).unwrap_or_default();
+    let mut parts = date.split('/').map(|part| part.parse::<i64>().ok());
+    let (Some(Some(month)), Some(Some(day)), Some(Some(year))) =
+        (parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    now - clock::days(year, month, day) * 86_400 > OLD
 }
 
 /// `Couldn't find device with uuid`, `VG x is missing PV`.

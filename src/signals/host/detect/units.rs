@@ -269,8 +269,8 @@ fn report(host: &Host, hits: &Hits, unit: Failed, out: &mut Partial) {
         .map(|words| words.line)
         .or_else(|| group.and_then(|group| own_error(host, &unit.name, group)))
         .or_else(|| {
-            let line = status_lines.iter().find(|e| is_error(&e.quote))?;
-            Some(line.clone())
+            let said = |e: &&Evidence| is_error(&e.quote) && !is_systemd_s(&e.quote);
+            status_lines.iter().find(said).cloned()
         });
     let asked = named(host, &unit.name);
     let state = if unit.looping {
@@ -359,6 +359,15 @@ fn status(host: &Host, unit: &str) -> (Option<String>, Vec<Evidence>, String) {
         }
     }
     (None, Vec::new(), String::new())
+}
+
+/// Whether a line of `systemctl status` is systemd's own account: it says that the unit ended, not why.
+fn is_systemd_s(line: &str) -> bool {
+    let line = line.trim_start();
+    ["Active:", "Process:", "Main PID:", "Status:", "Loaded:"]
+        .iter()
+        .any(|lead| line.starts_with(lead))
+        || line.contains("systemd[1]:")
 }
 
 /// The service's own last words before systemd noted the failure: at most 60 lines back.

@@ -95,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
             "Clock has been stepped",
             "offset too large",
         ],
-        pattern: r"(?:chronyd|ntpd|systemd-timesyncd|ntpdate|ptp4l|phc2sys)(?:\[\d+\])?: (?P<msg>System clock wrong by (?P<secs>-?\d+\.\d+) seconds.{0,40}|(?:Forward|Backward) time jump detected!?|Can't synchroni[sz]e: no selectable sources.{0,40}|.{0,30}time reset [+-]?\d+\.\d+ s)",
+        pattern: r"(?:chronyd|ntpd|systemd-timesyncd|ntpdate|ptp4l|phc2sys)(?:\[\d+\])?: (?P<msg>System clock wrong by (?P<secs>-?(?:[1-9]\d*)\.\d+) seconds.{0,40}|(?:Forward|Backward) time jump detected!?|Can't synchroni[sz]e: no selectable sources.{0,40}|.{0,30}time reset [+-]?\d+\.\d+ s)",
         title: "Clock: {msg} ({n}){when}",
         statement: "The clock was wrong or cannot be synchronised ({msg}); certificates, clusters and tokens that compare times fail.",
         strength: 0.52,

@@ -114,6 +114,8 @@ pub struct Cluster {
     pub refusals: Vec<Refusal>,
     /// API server version, e.g. `v1.29.3`.
     pub server_version: Loc<String>,
+    /// When secrets were last written: namespace, name, seconds since 1970, place of that time.
+    pub secrets_written: Vec<(String, String, i64, Src)>,
     /// The newest time seen in objects, seconds since 1970: the bundle's own clock.
     pub clock: Option<i64>,
     /// What `kubectl top` shows.

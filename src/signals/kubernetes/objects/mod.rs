@@ -134,6 +134,25 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
     for field in meta.get("managedFields").items() {
         cluster.saw_time(parse_time(field.get("time").text()));
     }
+    if kind == "Secret" {
+        let written = meta
+            .get("managedFields")
+            .items()
+            .iter()
+            .filter_map(|field| {
+                let time = field.get("time");
+                let src = Src {
+                    file,
+                    line: time.at.line,
+                    column: time.at.column,
+                };
+                Some((parse_time(time.text())?, src))
+            });
+        if let Some((at, src)) = written.max_by_key(|(at, _)| *at) {
+            let known = &mut cluster.secrets_written;
+            known.push((ns.clone(), name.clone(), at, src));
+        }
+    }
     let spec = val.get("spec");
     let status = val.get("status");
     cluster

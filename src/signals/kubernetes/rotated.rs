@@ -1,0 +1,115 @@
+//! Credentials that were changed while a program that took them from its environment went on running: it still offers
+//! the old ones until it is restarted.
+
+use super::emit::{Ctx, Draft, pod_words};
+use super::model::*;
+use crate::report::Evidence;
+use crate::signals::logs::clock_text;
+
+/// A refusal must be at least this sure.
+const FROM: f64 = 0.5;
+
+/// Pods that are refused, started before the secret was written that their environment comes from.
+pub fn detect(ctx: &Ctx) {
+    let refused: Vec<(String, String, f64, Option<Evidence>)> = ctx
+        .signals()
+        .iter()
+        .filter(|signal| signal.cause == "dependency-auth-failed" && signal.strength >= FROM)
+        .map(|signal| {
+            let ns = signal.subject.namespace.clone().unwrap_or_default();
+            let shown = signal.evidence.first().cloned();
+            (ns, signal.subject.name.clone(), signal.strength, shown)
+        })
+        .collect();
+    for (ns, name, strength, shown) in refused {
+        let Some(pod) = ctx
+            .cluster
+            .pods
+            .iter()
+            .find(|pod| pod.ns == ns && pod.name == name)
+        else {
+            continue;
+        };
+        let Some((container, secret, written, src, started)) = outdated(ctx, pod) else {
+            continue;
+        };
+        let who = pod_words(pod, &container.name);
+        let fresh = ctx.cluster.pods.iter().find(|other| {
+            other.ns == pod.ns
+                && other.name != pod.name
+                && !pod.owner.is_empty()
+                && other.owner == pod.owner
+                && other.is_ready()
+                && other
+                    .containers
+                    .iter()
+                    .any(|one| one.state.started.is_some_and(|at| at >= written))
+        });
+        let also = fresh.map_or(String::new(), |other| {
+            format!(" Pod {}, started after that, works.", other.name)
+        });
+        let mut draft = Draft::cause("credential-rotated", "Pod", &pod.ns, &pod.name, (strength + 0.06).min(0.95))
+            .says(
+                format!("{who} still uses an old password: secret {secret} was changed after it started"),
+                format!("{who} takes credentials from secret {secret} into its environment when it starts, at {}; the secret was written at {}, and since then its log-in is refused. It needs a restart to use the new ones.{also}", clock_text(started * 1000), clock_text(written * 1000)),
+            )
+            .show(shown)
+            .show(ctx.quote(src, ""))
+            .show(ctx.quote(pod.src, &pod.name));
+        if let Some(other) = fresh {
+            draft = draft.show(ctx.quote(other.src, &other.name));
+        }
+        ctx.emit(super::emit::with_pod(draft, pod, &container.name).entity("secret", secret));
+    }
+}
+
+/// The container that runs since before a secret of its environment was written, with both times.
+fn outdated<'a>(ctx: &'a Ctx, pod: &'a Pod) -> Option<(&'a Container, &'a str, i64, Src, i64)> {
+    pod.containers.iter().find_map(|container| {
+        let started = container.state.started?;
+        container.references.iter().find_map(|reference| {
+            let (_, name, written, src) =
+                ctx.cluster
+                    .secrets_written
+                    .iter()
+                    .find(|(ns, name, at, _)| {
+                        reference.kind == "Secret"
+                            && *ns == pod.ns
+                            && *name == reference.name
+                            && *at > started
+                    })?;
+            Some((container, name.as_str(), *written, *src, started))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{first, run};
+
+    fn pods(started: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: api-1\n  namespace: shop\nspec:\n  containers:\n  - name: api\n    image: api:2\n    env:\n    - name: DB_PASSWORD\n      valueFrom:\n        secretKeyRef:\n          name: db-login\n          key: password\nstatus:\n  phase: Running\n  containerStatuses:\n  - name: api\n    ready: false\n    restartCount: 0\n    state:\n      running:\n        startedAt: \"{started}\"\n"
+        )
+    }
+    const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db-login\n  namespace: shop\n  managedFields:\n  - manager: kubectl\n    operation: Update\n    time: \"2025-03-04T06:00:14Z\"\n";
+    const LOG: &str = "2025-03-04T06:03:00Z ERROR FATAL: password authentication failed for user \"shop\"\n2025-03-04T06:04:00Z ERROR FATAL: password authentication failed for user \"shop\"\n";
+
+    #[test]
+    fn a_password_that_was_changed_while_the_pod_ran() {
+        let of = |started: &str| {
+            let pods = pods(started);
+            run(&[
+                ("pods.yaml", &pods),
+                ("secrets.yaml", SECRET),
+                ("logs/shop/api-1.log", LOG),
+            ])
+        };
+        let found = of("2025-01-01T00:00:00Z");
+        assert_eq!(first(&found).cause, "credential-rotated");
+        assert_eq!(
+            first(&of("2025-03-04T06:02:00Z")).cause,
+            "dependency-auth-failed"
+        );
+    }
+}
