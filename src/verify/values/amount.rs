@@ -215,6 +215,7 @@ impl Amount {
                     (Kind::Percent, 100.0),
                 ]
                 .into_iter()
+                .chain(spans_in(text))
                 .any(|(kind, scale)| self.is(kind, value * scale, 0.0))
             })
         }) || SPAN
@@ -319,6 +320,18 @@ impl Amount {
         out.dedup();
         out
     }
+}
+
+/// What a bare number may count where the text names it so: traces give durations in millionths of a second (Jaeger,
+/// Zipkin: `"duration": 5615291`) or say their unit in the key (`durationNanos`, `latency_us`).
+fn spans_in(text: &str) -> impl Iterator<Item = (Kind, f64)> + use<> {
+    let lower = text.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let millionths = says(&["\"duration\"", "micro", "_us\"", "_us="]);
+    let billionths = says(&["nano", "_ns\"", "_ns="]);
+    [(millionths, 1e-6), (billionths, 1e-9)]
+        .into_iter()
+        .filter_map(|(said, scale)| said.then_some((Kind::Seconds, scale)))
 }
 
 /// As Go prints a duration: `1h0m5s`.

@@ -94,6 +94,8 @@ mod tests {
             ("2h", "2h0m0s"),
             ("250m", "cpu: 0.25"),
             ("1GB", "1000000000 bytes"),
+            ("5.62 s", "\"duration\": 5615291,"),
+            ("0.25 s", "\"durationNanos\": \"250012345\""),
         ] {
             let value = Value::of(said).unwrap_or_else(|| panic!("{said} is no value"));
             assert!(value.stands_in(shown), "{said} in {shown}");
@@ -112,6 +114,8 @@ mod tests {
             ("1.4GiB", "rss 1603238553"),
             ("3m", "timeout after 170s"),
             ("98%", "Use% 99 /data"),
+            ("5.62 s", "\"size\": 5615291,"),
+            ("5.62 s", "\"duration\": 561529,"),
         ] {
             let value = Value::of(said).unwrap_or_else(|| panic!("{said} is no value"));
             assert!(!value.stands_in(shown), "{said} in {shown}");
