@@ -87,31 +87,54 @@ pub fn plain(report: &mut Report, tree: &Tree) {
     }
     let mut asked = report.clone();
     for finding in &mut report.findings {
-        let mut alone = |finding: &Finding| {
-            asked.findings = vec![Finding {
-                rank: 1,
-                ..finding.clone()
-            }];
-            holds(&asked, tree)
-        };
-        if alone(finding) {
-            continue;
+        shorten(finding, &mut asked, tree);
+    }
+}
+
+/// The same for a report that the model worked on: a finding in a rule's words is said as it was `settled` before, when
+/// every file could be read, and only one that was not among those is judged by the `held` part of the bundle.
+pub fn plain_again(report: &mut Report, settled: &[Finding], worded: &[bool], held: &Tree) {
+    let mut asked = report.clone();
+    let worded = worded.iter().copied().chain(std::iter::repeat(false));
+    for (finding, worded) in report.findings.iter_mut().zip(worded) {
+        let same = |other: &&Finding| other.cause == finding.cause && other.title == finding.title;
+        match settled.iter().find(same) {
+            _ if worded => {}
+            Some(known) => {
+                finding.root_cause.clone_from(&known.root_cause);
+                finding.subject.clone_from(&known.subject);
+            }
+            None => shorten(finding, &mut asked, held),
         }
-        let short = Finding {
-            root_cause: format!("{}.", finding.title.trim_end_matches(['.', '…', ' '])),
+    }
+}
+
+/// Says one finding in as many words as the verifier leaves it. `asked`: the report that it is judged in.
+fn shorten(finding: &mut Finding, asked: &mut Report, tree: &Tree) {
+    let mut alone = |finding: &Finding| {
+        asked.findings = vec![Finding {
+            rank: 1,
             ..finding.clone()
-        };
-        let nameless = Finding {
-            subject: None,
-            ..finding.clone()
-        };
-        let both = Finding {
-            subject: None,
-            ..short.clone()
-        };
-        if let Some(holding) = [short, nameless, both].into_iter().find(|one| alone(one)) {
-            *finding = holding;
-        }
+        }];
+        holds(asked, tree)
+    };
+    if alone(finding) {
+        return;
+    }
+    let short = Finding {
+        root_cause: format!("{}.", finding.title.trim_end_matches(['.', '…', ' '])),
+        ..finding.clone()
+    };
+    let nameless = Finding {
+        subject: None,
+        ..finding.clone()
+    };
+    let both = Finding {
+        subject: None,
+        ..short.clone()
+    };
+    if let Some(holding) = [short, nameless, both].into_iter().find(|one| alone(one)) {
+        *finding = holding;
     }
 }
 
@@ -182,6 +205,18 @@ mod tests {
         let before = report.clone();
         plain(&mut report, &tree);
         assert_eq!(report, before);
+        // What was settled with the whole bundle stands, though nothing of it is held now; what was not is judged anew.
+        let (_nothing, held) = crate::bundle::testing::tree_of([("b/other.log", "x")]);
+        let said = |settled: &[Finding], worded: &[bool], held: &Tree| {
+            let mut again = before.clone();
+            again.findings[0].root_cause = "max_connections is reached.".into();
+            plain_again(&mut again, settled, worded, held);
+            again.findings[0].root_cause.clone()
+        };
+        let settled = before.findings[0].root_cause.clone();
+        assert_eq!(said(&before.findings, &[false], &held), settled);
+        assert_eq!(said(&[], &[false], &tree), settled);
+        assert_eq!(said(&[], &[true], &tree), "max_connections is reached.");
     }
 
     #[test]

@@ -175,23 +175,25 @@ pub fn run(boot: &Boot, out: &mut Out) -> Result<()> {
         });
         summary.notes = notes;
         let bundle = report.bundle.clone();
+        let settled = report.findings;
         report = masked(
             assemble(&job, bundle.clone(), &candidates, &analysis, &missing),
             masker,
         );
-        let worded: Vec<bool> = candidates.iter().map(|one| one.wording.is_some()).collect();
+        let mut worded: Vec<bool> = candidates.iter().map(|one| one.wording.is_some()).collect();
         if again::falls(&report, &worded, &held) {
             for candidate in &mut candidates {
                 candidate.wording = None;
                 candidate.extra.clear();
             }
+            worded.clear();
             summary.notes.push("write: the verifier would take the finding out for the model's sentence; the signals' wording stands".into());
             report = masked(
                 assemble(&job, bundle, &candidates, &analysis, &missing),
                 masker,
             );
         }
-        again::plain(&mut report, &held);
+        again::plain_again(&mut report, &settled, &worded, &held);
     } else if wanted {
         summary
             .notes

@@ -125,6 +125,11 @@ fn of_tool(ctx: &Ctx, answer: &Answer) {
                     "the API server or a controller refuses it",
                     rule.strength * 0.95,
                 ),
+                None if answer.words.contains("SharedResourceWarning") => (
+                    "object-managed-twice",
+                    "two applications manage the same object, and each overwrites what the other writes",
+                    0.88,
+                ),
                 None if matches!(answer.tool, "helm" | "argo" | "flux") => (
                     "release-failed",
                     "the release could not be brought to the wanted state",

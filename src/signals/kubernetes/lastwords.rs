@@ -186,7 +186,16 @@ pub fn judge(line: &str) -> Option<Judged> {
     let shown = header::without(&text);
     match words::classify(&text) {
         Some(verdict) => {
-            let loud = loudness(level, verdict.slug);
+            let mut loud = loudness(level, verdict.slug);
+            if matches!(level, Level::Warning | Level::Quiet)
+                && verdict.slug == "dependency-auth-failed"
+                && is_login(&text)
+            {
+                loud *= OF_A_USER;
+            }
+            if is_tried_again(&text) {
+                loud *= TRIED_AGAIN;
+            }
             let before = text.len() - shown.len();
             let shown = structured::with_answer(shown)
                 .unwrap_or_else(|| from_word(shown, verdict.at.saturating_sub(before)));
@@ -223,6 +232,51 @@ pub fn judge(line: &str) -> Option<Judged> {
 fn is_dns_answer(line: &str) -> bool {
     line.contains(" IN ") && (line.contains("\" NXDOMAIN qr") || line.contains("\" NOERROR qr"))
 }
+
+/// Whether a program notes that one of its own users gave a wrong password: people do that all day.
+fn is_login(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let told = [
+        "bad credentials",
+        "wrong password",
+        "invalid password",
+        "login failed",
+        "invalid credentials",
+        "incorrect password",
+    ];
+    let who = [
+        "user=",
+        "user:",
+        "username=",
+        "login=",
+        "email=",
+        "account=",
+        "for user ",
+        "principal=",
+    ];
+    told.iter().any(|words| lower.contains(words)) && who.iter().any(|words| lower.contains(words))
+}
+
+/// Whether a line tells of an attempt after which there is another: `attempt 1/4`.
+fn is_tried_again(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let Some((_, rest)) = lower.split_once("attempt ") else {
+        return false;
+    };
+    let number = |text: &str| -> Option<u32> {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    let all = rest.split_once('/').or_else(|| rest.split_once(" of "));
+    let this = number(rest);
+    this.zip(all.and_then(|(_, all)| number(all.trim_start())))
+        .is_some_and(|(this, all)| this < all && all < 100)
+}
+
+/// How much less that counts: the last attempt tells what became of it.
+const TRIED_AGAIN: f64 = 0.8;
+/// How much less a mistyped password counts.
+const OF_A_USER: f64 = 0.25;
 
 /// Weight of a warning that speaks of no trouble.
 pub const REMARK: f64 = 0.28;
@@ -418,6 +472,17 @@ mod tests {
             .map(|(n, line)| (n as u32 + 1, (*line).to_owned()))
             .collect();
         best(&lines, 0, true)
+    }
+
+    #[test]
+    fn what_is_tried_again_and_what_people_mistype_count_less() {
+        let weight = |line: &str| judge(line).map_or(0.0, |judged| judged.weight);
+        let last = weight("WARN request to api.example.com timed out, attempt 4/4");
+        assert!(weight("WARN request to api.example.com timed out, attempt 1/4") < last);
+        assert!(weight("WARN request to api.example.com timed out, attempt 3 of 4") < last);
+        let own = weight("WARN smtp: login failed, bad credentials");
+        assert!(weight("WARN Login - bad credentials user=u1") < own / 2.0);
+        assert!(weight("FATAL: password authentication failed for user \"shop\"") > own);
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub fn read_peer(cluster: &mut Cluster, file: u32, val: &Val) {
 
 /// Rules for clients that contradict what the workload accepts.
 pub fn detect(ctx: &Ctx) {
+    outsiders(ctx);
     let modes = &ctx.cluster.tls_modes;
     for rule in modes.iter().filter(|mode| !mode.host.is_empty()) {
         let mut parts = rule.host.split('.');
@@ -106,6 +107,46 @@ pub fn detect(ctx: &Ctx) {
             draft = draft.show(ctx.quote(src, &cut(&line, 200)));
         }
         ctx.emit(draft);
+    }
+}
+
+/// Proxies that turn plain text away where a rule demands mutual TLS: the client is outside of the mesh.
+fn outsiders(ctx: &Ctx) {
+    for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
+        let strict = ctx.cluster.tls_modes.iter().find(|mode| {
+            mode.host.is_empty() && mode.mode == "STRICT" && mode.ns == log.ns && !log.ns.is_empty()
+        });
+        let (Some(peer), Some(entry)) = (strict, ctx.tree.find(ctx.path(log.file))) else {
+            continue;
+        };
+        let (mut count, mut last) = (0u32, 0u32);
+        let _ = ctx.tree.for_each_line(entry, |number, line| {
+            if number >= log.first && number <= log.last && line.contains("filter_chain_not_found")
+            {
+                count += 1;
+                last = u32::try_from(number).unwrap_or(u32::MAX);
+            }
+            number <= log.last
+        });
+        if count < 2 {
+            continue;
+        }
+        let peer_name = full_name(&peer.ns, &peer.name);
+        let who = full_name(&log.ns, &log.pod);
+        let src = Src {
+            file: log.file,
+            line: last,
+            column: 0,
+        };
+        let draft = Draft::cause("mesh-tls-conflict", "PeerAuthentication", &peer.ns, &peer.name, 0.92)
+            .says(
+                format!("peer authentication {peer_name} demands mutual TLS (STRICT mTLS), and a client without a sidecar speaks plain text to pod {who}: filter_chain_not_found"),
+                format!("The proxy of pod {who} turns connections away {count} times because they are plain text (filter_chain_not_found), while peer authentication {peer_name} of its namespace demands STRICT mTLS. The client is outside of the mesh: it has no sidecar, or its namespace no injection."),
+            )
+            .show(ctx.quote(peer.src, &peer.mode))
+            .show(ctx.quote(src, "filter_chain_not_found"));
+        ctx.emit(draft);
+        return;
     }
 }
 

@@ -25,7 +25,7 @@ const MESSAGE: [&str; 9] = [
     "@m",
     "RenderedMessage",
 ];
-const ERROR: [&str; 14] = [
+const ERROR: [&str; 17] = [
     "error",
     "err",
     "exception",
@@ -36,6 +36,9 @@ const ERROR: [&str; 14] = [
     "error.message",
     "exception.message",
     "cause",
+    "detail",
+    "error_description",
+    "error_detail",
     "reason",
     "stack_trace",
     "stacktrace",

@@ -1,0 +1,159 @@
+//! A record that a consumer reads again and again: the same offset of the same partition fails, is sought again and fails,
+//! and everything behind it in the partition waits. The program's words for the failure may be any.
+
+use super::emit::{Ctx, Draft, cut, full_name_words};
+use super::lastwords;
+use super::model::*;
+use regex::Regex;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// Longest log scanned, in lines.
+const MAX_LINES: usize = 400_000;
+/// Most places in partitions that are counted in one log.
+const MAX_PLACES: usize = 5_000;
+/// Times from which a record is one that is tried for ever.
+const ENOUGH: u32 = 3;
+/// Lines below the seek or the failure in which its reason stands.
+const BELOW: u32 = 6;
+
+/// `Seeking to offset 48 for partition orders-7`, `orders-7@48 failed`, `partition=7 offset=48`.
+static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)seek\w* (?:back )?to offset (?P<o1>\d+) (?:for|of|in) (?:topic[- ])?partition (?P<p1>[\w.-]+-\d+)|(?P<p2>[\w.-]+-\d+)@(?P<o2>\d+)|\b(?:topic[=: ]+\x22?(?P<t3>[\w.-]+)\x22?[, ]+)?partition[=: ]+(?P<p3>\d+)[, ]+(?:at )?offset[=: ]+(?P<o3>\d+)").ok()
+});
+
+#[derive(Default)]
+struct Tried {
+    count: u32,
+    failed: bool,
+    line: u32,
+    why: Option<(u32, String)>,
+}
+
+/// Whether a line speaks of a failure.
+fn fails(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    [
+        "fail",
+        "error",
+        "exception",
+        "invalid",
+        "cannot",
+        "retry",
+        "backoff",
+        "seek",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
+}
+
+/// Whether a line names the reason: an exception with its words.
+fn is_reason(line: &str) -> bool {
+    let text = line.trim();
+    (text.contains("Exception: ") || text.contains("Error: ")) && !text.starts_with("at ")
+}
+
+/// Records that a log tries at least three times.
+pub fn detect(ctx: &Ctx) {
+    let Some(places) = PLACE.as_ref() else { return };
+    for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
+        let Some(entry) = ctx.tree.find(ctx.path(log.file)) else {
+            continue;
+        };
+        let mut tried: BTreeMap<(String, String), Tried> = BTreeMap::new();
+        let mut last: Option<((String, String), u32)> = None;
+        let _ = ctx.tree.for_each_line(entry, |number, line| {
+            let at = u32::try_from(number).unwrap_or(u32::MAX);
+            if number >= log.first && number <= log.last {
+                let spoken = line.contains("artition") || line.contains('@');
+                if spoken
+                    && let Some(found) = places.captures(line)
+                    && fails(line)
+                {
+                    let group = |names: [&str; 3]| {
+                        let found = names.iter().find_map(|name| found.name(name));
+                        found.map_or("", |found| found.as_str()).to_owned()
+                    };
+                    let mut partition = group(["p1", "p2", "p3"]);
+                    if let Some(topic) = found.name("t3") {
+                        partition = format!("{}-{partition}", topic.as_str());
+                    }
+                    let place = (partition, group(["o1", "o2", "o3"]));
+                    if tried.len() < MAX_PLACES || tried.contains_key(&place) {
+                        let one = tried.entry(place.clone()).or_default();
+                        one.count += 1;
+                        one.line = at;
+                        one.failed |= !line.contains("eeking");
+                        last = Some((place, at));
+                    }
+                } else if is_reason(line)
+                    && let Some((place, from)) = &last
+                    && at.saturating_sub(*from) <= BELOW
+                    && let Some(one) = tried.get_mut(place)
+                {
+                    one.why = Some((at, line.trim().to_owned()));
+                    one.failed = true;
+                }
+            }
+            number <= log.last && number < MAX_LINES
+        });
+        let most = tried
+            .iter()
+            .filter(|(_, one)| one.count >= ENOUGH && one.failed)
+            .max_by_key(|(_, one)| one.count);
+        let Some(((partition, offset), one)) = most else {
+            continue;
+        };
+        let who = full_name_words(&log.ns, &log.pod, &log.container);
+        let why = match &one.why {
+            Some((_, text)) => format!(" — {}", cut(super::header::without(text), 140)),
+            None => String::new(),
+        };
+        let src = |line: u32| Src {
+            file: log.file,
+            line,
+            column: 0,
+        };
+        let mut draft = Draft::cause("message-undecodable", "Pod", &log.ns, &log.pod, 0.86)
+            .says(
+                format!("{who}: a record that it cannot process (poison message) blocks partition {partition} at offset {offset}{why}"),
+                format!("{who} fails on the record at offset {offset} of partition {partition} and tries it again and again ({} times in this log), so that everything behind it in the partition waits{why}.", one.count),
+            )
+            .show(ctx.quote(src(one.line), offset));
+        if let Some((line, _)) = &one.why {
+            draft = draft.show(ctx.quote(src(*line), ""));
+        }
+        let pods = &ctx.cluster.pods;
+        if let Some(pod) = pods.iter().find(|pod| lastwords::belongs(log, pod, "")) {
+            draft = super::emit::with_pod(draft, pod, &log.container);
+        }
+        ctx.emit(draft);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{first, run};
+
+    #[test]
+    fn a_record_that_is_tried_for_ever() {
+        let round = |offset: u32| {
+            format!(
+                "2026-03-11T08:02:05Z INFO Seeking to offset {offset} for partition bills-2\n2026-03-11T08:02:06Z WARN mapping of record bills-2@{offset} failed\njava.lang.IllegalArgumentException: no such currency XAU\n\tat com.example.Bills.map(Bills.java:17)\n"
+            )
+        };
+        let same = round(771).repeat(3);
+        let found = run(&[("logs/shop/bills-1.log", &same)]);
+        assert_eq!(first(&found).cause, "message-undecodable");
+        assert!(first(&found).title.contains("bills-2 at offset 771"));
+        // Each of these is passed by after its failure.
+        let others: String = (0..3).map(|n| round(771 + n)).collect();
+        let found = run(&[("logs/shop/bills-1.log", &others)]);
+        assert!(
+            found
+                .signals
+                .iter()
+                .all(|one| one.cause != "message-undecodable")
+        );
+    }
+}
