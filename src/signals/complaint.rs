@@ -169,6 +169,7 @@ mod tests {
             "Nobody can log in since the patch, sessions are lost",
             "the agent had no leader for two minutes",
             "Uploads don't finish",
+            "The import went wrong again last night",
         ] {
             assert!(complains(ticket), "{ticket}");
         }

@@ -138,3 +138,43 @@ fn name_files(tree: &Tree, signals: &mut [Signal]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{BundlePath, Entry};
+
+    #[test]
+    fn evidence_read_through_a_link_names_the_file_behind_it() {
+        let (folder, tree) = crate::bundle::testing::tree_of([("b/sos/df_-h", "full\n")]);
+        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority());
+        let mut index = tree.index().clone();
+        let link_to = Some(index.entries[0].path.clone());
+        index.entries.push(Entry {
+            path: BundlePath::parse("b/df").unwrap(),
+            kind: FileKind::Link,
+            link_to,
+            ..index.entries[0].clone()
+        });
+        index.entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let tree = Tree::new(dir.unwrap(), index);
+        let mut signals = vec![Signal {
+            detector: "host.disk-full".into(),
+            cause: "disk-full".into(),
+            title: "/ is full".into(),
+            statement: "/ is full.".into(),
+            subject: crate::report::Subject::default(),
+            evidence: vec![crate::report::Evidence {
+                path: "b/df".into(),
+                line_start: 1,
+                line_end: 1,
+                quote: "full".into(),
+            }],
+            strength: 0.9,
+            role: Role::Cause,
+            entities: std::collections::BTreeMap::new(),
+        }];
+        name_files(&tree, &mut signals);
+        assert_eq!(signals[0].evidence[0].path, "b/sos/df_-h");
+    }
+}

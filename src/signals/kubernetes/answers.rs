@@ -272,6 +272,18 @@ fn firing(ctx: &Ctx, alert: &Alert) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signals::kubernetes::tests::{first, run};
+
+    #[test]
+    fn two_applications_that_manage_one_object() {
+        let app = |kind: &str| {
+            format!(
+                "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: shop-a\n  namespace: argocd\nstatus:\n  conditions:\n  - message: ConfigMap/limits is part of applications argocd/shop-a and shop-b\n    type: {kind}\n"
+            )
+        };
+        let found = run(&[("app.yaml", &app("SharedResourceWarning"))]);
+        assert_eq!(first(&found).cause, "object-managed-twice");
+    }
 
     #[test]
     fn answers_mean_something() {

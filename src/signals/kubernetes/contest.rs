@@ -12,6 +12,20 @@ const MAX_BYTES: u64 = 128 << 10;
 
 /// Reads whether a GitOps application undoes what others change.
 pub fn read(cluster: &mut Cluster, file: u32, val: &Val) {
+    for condition in val.at_path(&["status", "conditions"]).items() {
+        let (kind, message) = (condition.get("type"), condition.get("message"));
+        if kind.text() == "SharedResourceWarning" {
+            cluster.answers.push(Answer {
+                tool: "argo",
+                words: format!("{}: {}", kind.text(), message.text()),
+                src: Src {
+                    file,
+                    line: message.at.line,
+                    column: message.at.column,
+                },
+            });
+        }
+    }
     let heals = val.at_path(&["spec", "syncPolicy", "automated", "selfHeal"]);
     let automated = val.at_path(&["spec", "syncPolicy", "automated"]);
     if automated.is_null() {

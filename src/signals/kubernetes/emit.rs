@@ -244,6 +244,18 @@ impl<'a> Ctx<'a> {
         });
         found
     }
+    /// Streams the lines of a log, each with its number in the file, at most to line `most` of it.
+    pub fn each_line(&self, log: &Log, most: usize, mut each: impl FnMut(u32, &str)) {
+        let Some(entry) = self.tree.find(self.path(log.file)) else {
+            return;
+        };
+        let _ = self.tree.for_each_line(entry, |number, line| {
+            if number >= log.first && number <= log.last {
+                each(u32::try_from(number).unwrap_or(u32::MAX), line);
+            }
+            number < log.last && number < most
+        });
+    }
     /// The line at `src`, quoted; of a long line the part around `needle` or the value's column.
     pub fn quote(&self, src: Src, needle: &str) -> Option<Evidence> {
         if !src.is_known() {

@@ -5,6 +5,7 @@ use super::emit::{Ctx, Draft, cut, full_name_words};
 use super::lastwords;
 use super::model::*;
 use crate::report::Evidence;
+use aho_corasick::AhoCorasick;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -12,6 +13,14 @@ use std::sync::LazyLock;
 const MAX_LINES: usize = 400_000;
 /// Largest configuration looked into, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
+
+/// Lines from which a proxy's complaint, and a server's alone, are no chance.
+const ENOUGH: usize = 2;
+const MANY: usize = 5;
+/// Time-outs of that name that do not say when a server closes an idle connection of HTTP/1.1.
+const OTHER: [&str; 8] = [
+    "tcp", "client", "grpc", "http2", "etcd", "proxy", "session", "probe",
+];
 
 /// Words of a server of HTTP/2 that was spoken to in HTTP/1, and of a client of HTTP/1 that got frames of HTTP/2 back. The
 /// first frame, SETTINGS, begins with 00 00.
@@ -65,32 +74,33 @@ fn seconds(name: &str, value: &str, unit: &str) -> Option<f64> {
     })
 }
 
-/// Lines of each log in which one of `words` stands.
-fn seen<'a>(ctx: &'a Ctx, words: &[&str]) -> Vec<Seen<'a>> {
-    let mut all = Vec::new();
+/// The lines of each log in which words of either kind stand: first those of a wrong protocol, then of closed connections.
+fn seen<'a>(ctx: &'a Ctx) -> [Vec<Seen<'a>>; 2] {
+    let mut all = [Vec::new(), Vec::new()];
+    let Ok(finder) = AhoCorasick::new(PREFACE.iter().chain(&CLOSED)) else {
+        return all;
+    };
     for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
-        let Some(entry) = ctx.tree.find(ctx.path(log.file)) else {
-            continue;
-        };
-        let mut here = Seen {
+        let none = || Seen {
             log,
             count: 0,
             line: 0,
             text: String::new(),
         };
-        let _ = ctx.tree.for_each_line(entry, |number, line| {
-            if number >= log.first
-                && number <= log.last
-                && words.iter().any(|word| line.contains(word))
-            {
+        let mut here = [none(), none()];
+        ctx.each_line(log, MAX_LINES, |number, line| {
+            if let Some(found) = finder.find(line) {
+                let kind = usize::from(found.pattern().as_usize() >= PREFACE.len());
+                let here = &mut here[kind];
                 here.count += 1;
-                here.line = u32::try_from(number).unwrap_or(u32::MAX);
+                here.line = number;
                 line.trim().clone_into(&mut here.text);
             }
-            number <= log.last && number < MAX_LINES
         });
-        if here.count > 0 {
-            all.push(here);
+        for (all, here) in all.iter_mut().zip(here) {
+            if here.count > 0 {
+                all.push(here);
+            }
         }
     }
     all
@@ -98,17 +108,16 @@ fn seen<'a>(ctx: &'a Ctx, words: &[&str]) -> Vec<Seen<'a>> {
 
 /// Both disagreements.
 pub fn detect(ctx: &Ctx) {
-    protocol(ctx);
-    idle(ctx);
+    let [protocols, closed] = seen(ctx);
+    protocol(ctx, &protocols);
+    idle(ctx, &closed);
 }
 
 fn who(log: &Log) -> String {
     full_name_words(&log.ns, &log.pod, &log.container)
 }
 
-fn protocol(ctx: &Ctx) {
-    let told = seen(ctx, &PREFACE);
-    // A single broken answer of a server may be anything.
+fn protocol(ctx: &Ctx, told: &[Seen]) {
     let Some(most) = told.iter().max_by_key(|one| (one.count, one.line)) else {
         return;
     };
@@ -118,9 +127,13 @@ fn protocol(ctx: &Ctx) {
     let grpc = told
         .iter()
         .any(|one| one.text.contains("HTTP/2.0\"") || one.text.to_lowercase().contains("grpc"));
-    if server.is_none() && !(grpc && most.count >= 2) {
-        return;
-    }
+    // A single line may be a probe or a scanner that tried the port; a server alone does not say who speaks to it.
+    let strength = match (server, proxy) {
+        (Some(_), Some(_)) => 0.92,
+        (None, _) if grpc && most.count >= ENOUGH => 0.86,
+        (Some(server), None) if server.count >= MANY => 0.6,
+        _ => return,
+    };
     let subject = server.or(proxy).unwrap_or(most);
     let (title, statement) = match (server, proxy) {
         (Some(server), proxy) => {
@@ -154,7 +167,7 @@ fn protocol(ctx: &Ctx) {
         "Pod",
         &subject.log.ns,
         &subject.log.pod,
-        0.92,
+        strength,
     )
     .says(title, statement);
     for one in [server, proxy].into_iter().flatten() {
@@ -176,12 +189,11 @@ fn protocol(ctx: &Ctx) {
     ctx.emit(draft);
 }
 
-fn idle(ctx: &Ctx) {
-    let told = seen(ctx, &CLOSED);
+fn idle(ctx: &Ctx, told: &[Seen]) {
     let Some(proxy) = told
         .iter()
         .max_by_key(|one| one.count)
-        .filter(|one| one.count >= 2)
+        .filter(|one| one.count >= ENOUGH)
     else {
         return;
     };
@@ -222,9 +234,7 @@ fn idle(ctx: &Ctx) {
                 };
                 if name.contains("upstream") {
                     theirs.push(idle);
-                } else if name.contains("timeout")
-                    && !name.contains("tcp")
-                    && !name.contains("client")
+                } else if name.contains("timeout") && !OTHER.iter().any(|word| lower.contains(word))
                 {
                     ours.push(idle);
                 }
@@ -248,10 +258,10 @@ fn idle(ctx: &Ctx) {
         column: 0,
     };
     let other = theirs.first().map_or_else(
-        || "the proxy goes on using them for longer (60 s unless set)".to_owned(),
+        || "the proxy goes on using them for longer".to_owned(),
         |idle| format!("the proxy goes on using them for longer ({})", idle.words),
     );
-    let mut draft = Draft::cause("keepalive-mismatch", "Pod", &proxy.log.ns, &proxy.log.pod, 0.9)
+    let mut draft = Draft::cause("keepalive-mismatch", "Pod", &proxy.log.ns, &proxy.log.pod, 0.82)
         .says(
             format!("the server behind {} closes idle keep-alive connections sooner than the proxy stops using them ({}): sporadic resets — {}", who(proxy.log), short.words, cut(&proxy.text, 110)),
             format!("The server closes idle connections early ({}), {other}: a request that is sent on such a connection just then is reset, and the client gets a 502. The server's keep-alive timeout must be longer than the proxy's.", short.words),

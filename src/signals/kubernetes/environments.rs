@@ -95,9 +95,9 @@ pub fn detect(ctx: &Ctx) {
             || ctx.is_asked(entry.path.name());
         let strength = match (own, asked) {
             (0, true) => 0.86,
-            (0, false) => 0.72,
+            (0, false) => 0.6,
             (_, true) => 0.66,
-            (_, false) => 0.45,
+            (_, false) => 0.42,
         };
         let draft = Draft::cause("environment-crossed", "Service", ns, service, strength)
             .says(

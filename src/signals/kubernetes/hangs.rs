@@ -194,16 +194,8 @@ fn told(line: &str) -> bool {
 /// Deadlocks that logs tell.
 pub fn detect(ctx: &Ctx) {
     for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
-        let Some(entry) = ctx.tree.find(ctx.path(log.file)) else {
-            continue;
-        };
         let mut reader = Reader::default();
-        let _ = ctx.tree.for_each_line(entry, |number, line| {
-            if number >= log.first && number <= log.last {
-                reader.line(u32::try_from(number).unwrap_or(u32::MAX), line);
-            }
-            number <= log.last && number < MAX_LINES
-        });
+        ctx.each_line(log, MAX_LINES, |number, line| reader.line(number, line));
         if let Some(found) = reader.end() {
             tell(ctx, log, &found);
         }

@@ -116,17 +116,12 @@ fn outsiders(ctx: &Ctx) {
         let strict = ctx.cluster.tls_modes.iter().find(|mode| {
             mode.host.is_empty() && mode.mode == "STRICT" && mode.ns == log.ns && !log.ns.is_empty()
         });
-        let (Some(peer), Some(entry)) = (strict, ctx.tree.find(ctx.path(log.file))) else {
-            continue;
-        };
+        let Some(peer) = strict else { continue };
         let (mut count, mut last) = (0u32, 0u32);
-        let _ = ctx.tree.for_each_line(entry, |number, line| {
-            if number >= log.first && number <= log.last && line.contains("filter_chain_not_found")
-            {
-                count += 1;
-                last = u32::try_from(number).unwrap_or(u32::MAX);
+        ctx.each_line(log, usize::MAX, |number, line| {
+            if line.contains("filter_chain_not_found") {
+                (count, last) = (count + 1, number);
             }
-            number <= log.last
         });
         if count < 2 {
             continue;

@@ -56,6 +56,7 @@ mod patterns;
 mod patterns_apps;
 mod patterns_more;
 mod places;
+mod policies;
 mod probes;
 mod raised;
 mod rank;

@@ -2,17 +2,15 @@
 //! existing ones go on.
 
 use super::emit::{Ctx, Draft, cut};
+use crate::bundle::FileKind;
 use crate::report::Evidence;
 
 /// Largest file looked into, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
-/// Words of a dropped connection: Google's flow log, AWS's metric and API, Azure's metric.
-const DROPPED: [&str; 5] = [
+/// A connection for which the gateway had no port, in the flow log of Google's Cloud NAT.
+const DROPPED: [&str; 2] = [
     "\"allocation_status\": \"DROPPED\"",
     "\"allocation_status\":\"DROPPED\"",
-    "OUT_OF_RESOURCES",
-    "ErrorPortAllocation",
-    "SNAT port exhaustion",
 ];
 /// Settings that decide how many there are.
 const SETTINGS: [&str; 6] = [
@@ -28,10 +26,11 @@ const SETTINGS: [&str; 6] = [
 pub fn detect(ctx: &Ctx) {
     let (mut dropped, mut count): (Option<Evidence>, u32) = (None, 0);
     let mut settings: Vec<(usize, Evidence)> = Vec::new();
+    let structured = |kind| matches!(kind, FileKind::Json | FileKind::Yaml | FileKind::Log);
     for entry in ctx
         .tree
         .files()
-        .filter(|entry| entry.bytes > 0 && entry.bytes <= MAX_BYTES)
+        .filter(|entry| entry.bytes > 0 && entry.bytes <= MAX_BYTES && structured(entry.kind))
     {
         let _ = ctx.tree.for_each_line(entry, |number, line| {
             let cite = || Evidence {
@@ -40,9 +39,7 @@ pub fn detect(ctx: &Ctx) {
                 line_end: number as u64,
                 quote: cut(line.trim(), 200),
             };
-            // A metric of errors that counts none says nothing.
-            if DROPPED.iter().any(|words| line.contains(words)) && !line.trim_end().ends_with(" 0")
-            {
+            if DROPPED.iter().any(|words| line.contains(words)) {
                 count += 1;
                 dropped.get_or_insert_with(cite);
             }

@@ -4,7 +4,7 @@
 use super::emit::{Ctx, Draft, cut, full_name_words};
 use super::lastwords;
 use super::model::*;
-use regex::Regex;
+use regex::{Captures, Regex};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -53,49 +53,48 @@ fn is_reason(line: &str) -> bool {
     (text.contains("Exception: ") || text.contains("Error: ")) && !text.starts_with("at ")
 }
 
+/// The partition and the offset that a line names.
+fn place(found: &Captures) -> (String, String) {
+    let group = |names: [&str; 3]| {
+        let found = names.iter().find_map(|name| found.name(name));
+        found.map_or("", |found| found.as_str()).to_owned()
+    };
+    let partition = group(["p1", "p2", "p3"]);
+    let partition = match found.name("t3") {
+        Some(topic) => format!("{}-{partition}", topic.as_str()),
+        None => partition,
+    };
+    (partition, group(["o1", "o2", "o3"]))
+}
+
 /// Records that a log tries at least three times.
 pub fn detect(ctx: &Ctx) {
     let Some(places) = PLACE.as_ref() else { return };
     for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
-        let Some(entry) = ctx.tree.find(ctx.path(log.file)) else {
-            continue;
-        };
         let mut tried: BTreeMap<(String, String), Tried> = BTreeMap::new();
         let mut last: Option<((String, String), u32)> = None;
-        let _ = ctx.tree.for_each_line(entry, |number, line| {
-            let at = u32::try_from(number).unwrap_or(u32::MAX);
-            if number >= log.first && number <= log.last {
-                let spoken = line.contains("artition") || line.contains('@');
-                if spoken
-                    && let Some(found) = places.captures(line)
-                    && fails(line)
-                {
-                    let group = |names: [&str; 3]| {
-                        let found = names.iter().find_map(|name| found.name(name));
-                        found.map_or("", |found| found.as_str()).to_owned()
-                    };
-                    let mut partition = group(["p1", "p2", "p3"]);
-                    if let Some(topic) = found.name("t3") {
-                        partition = format!("{}-{partition}", topic.as_str());
-                    }
-                    let place = (partition, group(["o1", "o2", "o3"]));
-                    if tried.len() < MAX_PLACES || tried.contains_key(&place) {
-                        let one = tried.entry(place.clone()).or_default();
-                        one.count += 1;
-                        one.line = at;
-                        one.failed |= !line.contains("eeking");
-                        last = Some((place, at));
-                    }
-                } else if is_reason(line)
-                    && let Some((place, from)) = &last
-                    && at.saturating_sub(*from) <= BELOW
-                    && let Some(one) = tried.get_mut(place)
-                {
-                    one.why = Some((at, line.trim().to_owned()));
-                    one.failed = true;
+        ctx.each_line(log, MAX_LINES, |at, line| {
+            let spoken = line.contains("artition") || line.contains('@');
+            if spoken
+                && let Some(found) = places.captures(line)
+                && fails(line)
+            {
+                let place = place(&found);
+                if tried.len() < MAX_PLACES || tried.contains_key(&place) {
+                    let one = tried.entry(place.clone()).or_default();
+                    one.count += 1;
+                    one.line = at;
+                    one.failed |= !line.contains("eeking");
+                    last = Some((place, at));
                 }
+            } else if is_reason(line)
+                && let Some((place, from)) = &last
+                && at.saturating_sub(*from) <= BELOW
+                && let Some(one) = tried.get_mut(place)
+            {
+                one.why = Some((at, line.trim().to_owned()));
+                one.failed = true;
             }
-            number <= log.last && number < MAX_LINES
         });
         let most = tried
             .iter()

@@ -50,8 +50,8 @@ pub fn detect(ctx: &Ctx) {
         });
         let mut draft = Draft::cause("credential-rotated", "Pod", &pod.ns, &pod.name, (strength + 0.06).min(0.95))
             .says(
-                format!("{who} still uses an old password: secret {secret} was changed after it started"),
-                format!("{who} takes credentials from secret {secret} into its environment when it starts, at {}; the secret was written at {}, and since then its log-in is refused. It needs a restart to use the new ones.{also}", clock_text(started * 1000), clock_text(written * 1000)),
+                format!("{who} still uses the credentials from before secret {secret} was changed"),
+                format!("{who} takes credentials from secret {secret} into its environment when it starts, at {}; the secret was written at {}, and its log-in is refused. It needs a restart to use the new ones.{also}", clock_text(started * 1000), clock_text(written * 1000)),
             )
             .show(shown)
             .show(ctx.quote(src, ""))

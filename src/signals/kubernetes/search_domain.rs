@@ -17,7 +17,7 @@ static SEARCH: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^\s*search\s+(?P<list>[\w.-]+(?:\s+[\w.-]+)*)\s*$").ok());
 /// An answer with an address: CoreDNS's log, `getent hosts`, `nslookup`, `dig`.
 static ANSWER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?:\x22(?:A|AAAA) IN (?P<a>[\w.-]+?)\.? (?:udp|tcp) [^\x22]*\x22 NOERROR \S+ (?P<size>\d+))|^\s*\d{1,3}(?:\.\d{1,3}){3}\s+(?P<b>[\w.-]+)\s*$|^Name:\s+(?P<c>[\w.-]+)\s*$|^(?P<d>[\w.-]+?)\.?\s+\d+\s+IN\s+A\s+\d"#).ok()
+    Regex::new(r#"(?:\x22A IN (?P<a>[\w.-]+?)\.? (?:udp|tcp) [^\x22]*\x22 NOERROR)|^\s*\d{1,3}(?:\.\d{1,3}){3}\s+(?P<b>[\w.-]+)\s*$|^Name:\s+(?P<c>[\w.-]+)\s*$|^(?P<d>[\w.-]+?)\.?\s+\d+\s+IN\s+A\s+\d"#).ok()
 });
 
 /// A search domain, the name it caught, and the lines.
@@ -42,6 +42,12 @@ fn caught(ctx: &Ctx) -> Option<Caught> {
         quote: cut(line.trim(), 300),
     };
     for entry in files().filter(|entry| entry.path.name().contains("resolv")) {
+        // A host's own resolver tries whole names first; only a pod's, with more dots asked for, goes through its domains.
+        let of_pod = |text: &str| text.contains("ndots:") && text.contains(".svc");
+        let text = ctx.tree.text(entry).ok().flatten();
+        if !text.is_some_and(|text| of_pod(text.as_str())) {
+            continue;
+        }
         let _ = ctx.tree.for_each_line(entry, |number, line| {
             if let Some(found) = search.captures(line) {
                 for domain in found["list"].split_whitespace() {
@@ -61,7 +67,7 @@ fn caught(ctx: &Ctx) -> Option<Caught> {
         return None;
     }
     let mut best: Option<Caught> = None;
-    for entry in files() {
+    for entry in files().filter(|entry| entry.path.name() != "hosts") {
         let _ = ctx.tree.for_each_line(entry, |number, line| {
             let Some((domain, from)) = domains
                 .iter()
@@ -72,7 +78,6 @@ fn caught(ctx: &Ctx) -> Option<Caught> {
             let Some(found) = answer.captures(line) else {
                 return number < 400_000;
             };
-            // An empty answer of CoreDNS is not longer than its question and a SOA record's head.
             let full = ["a", "b", "c", "d"]
                 .iter()
                 .find_map(|group| found.name(group));
@@ -115,19 +120,32 @@ fn is_whole(name: &str) -> bool {
         && !["svc", "pod", "local", "lan", "corp"].contains(&top)
 }
 
+/// Whether a text has the name as a whole: neither more labels before it nor a domain behind it.
+fn is_alone(text: &str, name: &str) -> bool {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].as_bytes().last();
+        let behind = &text.as_bytes()[at + name.len()..];
+        let goes_on = match behind {
+            [b'.', next, ..] => part(next),
+            [next, ..] => part(next),
+            [] => false,
+        };
+        !goes_on && !before.is_some_and(|byte| part(byte) || *byte == b'.')
+    })
+}
+
 /// A trouble with such a name is the domain's doing.
 pub fn detect(ctx: &Ctx) {
     let Some(caught) = caught(ctx) else { return };
+    let names = |text: &str| is_alone(text, &caught.name);
     let troubled = ctx.signals().iter().any(|signal| {
         signal.strength >= 0.4
-            && (signal.title.contains(&caught.name)
-                || signal.statement.contains(&caught.name)
-                || signal
-                    .evidence
-                    .iter()
-                    .any(|line| line.quote.contains(&caught.name)))
+            && (names(&signal.title)
+                || names(&signal.statement)
+                || signal.evidence.iter().any(|line| names(&line.quote)))
     });
-    let asked = ctx.ticket.contains(&caught.name);
+    let asked = names(&ctx.ticket);
     if !troubled && !asked {
         return;
     }
@@ -170,5 +188,25 @@ mod tests {
             "$ getent hosts api.pay.example.com\n198.51.100.7    api.pay.example.com\n10.9.0.1  wiki.in.example.net\n",
         );
         assert_ne!(first(&right).cause, "search-domain-catches-name");
+    }
+
+    #[test]
+    fn a_host_whose_name_has_a_domain_is_not_caught() {
+        let log = LOG.replace("api.pay.example.com", "node1.maas.in.example.net");
+        let found = |resolv: &str| {
+            run(&[
+                ("logs/shop/pay-1.log", &log),
+                ("exec/resolv.conf", resolv),
+                ("exec/getent.txt", "10.9.0.80  node1.maas.in.example.net\n"),
+            ])
+        };
+        for resolv in [RESOLV, "search in.example.net\nnameserver 10.0.0.2\n"] {
+            assert!(
+                found(resolv)
+                    .signals
+                    .iter()
+                    .all(|one| one.cause != "search-domain-catches-name")
+            );
+        }
     }
 }

@@ -30,25 +30,18 @@ pub fn detect(ctx: &Ctx) {
         if !log.pod.starts_with("kube-proxy") {
             continue;
         }
-        let Some(entry) = ctx.tree.find(ctx.path(log.file)) else {
-            continue;
-        };
         let (mut count, mut said, mut reason) = (0u32, None, None);
-        let _ = ctx.tree.for_each_line(entry, |number, line| {
-            if number >= log.first && number <= log.last {
-                let at = u32::try_from(number).unwrap_or(u32::MAX);
-                if WRITTEN.iter().any(|words| line.contains(words)) {
-                    (count, said, reason) = (0, None, None);
-                }
-                if fails.is_match(line) {
-                    count += 1;
-                    said = Some((at, line.trim().to_owned()));
-                }
-                if let Some(found) = reasons.find(line).filter(|_| said.is_some()) {
-                    reason = Some((at, found.as_str().to_owned()));
-                }
+        ctx.each_line(log, MAX_LINES, |at, line| {
+            if WRITTEN.iter().any(|words| line.contains(words)) {
+                (count, said, reason) = (0, None, None);
             }
-            number <= log.last && number < MAX_LINES
+            if fails.is_match(line) {
+                count += 1;
+                said = Some((at, line.trim().to_owned()));
+            }
+            if let Some(found) = reasons.find(line).filter(|_| said.is_some()) {
+                reason = Some((at, found.as_str().to_owned()));
+            }
         });
         let Some((line, text)) = said.filter(|_| count >= 2) else {
             continue;

@@ -1,7 +1,7 @@
 //! Behaviour on bundles that were collected for a complaint: whose error it is, what is only beside it, and
 //! what two objects say against each other.
 
-use super::tests::{finds, first, loudest, run_with};
+use super::tests::{finds, first, loudest, quiet, run_with};
 use crate::signals::{Partial, Role};
 
 const PODS: &str = "NAMESPACE   NAME                      READY   STATUS    RESTARTS      AGE   IP           NODE   NOMINATED NODE   READINESS GATES   LABELS\nhotel       rooms-api-6958c5bdd8-69gtn   1/1   Running   0   3d   10.1.1.1   n1   <none>   <none>   app=rooms-api\nhotel       mailer-5f7c9d6b8-x2x4z   1/1   Running   0   3d   10.1.1.2   n1   <none>   <none>   app=mailer\nhotel       rooms-mongodb-0   1/1   Running   0   3d   10.1.1.3   n1   <none>   <none>   app=rooms-mongodb\nmonitoring  grafana-7f9d8c6b5d-k2v9x   1/1   Running   0   3d   10.1.1.4   n1   <none>   <none>   app=grafana\n";
@@ -239,6 +239,91 @@ fn clients_that_speak_plain_text_to_a_strict_workload() {
     let permissive = PEER.replace("STRICT", "PERMISSIVE");
     let partial = run_with(&[("rule.yaml", RULE), ("peer.yaml", &permissive)], None);
     assert!(partial.signals.is_empty());
+}
+
+#[test]
+fn clients_outside_of_the_mesh() {
+    let turned =
+        "[2025-05-02T03:30:02.100Z] \"- - -\" 0 NR filter_chain_not_found - \"-\" 0 0 0 - \"-\"\n"
+            .repeat(3);
+    let log = ("logs/hotel/tariff-5f-x/istio-proxy.log", turned.as_str());
+    finds(
+        &[("peer.yaml", PEER), log],
+        "mesh-tls-conflict",
+        "outside of the mesh",
+    );
+    let permissive = PEER.replace("STRICT", "PERMISSIVE");
+    let partial = run_with(&[("peer.yaml", &permissive), log], None);
+    assert!(!titles(&partial).contains("demands mutual TLS"));
+}
+
+#[test]
+fn threads_in_a_file_of_their_own() {
+    let dump = "Full thread dump OpenJDK 64-Bit Server VM (17.0.9+9 mixed mode):\n\nFound one Java-level deadlock:\n=============================\n\"worker-1\":\n  waiting to lock monitor 0x07 (object 0x0e, a com.example.seats.Seat),\n  which is held by \"worker-2\"\n\"worker-2\":\n  waiting to lock monitor 0x08 (object 0x0f, a com.example.seats.Seat),\n  which is held by \"worker-1\"\n";
+    let pods = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: seats-5f-x\n  namespace: hotel\nspec:\n  containers:\n  - name: main\n    image: seats:2\n";
+    finds(
+        &[("pods.yaml", pods), ("exec/jstack-seats-5f-x.txt", dump)],
+        "application-deadlocked",
+        "worker-1",
+    );
+}
+
+#[test]
+fn the_dns_that_answers_that_there_is_no_such_name_has_not_failed() {
+    let line = |answer: &str| {
+        format!(
+            "[INFO] 10.244.1.7:41822 - 4711 \"A IN mysql.hotel.svc.hotel.svc.cluster.local. udp 60 false 512\" {answer} 153 0.000214s\n"
+        ).repeat(4)
+    };
+    let path = "logs/kube-system/coredns-5d78c9869d-x/coredns.log";
+    for answer in ["NXDOMAIN qr,aa,rd", "NOERROR qr,aa,rd"] {
+        quiet(&[(path, &line(answer))]);
+    }
+}
+
+#[test]
+fn durations_of_a_trace_of_jaeger_are_millionths() {
+    let trace = r#"{
+  "data": [
+    {
+      "traceID": "5af7183fb1d4cf5f",
+      "spans": [
+        {
+          "traceID": "5af7183fb1d4cf5f",
+          "spanID": "6b221d5bc9e6496c",
+          "operationName": "GET /rooms",
+          "references": [],
+          "startTime": 1746156602100000,
+          "duration": 5700123,
+          "processID": "p1"
+        },
+        {
+          "traceID": "5af7183fb1d4cf5f",
+          "spanID": "d9a01b73c9e64961",
+          "operationName": "SELECT rooms",
+          "references": [{"refType": "CHILD_OF", "traceID": "5af7183fb1d4cf5f", "spanID": "6b221d5bc9e6496c"}],
+          "startTime": 1746156602150000,
+          "duration": 5615291,
+          "processID": "p2"
+        }
+      ],
+      "processes": {
+        "p1": {"serviceName": "gateway"},
+        "p2": {"serviceName": "rooms"}
+      }
+    }
+  ]
+}
+"#;
+    let partial = run_with(
+        &[("traces/slow.json", trace)],
+        Some("the rooms page is slow"),
+    );
+    let all = titles(&partial);
+    assert!(
+        all.contains("SELECT rooms") && all.contains("5.62 s"),
+        "{all}"
+    );
 }
 
 #[test]

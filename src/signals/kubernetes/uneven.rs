@@ -20,6 +20,13 @@ fn milli(text: &str) -> Option<f64> {
     }
 }
 
+/// Whether a part of a pod's name looks like the hash of its replica set: letters and several digits.
+fn is_hash(part: &str) -> bool {
+    (7..=10).contains(&part.len())
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && part.bytes().filter(u8::is_ascii_digit).count() >= 2
+}
+
 /// Pods of one replica set of which one does all the work.
 pub fn detect(ctx: &Ctx) {
     let mut groups: BTreeMap<(&str, &str), Vec<(&Usage, f64)>> = BTreeMap::new();
@@ -28,7 +35,9 @@ pub fn detect(ctx: &Ctx) {
         let Some((set, own)) = usage.name.rsplit_once('-') else {
             continue;
         };
-        let Some(cpu) = milli(&usage.cpu.v).filter(|_| own.len() == 5) else {
+        // A daemon set's pods have such a suffix too, yet no hash before it.
+        let hash = set.rsplit_once('-').is_some_and(|(_, hash)| is_hash(hash));
+        let Some(cpu) = milli(&usage.cpu.v).filter(|_| own.len() == 5 && hash) else {
             continue;
         };
         groups
@@ -61,17 +70,24 @@ pub fn detect(ctx: &Ctx) {
         let asked = ctx.is_asked(&busy.name) || ctx.in_ticket(name);
         let strength = match (asked, grpc) {
             (true, true) => 0.9,
-            (true, false) => 0.8,
-            (false, true) => 0.72,
-            (false, false) => 0.6,
+            (false, true) => 0.75,
+            // Without a word of gRPC it may be one pod's job, or its busy loop.
+            (true, false) => 0.48,
+            (false, false) => 0.4,
         };
-        let kind = if grpc {
-            "gRPC keeps one long-lived HTTP/2 connection, and a service's address balances connections and not requests"
+        let (reason, kind) = if grpc {
+            (
+                " — one long-lived connection (gRPC) carries it",
+                "gRPC keeps one long-lived HTTP/2 connection, and a service's address balances connections and not requests",
+            )
         } else {
-            "long-lived connections (gRPC, HTTP/2, brokers) are balanced when they are made and not for each request"
+            (
+                "",
+                "long-lived connections (gRPC, HTTP/2, brokers) are balanced when they are made and not for each request",
+            )
         };
         let mut draft = Draft::cause("load-not-balanced", "Pod", &busy.ns, &busy.name, strength).says(
-            format!("the load of {name} is not balanced: pod {} works with {} of CPU and its {} siblings idle — one long-lived connection (gRPC, HTTP/2) carries it", busy.name, busy.cpu.v, pods.len() - 1),
+            format!("the load of {name} is not balanced: pod {} works with {} of CPU and its {} siblings idle{reason}", busy.name, busy.cpu.v, pods.len() - 1),
             format!("Of {} pods of {name} one uses {} of CPU and the next {}: requests reach a single pod, so more replicas do not help. The usual reason: {kind}. The client must balance itself (round_robin over a headless service) or a proxy that knows the protocol must.", pods.len(), busy.cpu.v, pods[1].0.cpu.v),
         );
         for (usage, _) in pods.iter().take(3) {

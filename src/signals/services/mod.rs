@@ -34,6 +34,7 @@ mod openstack;
 mod ovn;
 mod ovs;
 mod platforms;
+mod programs;
 mod rabbitmq;
 mod refusals;
 mod renewals;
@@ -115,6 +116,7 @@ const TABLES: &[&[rule::Rule]] = &[
     stores::RULES,
     juju::RULES,
     infra::RULES,
+    programs::RULES,
     platforms::RULES,
     repositories::RULES,
     resolving::RULES,

@@ -11,6 +11,29 @@ static VERBS: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap_or_else(|why| panic!("verb pattern: {why}"))
 });
 
+/// Words that begin a part of a compound command.
+const LEADS: [&str; 12] = [
+    "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "time", "coproc", "!",
+];
+/// Most pieces that are looked at.
+const MAX_PIECES: usize = 64;
+
+/// The parts of a text between what separates commands, wherever it stands, without the words that lead them.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', ';', '&', '|', '(', ')', '{', '}', '`'])
+        .map(|piece| {
+            let mut piece = piece.trim();
+            while let Some((lead, rest)) = piece.split_once(char::is_whitespace)
+                && LEADS.contains(&lead)
+            {
+                piece = rest.trim_start();
+            }
+            piece
+        })
+        .filter(move |piece| !piece.is_empty() && piece.len() < text.len())
+        .take(MAX_PIECES)
+}
+
 /// Adds what can be seen without parsing; always at least unknown.
 pub(super) fn visible(judge: &mut Judge, text: &str) {
     match VERBS.find(text) {

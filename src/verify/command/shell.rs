@@ -2,6 +2,7 @@
 
 use super::words::{Arg, HOLE};
 use super::{Judge, Stdin, appliance, scan, windows};
+use crate::report::CommandClass;
 use brush_parser::ast::{
     AndOr, AndOrList, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem,
     CompoundCommand, CompoundList, ExtendedTestExpr, IoFileRedirectKind, IoFileRedirectTarget,
@@ -59,7 +60,27 @@ impl Judge {
                 .complete_commands
                 .iter()
                 .for_each(|list| self.list(list)),
-            Err(_) => scan::visible(self, &text),
+            Err(_) => {
+                scan::visible(self, &text);
+                self.torn(&text);
+            }
+        }
+    }
+
+    /// What the parser gives up on as a whole is read piece by piece, as a person would: a piece that parses by itself
+    /// and does more than read tells what it does. The whole stays at least unknown.
+    fn torn(&mut self, text: &str) {
+        for piece in scan::pieces(text) {
+            let parsed = Parser::new(piece.as_bytes(), &ParserOptions::default()).parse_program();
+            if parsed.is_err() || !self.spend() {
+                continue;
+            }
+            let judged = Self::of(piece, self.policy.clone());
+            if judged.class > CommandClass::Unknown {
+                for reason in judged.reasons {
+                    self.add(judged.class, reason);
+                }
+            }
         }
     }
 

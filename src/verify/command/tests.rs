@@ -207,3 +207,33 @@ fn numbers_that_the_parser_cannot_hold_do_not_stop_it() {
         assert_eq!(worse.class, CommandClass::Destructive, "{command}");
     }
 }
+
+#[test]
+fn what_parses_of_a_torn_text_tells_what_it_does() {
+    use CommandClass::{ChangesState, Destructive, Unknown};
+    for (command, class, words) in [
+        (
+            "kubectl scale deploy web --replicas=3 (",
+            ChangesState,
+            "scale",
+        ),
+        (
+            "if true; then systemctl restart nginx",
+            ChangesState,
+            "restart",
+        ),
+        ("for i in 1 2; do chmod 777 /etc", ChangesState, "chmod"),
+        ("ls (; find / -delete", Destructive, "delete"),
+        ("kubectl get pods |", Unknown, "parsed"),
+        ("kubectl get pods (all of them)", Unknown, "parsed"),
+        ("echo \"kubectl apply -f x", Unknown, "parsed"),
+    ] {
+        let judged = classify(command);
+        assert_eq!(judged.class, class, "{command}: {:?}", judged.reasons);
+        assert!(
+            judged.reasons.iter().any(|reason| reason.contains(words)),
+            "{command}: {:?}",
+            judged.reasons
+        );
+    }
+}

@@ -320,6 +320,24 @@ mod tests {
             (run("Power Supply AC lost"), run("Presence detected")),
             (1, 0)
         );
+        // Power that came back, and what was years before the bundle.
+        let log = |date: &str, more: &str| {
+            let text = format!(
+                "   1 | {date} | 10:00:01 | Power Supply PS2 Status | Power Supply AC lost | Asserted\n{more}"
+            );
+            let date = ("sos_commands/date/date", "Thu Feb 10 16:19:17 UTC 2022\n");
+            causes(&on(&[
+                ("sos_commands/ipmitool/ipmitool_sel_list", &text),
+                date,
+            ]))
+            .len()
+        };
+        let back = "   2 | 02/10/2022 | 10:04:09 | Power Supply PS2 Status | Power Supply AC lost | Deasserted\n";
+        let other = back.replace("PS2", "PS1");
+        assert_eq!(log("02/10/2022", ""), 1);
+        assert_eq!(log("02/10/2022", &other), 1);
+        assert_eq!(log("02/10/2022", back), 0);
+        assert_eq!((log("11/20/2021", ""), log("11/01/2021", "")), (1, 0));
         let run = |state: &str| {
             causes(&on(&[("etc/fstab", ""), ("proc/drbd", &format!("version: 8.4\n 0: cs:{state} ro:Primary/Secondary ds:UpToDate/UpToDate C r-----\n"))])).len()
         };

@@ -508,6 +508,21 @@ mod tests {
     }
 
     #[test]
+    fn systemd_s_own_words_of_an_end_are_no_reason_for_it() {
+        let status = |line: &str| {
+            let text = format!(
+                "● named.service - BIND Domain Name Server\n     Loaded: loaded (/lib/systemd/system/named.service; enabled)\n     Active: failed (Result: exit-code) since Tue 2022-02-01 10:00:01 UTC; 1h ago\n    Process: 9 ExecStart=/usr/sbin/named (code=exited, status=1/FAILURE)\n\nFeb 01 10:00:01 h {line}\n"
+            );
+            let path = "sos_commands/systemd/systemctl_status_--all";
+            on(&[LIST, (path, &text)]).signals.remove(0)
+        };
+        let own = status("systemd[1]: named.service: Failed with result 'exit-code'.");
+        assert_eq!(own.role, Role::Symptom, "{}", own.title);
+        let said = status("named[9]: loading configuration: failure, error: bad");
+        assert_eq!(said.role, Role::Cause, "{}", said.title);
+    }
+
+    #[test]
     fn restart_loops_are_seen_in_the_log() {
         let log = |n: u32| {
             format!(

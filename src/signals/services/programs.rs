@@ -1,0 +1,158 @@
+//! What any program says when it cannot go on: no memory, no file, no disk, a certificate refused, a panic.
+
+use super::rule::{RULE, Rule};
+
+/// The rules of this family.
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "java.out-of-memory",
+        cause: "java-out-of-memory",
+        scope: &[],
+        needs: &["OutOfMemoryError", "GC overhead limit"],
+        pattern: r"(?:java\.lang\.)?OutOfMemoryError(?:: (?P<what>[\w \-]+))?",
+        strength: 0.86,
+        kind: "Application",
+        title: "{daemon}: java.lang.OutOfMemoryError: {what}",
+        statement: "The Java application {daemon} ran out of memory: OutOfMemoryError ({what}). Heap (-Xmx), metaspace or threads are too small for its load, or it leaks.",
+        yes: &[
+            "java.lang.OutOfMemoryError: Java heap space",
+            "Exception in thread \"main\" java.lang.OutOfMemoryError: GC overhead limit exceeded",
+        ],
+        no: &["-XX:+HeapDumpOnOutOfMemory"],
+        ..RULE
+    },
+    Rule {
+        id: "java.stack-overflow",
+        cause: "application-stack-overflow",
+        scope: &[],
+        needs: &[
+            "StackOverflowError",
+            "RecursionError: maximum recursion",
+            "goroutine stack exceeds",
+            "Maximum call stack size exceeded",
+        ],
+        pattern: r"(?P<what>(?:java\.lang\.)?StackOverflowError|RecursionError: maximum recursion depth exceeded|goroutine stack exceeds \d+-byte limit|Maximum call stack size exceeded)",
+        near: r"^\s*at [\w.$]+\(",
+        strength: 0.86,
+        kind: "Application",
+        title: "{daemon}: {what} (endless recursion)",
+        statement: "The application {daemon} recursed without end ({what}); the repeated frames of its stack trace name the function.",
+        yes: &["Exception in thread \"main\" java.lang.StackOverflowError"],
+        no: &["stack ok"],
+        ..RULE
+    },
+    Rule {
+        id: "java.class-or-port",
+        cause: "application-cannot-start",
+        scope: &[],
+        needs: &[
+            "BindException",
+            "EADDRINUSE",
+            "ClassNotFoundException",
+            "NoClassDefFoundError",
+            "UnsupportedClassVersionError",
+            "Cannot find module",
+            "ModuleNotFoundError",
+            "APPLICATION FAILED TO START",
+            "error while loading shared libraries",
+            "exec format error",
+            "unknown command \"",
+            "address already in use",
+            "GLIBC_",
+        ],
+        pattern: r"(?P<what>java\.net\.BindException: [^\r\n]{0,80}|EADDRINUSE[^\r\n]{0,60}|(?:java\.lang\.)?(?:ClassNotFoundException|NoClassDefFoundError|UnsupportedClassVersionError): [^\r\n]{0,100}|Cannot find module '[^']+'|ModuleNotFoundError: No module named '[^']+'|APPLICATION FAILED TO START|error while loading shared libraries: [^\r\n]{0,100}|exec format error|unknown command \x22[^\x22]+\x22 for \x22[^\x22]+\x22|listen tcp[^\r\n]{0,40}bind: address already in use|version `GLIBC_[\d.]+' not found)",
+        unless: r"\[::\]:0|WARN",
+        strength: 0.74,
+        kind: "Application",
+        title: "{daemon} cannot start: {what}",
+        statement: "The application {daemon} does not start: {what}.",
+        yes: &[
+            "Error: listen EADDRINUSE: address already in use :::3000",
+            "An error occurred: unknown command \"server-junk\" for \"velero\"",
+            "ModuleNotFoundError: No module named 'flask'",
+        ],
+        no: &["Started Application in 3.2 seconds"],
+        ..RULE
+    },
+    Rule {
+        id: "app.too-many-files",
+        cause: "open-files-limit",
+        scope: &[],
+        needs: &["Too many open files", "too many open files", "EMFILE"],
+        pattern: r"(?P<what>[Tt]oo many open files(?: in system)?|EMFILE)",
+        unless: r"mysql|rabbit|nginx|nofile",
+        strength: 0.8,
+        kind: "Application",
+        title: "{daemon}: {what}",
+        statement: "{daemon} has no free file descriptor ({what}, {count} times): its open-files limit is too low or it leaks descriptors.",
+        yes: &[
+            "java.io.IOException: Too many open files",
+            "accept: too many open files; retrying in 1s",
+        ],
+        no: &["open files 1024"],
+        ..RULE
+    },
+    Rule {
+        id: "app.disk-full",
+        cause: "disk-full-reported",
+        scope: &[],
+        needs: &["No space left on device", "ENOSPC", "Disk quota exceeded"],
+        pattern: r"(?P<what>[Nn]o space left on device|ENOSPC|Disk quota exceeded)(?P<rest>[^\r\n]{0,80})",
+        unless: r"mysql|postgres|sosreport|cloud-init",
+        strength: 0.74,
+        kind: "Service",
+        title: "{daemon} cannot write: {what}",
+        statement: "{daemon} reports {what} ({line}): a file system or its inodes are used up.",
+        yes: &["OSError: [Errno 28] No space left on device: '/var/lib/x'"],
+        no: &["space ok"],
+        ..RULE
+    },
+    Rule {
+        id: "app.certificate",
+        cause: "certificate-invalid",
+        scope: &[],
+        needs: &[
+            "certificate has expired",
+            "certificate expired",
+            "certificate verify failed",
+            "CERT_HAS_EXPIRED",
+            "certificate is not yet valid",
+            "certificate is valid for",
+        ],
+        pattern: r"(?P<what>certificate has expired(?: or is not yet valid)?[^\r\n]{0,80}|[Cc]ertificate expired(?: on [\w :,-]+)?|CERT_HAS_EXPIRED|certificate verify failed[^\r\n]{0,80}|certificate is (?:not yet valid|valid for [^\r\n]{0,80}))",
+        unless: r"stream_ssl|juju|alert certificate expired|snap-store|api\.snapcraft",
+        strength: 0.78,
+        persistent: 0.84,
+        kind: "Service",
+        title: "{daemon}: TLS certificate is refused: {what}",
+        statement: "{daemon} cannot establish TLS: {what}. The certificate has expired, is not trusted or has another name.",
+        yes: &[
+            "x509: certificate has expired or is not yet valid: current time 2024-01-01T00:00:00Z is after 2023-01-01T00:00:00Z",
+            "SSLError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1129)",
+        ],
+        no: &["certificate renewed"],
+        ..RULE
+    },
+    Rule {
+        id: "go.panic",
+        cause: "application-panic",
+        scope: &[],
+        needs: &[
+            "panic: ",
+            "fatal error: ",
+            "SIGSEGV: segmentation violation",
+        ],
+        pattern: r"^(?:\S+ (?:stdout|stderr) [FP] )?(?P<what>panic: [^\r\n]{4,160}|fatal error: (?:all goroutines are asleep|concurrent map|runtime: out of memory|out of memory)[^\r\n]{0,80})",
+        near: r"goroutine \d+ \[running\]",
+        strength: 0.78,
+        kind: "Application",
+        title: "{daemon} panicked: {what}",
+        statement: "The application {daemon} stopped with a panic: {what}; the first own frame of the goroutine's trace names the place.",
+        yes: &[
+            "panic: runtime error: invalid memory address or nil pointer dereference",
+            "fatal error: concurrent map writes",
+        ],
+        no: &["kernel panic: not here", "panic mode off"],
+        ..RULE
+    },
+];
