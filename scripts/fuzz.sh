@@ -29,7 +29,7 @@ for target in "${all[@]}"; do
     here=$work/targets/$target
     rm -rf "$here/seeds"
     mkdir -p "$here/corpus" fuzz/found
-    NARROWROOM_FUZZ_SEEDS=$here "$program"
+    NARROWROOM_FUZZ_SEEDS=$here "$program" 2>"$here/log" || { cat "$here/log"; exit 1; }
     kept=()
     [ -d "fuzz/corpus/$target" ] && kept=("fuzz/corpus/$target")
     status=0

@@ -13,7 +13,7 @@ rm -rf "$work/crate"
 mkdir -p "$work/crate/src/bundle" "$work/crate/tests"
 cp Cargo.lock "$work/crate/"
 cp -r src/verify src/secrets "$work/crate/src/"
-cp src/bundle/{decode,index,path,tree}.rs "$work/crate/src/bundle/"
+cp src/bundle/{decode,index,path,testing,tree}.rs "$work/crate/src/bundle/"
 cp tests/verify.rs "$work/crate/tests/"
 cp src/error.rs src/report/model.rs src/signals/injection.rs "$work/crate/src/"
 # Fewer random cases: a mutant that lives through these lives through more of them too, almost always.
@@ -25,6 +25,8 @@ pub mod bundle {
     mod decode;
     pub mod index;
     pub mod path;
+    #[cfg(test)]
+    pub mod testing;
     pub mod tree;
     pub use index::{Entry, FileKind, Index, Skipped};
     pub use path::BundlePath;
@@ -41,7 +43,7 @@ LIB
 
 {
     printf '[package]\nname = "mutants"\nversion = "0.0.0"\nedition = "2024"\nautotests = false\n[workspace]\n[dependencies]\n'
-    sed -n '/^\[dependencies\]/,/^\[build-dep/p' Cargo.toml | grep -E '^(aho-corasick|base64|brush-parser|cap-std|clap|flate2|hex|memmap2|regex|schemars|serde|serde-saphyr|serde_json|sha2|thiserror|toml|unicode-normalization|zeroize) '
+    sed -n '/^\[dependencies\]/,/^\[build-dep/p' Cargo.toml | grep -E '^(aho-corasick|base64|brush-parser|cap-std|clap|flate2|hex|libc|memmap2|regex|schemars|serde|serde-saphyr|serde_json|sha2|thiserror|toml|unicode-normalization|zeroize) '
     printf '[dev-dependencies]\n'
     sed -n '/^\[dev-dependencies\]/,$p' Cargo.toml | grep -E '^(proptest|tempfile|insta) '
     printf '[profile.dev]\ndebug = false\nincremental = true\n[profile.dev.package."*"]\nopt-level = 2\n'

@@ -60,6 +60,8 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
     all.merge(general);
     devices::settle(&mut all.signals);
     name_files(tree, &mut all.signals);
+    once(&mut all.signals);
+    held_by_log(&mut all.signals);
     let wanted = wanted::wanted(tree, &all.signals);
     all.missing.extend(wanted);
     let unexplained = complaint::unexplained(tree, ticket, &all.signals);
@@ -125,6 +127,46 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
         missing,
         not_examined,
         injections: injection::find(tree),
+    }
+}
+
+/// A group of consumers that two families found behind is told by the one that knows its cluster.
+fn once(signals: &mut Vec<Signal>) {
+    let known: Vec<String> = signals
+        .iter()
+        .filter(|signal| signal.cause == "consumer-lag")
+        .map(|signal| signal.subject.name.clone())
+        .collect();
+    signals.retain(|signal| {
+        signal.cause != "kafka-consumer-behind" || !known.contains(&signal.subject.name)
+    });
+}
+
+/// A file system that a database's log of changes has filled: why the database keeps it is the root.
+fn held_by_log(signals: &mut [Signal]) {
+    const KEEPS: [&str; 2] = ["postgres-archiving-fails", "database-log-retained"];
+    const BELOW: f64 = 0.1;
+    let is_full = |signal: &Signal| {
+        matches!(
+            signal.cause.as_str(),
+            "disk-full" | "container-disk-full" | "postgres-resource-limit"
+        ) && ["pg_wal", "pg_xlog"]
+            .iter()
+            .any(|log| signal.title.contains(log))
+    };
+    let full = signals.iter().filter(|signal| is_full(signal));
+    let Some(strength) = full.map(|signal| signal.strength).reduce(f64::max) else {
+        return;
+    };
+    let keeps =
+        |signal: &&mut Signal| signal.role == Role::Cause && KEEPS.contains(&signal.cause.as_str());
+    let Some(root) = signals.iter_mut().find(keeps) else {
+        return;
+    };
+    root.strength = root.strength.max((strength + 0.01).min(0.95));
+    let ceiling = root.strength - BELOW;
+    for signal in signals.iter_mut().filter(|signal| is_full(signal)) {
+        signal.strength = signal.strength.min(ceiling);
     }
 }
 

@@ -228,7 +228,12 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             && log.pod.starts_with(job.name.as_str())
             && job.failed.as_ref().is_some_and(|count| count.v > 0)
     });
-    let running = pod.map_or(!failed, |pod| pod.is_ready() || pod.is_done());
+    // Without its state, two logs of one container tell that it ended: the previous one holds the reason.
+    let ended = log.previous
+        && ctx.cluster.logs.iter().any(|other| {
+            !other.previous && !other.empty && other.ns == log.ns && other.pod == log.pod
+        });
+    let running = pod.map_or(!failed && !ended, |pod| pod.is_ready() || pod.is_done());
     let mut ranked: Vec<(f64, &Shape)> = shapes
         .values()
         .map(|shape| {
@@ -256,7 +261,7 @@ pub fn detect(ctx: &Ctx, log: &Log, trouble: bool) {
             if shape.words.slug == "application-slow"
                 && ["slow", "latency", "timeout", "hang", "performance"]
                     .iter()
-                    .any(|word| ctx.ticket.contains(word))
+                    .any(|word| ctx.speaks(word))
             {
                 score += 0.15;
             }

@@ -98,6 +98,7 @@ fn judge(val: &Val, file: u32) -> Option<Told> {
             about: &["502", "503", "504", "load balancer", "unavailable", "reach"],
             src: src(health.get("Reason")),
             more: Some(src(target.get("Id"))),
+            client: None,
         });
     }
     if let Some(free) = val
@@ -118,6 +119,7 @@ fn judge(val: &Val, file: u32) -> Option<Told> {
             about: &["pending", "address", "node", "pod", "creating", "start"],
             src: src(val.get("AvailableIpAddressCount")),
             more: Some(src(val.get("SubnetId"))),
+            client: None,
         });
     }
     // aws eks describe-nodegroup / describe-addon / describe-cluster

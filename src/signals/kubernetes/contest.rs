@@ -53,8 +53,12 @@ fn scaled(message: &str) -> Option<(bool, i64, i64)> {
     if !down && !message.contains("caled up") {
         return None;
     }
-    let (_, rest) = message.split_once(" to ")?;
-    let (to, from) = rest.split_once(" from ")?;
+    // Older clusters write `to 2 from 6`, newer ones `from 6 to 2`.
+    let (to, from) = match message.split_once(" from ") {
+        Some((head, from)) if head.contains(" to ") => (head.rsplit_once(" to ")?.1, from),
+        Some((_, rest)) => rest.split_once(" to ").map(|(from, to)| (to, from))?,
+        None => return None,
+    };
     let number = |text: &str| {
         let digits: String = text
             .trim()

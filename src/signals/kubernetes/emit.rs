@@ -288,6 +288,13 @@ impl<'a> Ctx<'a> {
                     && name.len() > 5
                     && contains_word(&self.ticket, &name.replace(['-', '_'], " ")))
     }
+    /// Whether a word of the ticket begins so: `hang` is in `hangs`, not in `changes`.
+    pub fn speaks(&self, word: &str) -> bool {
+        self.ticket.match_indices(word).any(|(at, _)| {
+            let before = self.ticket[..at].chars().next_back();
+            !before.is_some_and(char::is_alphanumeric)
+        })
+    }
     /// Whether the complaint is about this application, pod or container: the ticket names it, and not
     /// only beside another subject, or an urgent alert does.
     pub fn is_asked(&self, name: &str) -> bool {

@@ -7,7 +7,9 @@ use super::model::*;
 use super::structured;
 use super::words::{self, Level};
 use crate::report::Evidence;
+use regex::Regex;
 use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 /// Lines kept from the end of a log.
 const TAIL: usize = 400;
@@ -183,6 +185,9 @@ pub fn judge(line: &str) -> Option<Judged> {
     if is_stack_frame(&text) || words::is_client_leaving(&text) || is_dns_answer(&text) {
         return None;
     }
+    if matches!(level, Level::Quiet | Level::None) && is_upkeep(&text) {
+        return None;
+    }
     let shown = header::without(&text);
     match words::classify(&text) {
         Some(verdict) => {
@@ -195,6 +200,9 @@ pub fn judge(line: &str) -> Option<Judged> {
             }
             if is_tried_again(&text) {
                 loud *= TRIED_AGAIN;
+            }
+            if verdict.slug == "application-slow" && is_brief(&text) {
+                loud *= BRIEF;
             }
             let before = text.len() - shown.len();
             let shown = structured::with_answer(shown)
@@ -231,6 +239,14 @@ pub fn judge(line: &str) -> Option<Judged> {
 /// 0.0002s`. A name that does not exist is an answer too; each search domain but one gives it.
 fn is_dns_answer(line: &str) -> bool {
     line.contains(" IN ") && (line.contains("\" NXDOMAIN qr") || line.contains("\" NOERROR qr"))
+}
+
+/// Whether a line tells that a program tidied up: old entries were dropped, expired sessions removed.
+fn is_upkeep(line: &str) -> bool {
+    static UPKEEP: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b(?:swept|sweep(?:ing|s)?|prun(?:ed|ing)|purg(?:ed|ing)|housekeep\w*|garbage[ -]collect\w*|clean(?:ed|ing)?[ -]?up|evict(?:ed|ing)|remov(?:ed|ing)|dropp(?:ed|ing)|delet(?:ed|ing)|expir(?:ed|ing))\b.{0,40}\b(?:stale|old|expired|idle|unused|outdated)\b|\b\d+ (?:stale|old|expired|idle|unused|outdated) [\w ]{2,30}\b(?:swept|pruned|purged|evicted|removed|dropped|deleted|expired)\b").ok()
+    });
+    UPKEEP.as_ref().is_some_and(|regex| regex.is_match(line))
 }
 
 /// Whether a program notes that one of its own users gave a wrong password: people do that all day.
@@ -273,6 +289,22 @@ fn is_tried_again(line: &str) -> bool {
         .is_some_and(|(this, all)| this < all && all < 100)
 }
 
+/// Whether a line calls something slow that took less than a second: its own threshold is strict, and every day has such.
+fn is_brief(line: &str) -> bool {
+    static TOOK: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?i)\b(?P<ms>\d{1,7})(?:\.\d+)? ?ms\b").ok());
+    let Some(took) = TOOK.as_ref() else {
+        return false;
+    };
+    let mut all = took
+        .captures_iter(line)
+        .filter_map(|found| found["ms"].parse::<u32>().ok())
+        .peekable();
+    all.peek().is_some() && all.all(|ms| ms < 1_000)
+}
+
+/// How much less such a line counts.
+const BRIEF: f64 = 0.6;
 /// How much less that counts: the last attempt tells what became of it.
 const TRIED_AGAIN: f64 = 0.8;
 /// How much less a mistyped password counts.
@@ -304,6 +336,10 @@ fn judge_said(said: &structured::Said) -> Option<Judged> {
         return None;
     }
     let level = said.level.unwrap_or(Level::None);
+    if matches!(level, Level::Quiet | Level::None) && said.error.is_empty() && is_upkeep(&said.text)
+    {
+        return None;
+    }
     let verdict = Some(&said.error)
         .filter(|error| !error.is_empty())
         .and_then(|error| words::classify(error))

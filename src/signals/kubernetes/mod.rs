@@ -11,6 +11,7 @@ mod admission;
 mod analyses;
 mod answers;
 mod applogs;
+mod bindings;
 mod blemish;
 mod busy_device;
 mod chains;
@@ -58,6 +59,7 @@ mod patterns_more;
 mod places;
 mod policies;
 mod probes;
+mod proxytime;
 mod raised;
 mod rank;
 mod read;
@@ -127,7 +129,7 @@ fn words_of_slowness(ctx: &emit::Ctx) -> bool {
         "seconds",
     ]
     .iter()
-    .any(|word| ctx.ticket.contains(word))
+    .any(|word| ctx.speaks(word))
 }
 
 /// Finds the faults of the cluster that the bundle is about. `ticket`: the customer's words, else
@@ -164,6 +166,8 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     upstream::detect(&ctx);
     sidecars::detect(&ctx);
     rotated::detect(&ctx);
+    bindings::detect(&ctx);
+    proxytime::detect(&ctx);
     changes::link(&ctx);
     mesh::detect(&ctx);
     meshtls::detect(&ctx);
@@ -180,6 +184,7 @@ pub fn detect(tree: &Tree, profile: &Profile, ticket: Option<&str>) -> Partial {
     traces::detect(&ctx);
     metrics::detect(&ctx);
     tools::detect(&ctx);
+    policies::detect(&ctx);
     lag::detect(&ctx);
     records::detect(&ctx);
     compare::detect(&ctx);

@@ -2,7 +2,6 @@
 
 use super::emit::{Ctx, Draft};
 use super::model::*;
-use super::policies;
 
 /// Services, ingresses and policies.
 pub fn detect(ctx: &Ctx) {
@@ -25,7 +24,6 @@ pub fn detect(ctx: &Ctx) {
         backends(ctx, ingress);
         ingress_class(ctx, ingress);
     }
-    policies::detect(ctx);
 }
 
 /// Asks for what would tell why a load balancer gets no address, when nothing does.

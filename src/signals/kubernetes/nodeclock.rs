@@ -16,6 +16,8 @@ const MAX_LINES: usize = 2_000;
 /// Seconds: the least difference that tokens notice, and the least of a list that was asked for one by one.
 const OFF: f64 = 0.5;
 const OFF_IN_LIST: i64 = 5;
+/// Seconds from which programs notice, whatever words they find for it.
+const FAR: f64 = 30.0;
 /// Most findings of one bundle.
 const MAX_SAID: usize = 3;
 /// What programs say of something that begins later than their own clock.
@@ -174,6 +176,8 @@ fn read(ctx: &Ctx) -> BTreeMap<String, Clock> {
         .map(|node| node.name.as_str())
         .collect();
     let mut clocks: BTreeMap<String, Clock> = BTreeMap::new();
+    // What each node answered in a file of its own.
+    let (mut own, mut own_lines) = (Vec::new(), Vec::new());
     for entry in ctx.tree.files() {
         let path = entry.path.as_str();
         let name = path
@@ -193,8 +197,16 @@ fn read(ctx: &Ctx) -> BTreeMap<String, Clock> {
         let Some(lines) = text_of(ctx, entry) else {
             continue;
         };
-        if let Some(node) = node_of(&nodes, path).filter(|_| of_daemon_file) {
+        if let Some(node) = node_of(&nodes, path) {
             of_daemon(clocks.entry(node.to_owned()).or_default(), entry, &lines);
+            let date = lines.iter().enumerate().find_map(|(at, line)| {
+                let own = line.len() < 40 && line.starts_with(|c: char| c.is_alphanumeric());
+                Some((plain_date(line.trim()).filter(|_| own)?, at))
+            });
+            if let Some((time, at)) = date {
+                own.push((node.to_owned(), time, own_lines.len()));
+                own_lines.push(cite(entry, at, &lines[at]));
+            }
         }
         let mut answers = Vec::new();
         for (at, line) in lines.iter().enumerate() {
@@ -212,6 +224,11 @@ fn read(ctx: &Ctx) -> BTreeMap<String, Clock> {
             clock.off = Some(off as f64);
             clock.lines.insert(0, cite(entry, at, &lines[at]));
         }
+    }
+    for (node, off, at) in apart(&own) {
+        let clock = clocks.entry(node).or_default();
+        clock.off = Some(off as f64);
+        clock.lines.insert(0, own_lines[at].clone());
     }
     clocks
 }
@@ -237,19 +254,25 @@ pub fn detect(ctx: &Ctx) {
             (!pod.node.is_empty()).then(|| (pod.node.clone(), ns, pod.name.clone(), line.clone()))
         })
         .collect();
+    let odd = odd_replicas(ctx);
     let mut told = Vec::new();
     for (node, clock) in &clocks {
         if clock.off.is_none() && !clock.unsynchronised || told.len() >= MAX_SAID {
             continue;
         }
-        let here: Vec<_> = victims.iter().filter(|(on, ..)| on == node).collect();
-        let alone = !here.is_empty() && here.len() == victims.len();
-        let asked = TICKET.iter().any(|word| ctx.ticket.contains(word));
+        let mut here: Vec<_> = victims.iter().filter(|(on, ..)| on == node).collect();
+        // With a clock that is off by that much, what only the replica on this node complains of is its doing.
+        if here.is_empty() && clock.off.is_some_and(|off| off.abs() >= FAR) {
+            here.extend(odd.iter().filter(|(on, ..)| on == node));
+        }
+        let alone = !here.is_empty() && (victims.is_empty() || here.len() == victims.len());
+        let asked = TICKET.iter().any(|word| ctx.speaks(word));
         let strength = match (alone, here.is_empty(), clock.off.is_some()) {
             (true, _, true) => 0.93,
             (true, _, false) => 0.86,
             (_, false, _) => 0.7,
             (_, _, true) if asked => 0.6,
+            (_, _, true) if clock.unsynchronised => 0.52,
             (_, _, true) => 0.45,
             _ => 0.3,
         };
@@ -278,11 +301,13 @@ pub fn detect(ctx: &Ctx) {
                 clock.silent.join(", ")
             ),
         };
+        let wrong = match clock.off {
+            Some(off) if off > 0.0 => "what is good for something that has expired",
+            _ => "what is fresh for something from the future",
+        };
         let pods = here
             .first()
-            .map(|(_, ns, pod, _)| {
-                format!(", so pod {ns}/{pod} on it takes fresh tokens for ones from the future")
-            })
+            .map(|(_, ns, pod, _)| format!(", so pod {ns}/{pod} on it takes {wrong}"))
             .unwrap_or_default();
         let mut draft = Draft::cause("clock-skew", "Node", "", node, strength)
             .says(
@@ -310,11 +335,50 @@ pub fn detect(ctx: &Ctx) {
         let on = victims
             .iter()
             .find(|(_, own, pod, _)| *own == ns && *pod == signal.subject.name);
-        if signal.cause == "clock-skew" && on.is_some_and(|(node, ..)| told.contains(node)) {
+        let replica = odd.iter().find(|(node, own, pod, _)| {
+            *own == ns
+                && *pod == signal.subject.name
+                && told.contains(node)
+                && clocks
+                    .get(node)
+                    .and_then(|clock| clock.off)
+                    .is_some_and(|off| off.abs() >= FAR)
+        });
+        let of_clock = signal.cause == "clock-skew"
+            && on.is_some_and(|(node, ..)| told.contains(node))
+            || signal.cause == "application-error" && replica.is_some();
+        if of_clock && signal.subject.kind == "Pod" {
             signal.role = Role::Symptom;
             signal.strength = signal.strength.min(0.4);
         }
     });
+}
+
+/// Errors of a pod whose replicas on other nodes do not have them: node, namespace, pod and line.
+fn odd_replicas(ctx: &Ctx) -> Vec<(String, String, String, Evidence)> {
+    let signals = ctx.signals();
+    let errors = || {
+        signals
+            .iter()
+            .filter(|signal| signal.subject.kind == "Pod" && signal.cause == "application-error")
+    };
+    errors()
+        .filter_map(|signal| {
+            let ns = signal.subject.namespace.clone().unwrap_or_default();
+            let pod = ctx.cluster.pod(&ns, &signal.subject.name)?;
+            let mut others = ctx.cluster.pods.iter().filter(|other| {
+                other.ns == pod.ns && other.app() == pod.app() && other.node != pod.node
+            });
+            let shared = errors().any(|other| {
+                let name = &other.subject.name;
+                *name != pod.name && super::app_of(name) == pod.app()
+            });
+            (others.next().is_some() && !shared && !pod.node.is_empty()).then(|| {
+                let line = signal.evidence.first().cloned();
+                line.map(|line| (pod.node.clone(), ns, pod.name.clone(), line))
+            })?
+        })
+        .collect()
 }
 
 fn capital(text: &str) -> String {

@@ -171,7 +171,7 @@ fn failures(ctx: &Ctx, about: &About, seen: &Seen) {
 }
 
 fn slow(ctx: &Ctx, about: &About, seen: &Seen) {
-    let wanted = SLOW_WORDS.iter().any(|word| ctx.ticket.contains(word));
+    let wanted = SLOW_WORDS.iter().any(|word| ctx.speaks(word));
     let mut slow: Vec<(f64, f64, &Operation)> = seen
         .operations
         .values()
@@ -249,7 +249,7 @@ fn growth(ctx: &Ctx, about: &About, seen: &Seen) {
         "memory", "leak", "slow", "restart", "oom", "killed", "crash",
     ]
     .iter()
-    .any(|word| ctx.ticket.contains(word));
+    .any(|word| ctx.speaks(word));
     let strength: f64 = 0.42
         + if wanted { 0.14 } else { 0.0 }
         + if about.asked { 0.14 } else { 0.0 }

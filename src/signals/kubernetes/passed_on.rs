@@ -48,6 +48,10 @@ pub fn settle(ctx: &Ctx) {
         if signal.cause != "application-server-errors" && !failed {
             return;
         }
+        if signal.cause == "application-error" && is_bare(&said) {
+            signal.role = Role::Symptom;
+            signal.strength = signal.strength.min(PASSED_ON);
+        }
         let Some((ns, callee)) = apps.iter().find(|(_, app)| {
             let name = app.to_lowercase();
             *app != own
@@ -91,6 +95,7 @@ pub fn settle(ctx: &Ctx) {
             }
         });
     }
+    asked.extend(unread(ctx));
     asked.sort();
     asked.dedup();
     for (ns, app) in asked.into_iter().take(3) {
@@ -113,6 +118,43 @@ pub fn settle(ctx: &Ctx) {
             None,
         );
     }
+}
+
+/// A proxy that says that the pod behind it closed the connection, whose log is not in the bundle: why it did cannot be
+/// known. Gives the namespaces and names of such programs.
+fn unread(ctx: &Ctx) -> Vec<(String, String)> {
+    static BEHIND: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"upstream prematurely closed connection.*upstream: "\w+://(?P<ip>[0-9.]+):"#)
+            .ok()
+    });
+    let mut found = Vec::new();
+    ctx.amend(|signal| {
+        let quote = signal.evidence.first().map_or("", |line| &line.quote);
+        let ip = BEHIND
+            .as_ref()
+            .and_then(|regex| Some(regex.captures(quote)?["ip"].to_owned()));
+        let Some(ip) = ip.filter(|_| signal.role == Role::Cause) else {
+            return;
+        };
+        let shows = |pod: &&super::model::Pod| {
+            let row = ctx.line(pod.src).unwrap_or_default();
+            contains_word(&row, &ip)
+        };
+        let Some(pod) = ctx.cluster.pods.iter().find(shows) else {
+            return;
+        };
+        let read = ctx
+            .cluster
+            .logs
+            .iter()
+            .any(|log| !log.empty && log.ns == pod.ns && app_of(&log.pod) == pod.app());
+        if !read {
+            signal.role = Role::Symptom;
+            signal.strength = signal.strength.min(PASSED_ON);
+            found.push((pod.ns.clone(), pod.app().to_owned()));
+        }
+    });
+    found
 }
 
 /// Most that a passed-on failure is worth: it stays below what counts as an answer.
@@ -138,6 +180,9 @@ fn is_request(said: &str) -> bool {
     ]
     .iter()
     .any(|words| said.contains(words))
+        || ["get /", "post /", "put /", "patch /", "delete /"]
+            .iter()
+            .any(|verb| said.contains(verb))
 }
 
 /// Whether words tell no more than a failed HTTP request.
@@ -146,6 +191,16 @@ fn is_http_failure(said: &str) -> bool {
         Regex::new(r#"(?:status(?:[ _]?code)?|http(?:/[\d.]+)?|returned|responded(?: with)?|answered(?: with)?|got|failed:|code|->|response)["']?\s*[:=]?\s*["']?(?:http )?50[0-4]\b|\b50[0-4] (?:from|by|internal server|bad gateway|service unavailable|gateway time)"#).ok()
     });
     FAILED.as_ref().is_some_and(|regex| regex.is_match(said))
+}
+
+/// Whether a gateway's answer is all that a line tells: another one failed behind the one that gave it.
+fn is_bare(said: &str) -> bool {
+    static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?:get|post|put|patch|delete|head) /\S*[^\n]{0,20}\b(?:answered|returned|responded|->|status|got)\b[^\n]{0,12}\b50[234]\b").ok()
+    });
+    let all = || said.lines().filter(|line| !line.is_empty());
+    BARE.as_ref()
+        .is_some_and(|regex| all().next().is_some() && all().all(|line| regex.is_match(line)))
 }
 
 /// Whether a host of this name is called: `http://name:8080/x`, `name.ns.svc`.

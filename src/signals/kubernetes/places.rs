@@ -68,12 +68,11 @@ pub const KINDS: &[(&str, &str)] = &[
 
 /// Lists that are large and hold nothing detectors use.
 pub fn is_uninteresting(rel: &str) -> bool {
-    const PARTS: [&str; 16] = [
+    const PARTS: [&str; 15] = [
         "custom-resource-definitions",
         "customresourcedefinitions",
         "clusterroles",
         "clusterrole",
-        "rolebindings",
         "/roles/",
         "auth-cani-list",
         "cluster-resources/resources.json",

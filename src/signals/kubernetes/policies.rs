@@ -4,6 +4,7 @@ use super::emit::{Ctx, Draft, one_line, pod_words, with_pod};
 use super::lastwords;
 use super::model::*;
 use super::network::pairs;
+use crate::signals::Role;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -35,53 +36,80 @@ fn called_before(ctx: &Ctx, line: &crate::report::Evidence) -> Option<String> {
     found
 }
 
+/// The service whose name a line holds as a word: `no answer from stock-api`.
+fn service_in(ctx: &Ctx, ns: &str, pod: &str, line: &str) -> Option<String> {
+    const SHORTEST: usize = 4;
+    let line = line.to_lowercase();
+    let own = app_of(pod);
+    let mut named = ctx.cluster.services.iter().filter(|service| {
+        service.name.len() >= SHORTEST
+            && service.name != own
+            && super::emit::contains_word(&line, &service.name.to_lowercase())
+    });
+    let first = named.next()?;
+    // Of several with that name the one beside the client is meant.
+    let service = named.find(|other| other.ns == ns).unwrap_or(first);
+    Some(format!("{}.{}.svc", service.name, service.ns))
+}
+
 /// Connections that time out and a policy that would drop just those packets.
 fn dropped(ctx: &Ctx) -> Vec<Src> {
-    let waits: Vec<(String, String, String, crate::report::Evidence)> = ctx
-        .signals()
-        .iter()
-        .filter(|signal| {
-            matches!(
-                signal.cause.as_str(),
-                "dependency-timeout"
-                    | "workload-dependency-unreachable"
-                    | "connection-lost"
-                    | "connection-pool-exhausted"
-            )
-        })
-        .filter_map(|signal| {
-            let what = signal
-                .entities
-                .get("dependency")
-                .cloned()
-                .unwrap_or_default();
-            let line = signal.evidence.first()?.clone();
-            // A refused connection was answered; a policy lets packets vanish.
-            let vanishes = [
-                "timed out",
-                "timedout",
-                "timeout",
-                "time out",
-                "unreachable",
-                "deadline",
-            ]
+    let waits: Vec<(String, String, String, crate::report::Evidence)> =
+        ctx.signals()
             .iter()
-            .any(|word| line.quote.to_lowercase().contains(word));
-            vanishes.then(|| {
-                (
-                    signal.subject.namespace.clone().unwrap_or_default(),
-                    signal.subject.name.clone(),
-                    what,
-                    line,
+            .filter(|signal| {
+                matches!(
+                    signal.cause.as_str(),
+                    "dependency-timeout"
+                        | "workload-dependency-unreachable"
+                        | "connection-lost"
+                        | "connection-pool-exhausted"
                 )
             })
-        })
-        .collect();
+            .filter_map(|signal| {
+                let what = signal
+                    .entities
+                    .get("dependency")
+                    .cloned()
+                    .unwrap_or_default();
+                let line = signal.evidence.first()?.clone();
+                // A refused connection was answered; a policy lets packets vanish.
+                let vanishes = [
+                    "timed out",
+                    "timedout",
+                    "timeout",
+                    "time out",
+                    "unreachable",
+                    "deadline",
+                ]
+                .iter()
+                .any(|word| line.quote.to_lowercase().contains(word));
+                vanishes.then(|| {
+                    let of = |slot: &str| signal.entities.get(slot).cloned();
+                    let (ns, name) = match of("client_namespace").zip(of("client")) {
+                        Some((ns, name)) => {
+                            let pod = ctx.cluster.pods.iter().find(|pod| {
+                                pod.ns == ns && (pod.name == name || pod.app() == name)
+                            });
+                            let pod = pod.map_or(name, |pod| pod.name.clone());
+                            (ns, pod)
+                        }
+                        None => (
+                            signal.subject.namespace.clone().unwrap_or_default(),
+                            signal.subject.name.clone(),
+                        ),
+                    };
+                    (ns, name, what, line)
+                })
+            })
+            .collect();
     let mut told = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for (ns, pod_name, what, line) in waits {
         let what = match what.is_empty() {
-            true => called_before(ctx, &line).unwrap_or_default(),
+            true => called_before(ctx, &line)
+                .or_else(|| service_in(ctx, &ns, &pod_name, &line.quote))
+                .unwrap_or_default(),
             // A URL as well as a host.
             false => match what.split_once("://") {
                 Some((_, rest)) => rest.split('/').next().unwrap_or_default().to_owned(),
@@ -321,10 +349,65 @@ fn dns_blocked(ctx: &Ctx) -> Vec<Src> {
     told
 }
 
+/// Most that a time-out to a healthy service of the cluster is worth, whose policies were not collected.
+const UNCOLLECTED: f64 = 0.46;
+
+/// Time-outs to services of the cluster whose pods are ready, in a bundle without network policies: whether those drop
+/// the connections cannot be told, so they are what is missing.
+fn uncollected(ctx: &Ctx) {
+    let mut asked: Vec<(String, String)> = Vec::new();
+    ctx.amend(|signal| {
+        let quote = signal.evidence.first().map_or("", |line| &line.quote);
+        if signal.cause != "dependency-timeout" || signal.role != Role::Cause {
+            return;
+        }
+        let named = signal.entities.get("dependency").cloned();
+        let pod = signal.subject.name.clone();
+        let ns = signal.subject.namespace.clone().unwrap_or_default();
+        let Some(host) = named.or_else(|| service_in(ctx, &ns, &pod, quote)) else {
+            return;
+        };
+        let host = host.split([':', '/']).next().unwrap_or_default();
+        let service = ctx.cluster.services.iter().find(|service| {
+            let full = format!("{}.{}", service.name, service.ns);
+            host == full || host.starts_with(&format!("{full}.")) || host == service.name
+        });
+        let Some(service) = service.filter(|service| !service.selector.is_empty()) else {
+            return;
+        };
+        let behind = || {
+            ctx.cluster.pods.iter().filter(|pod| {
+                pod.ns == service.ns
+                    && !pod.is_done()
+                    && (selects(&service.selector, &pod.labels)
+                        || pod.labels.is_empty() && pod.app() == service.name)
+            })
+        };
+        if behind().next().is_none() || !behind().all(Pod::is_ready) {
+            return;
+        }
+        signal.role = Role::Symptom;
+        signal.strength = signal.strength.min(UNCOLLECTED);
+        asked.push((service.ns.clone(), service.name.clone()));
+    });
+    asked.sort();
+    asked.dedup();
+    for (ns, name) in asked.into_iter().take(2) {
+        ctx.ask(
+            format!("network policies of namespace {ns} (kubectl -n {ns} get networkpolicies -o yaml) and the labels of the namespaces (kubectl get namespaces --show-labels)"),
+            format!("connections to service {name} time out although its pods are ready; whether a network policy drops them stands there"),
+            None,
+        );
+    }
+}
+
 /// Policies that isolate pods whose traffic is in trouble.
 pub fn detect(ctx: &Ctx) {
     let mut told = dns_blocked(ctx);
     told.extend(dropped(ctx));
+    if ctx.cluster.netpols.is_empty() && !ctx.cluster.is_listed("NetworkPolicy", "") {
+        uncollected(ctx);
+    }
     for policy in ctx.cluster.netpols.iter().filter(|policy| {
         (policy.denies_ingress || policy.denies_egress) && !told.contains(&policy.src)
     }) {

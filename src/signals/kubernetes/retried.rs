@@ -4,6 +4,7 @@
 use super::emit::{Ctx, Draft, cut, full_name_words};
 use super::lastwords;
 use super::model::*;
+use super::words::{self, Level};
 use regex::{Captures, Regex};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -17,9 +18,9 @@ const ENOUGH: u32 = 3;
 /// Lines below the seek or the failure in which its reason stands.
 const BELOW: u32 = 6;
 
-/// `Seeking to offset 48 for partition orders-7`, `orders-7@48 failed`, `partition=7 offset=48`.
+/// `Seeking to offset 48 for partition orders-7`, `orders-7@48 failed`, `partition=7 offset=48`, `(offset 48)`.
 static PLACE: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)seek\w* (?:back )?to offset (?P<o1>\d+) (?:for|of|in) (?:topic[- ])?partition (?P<p1>[\w.-]+-\d+)|(?P<p2>[\w.-]+-\d+)@(?P<o2>\d+)|\b(?:topic[=: ]+\x22?(?P<t3>[\w.-]+)\x22?[, ]+)?partition[=: ]+(?P<p3>\d+)[, ]+(?:at )?offset[=: ]+(?P<o3>\d+)").ok()
+    Regex::new(r"(?i)seek\w* (?:back )?to offset (?P<o1>\d+) (?:for|of|in) (?:topic[- ])?partition (?P<p1>[\w.-]+-\d+)|(?P<p2>[\w.-]+-\d+)@(?P<o2>\d+)|\b(?:topic[=: ]+\x22?(?P<t3>[\w.-]+)\x22?[, ]+)?partition[=: ]+(?P<p3>\d+)[, ]+(?:at )?offset[=: ]+(?P<o3>\d+)|\boffset[=: ]+(?P<o4>\d{2,})\b").ok()
 });
 
 #[derive(Default)]
@@ -28,6 +29,8 @@ struct Tried {
     failed: bool,
     line: u32,
     why: Option<(u32, String)>,
+    /// The line itself, where it names an offset alone: it may tell why.
+    text: Option<String>,
 }
 
 /// Whether a line speaks of a failure.
@@ -45,6 +48,7 @@ fn fails(line: &str) -> bool {
     ]
     .iter()
     .any(|word| lower.contains(word))
+        || words::level(line) >= Level::Warning
 }
 
 /// Whether a line names the reason: an exception with its words.
@@ -55,16 +59,16 @@ fn is_reason(line: &str) -> bool {
 
 /// The partition and the offset that a line names.
 fn place(found: &Captures) -> (String, String) {
-    let group = |names: [&str; 3]| {
+    let group = |names: [&str; 4]| {
         let found = names.iter().find_map(|name| found.name(name));
         found.map_or("", |found| found.as_str()).to_owned()
     };
-    let partition = group(["p1", "p2", "p3"]);
+    let partition = group(["p1", "p2", "p3", "t3"]);
     let partition = match found.name("t3") {
         Some(topic) => format!("{}-{partition}", topic.as_str()),
         None => partition,
     };
-    (partition, group(["o1", "o2", "o3"]))
+    (partition, group(["o1", "o2", "o3", "o4"]))
 }
 
 /// Records that a log tries at least three times.
@@ -74,7 +78,7 @@ pub fn detect(ctx: &Ctx) {
         let mut tried: BTreeMap<(String, String), Tried> = BTreeMap::new();
         let mut last: Option<((String, String), u32)> = None;
         ctx.each_line(log, MAX_LINES, |at, line| {
-            let spoken = line.contains("artition") || line.contains('@');
+            let spoken = line.contains("artition") || line.contains('@') || line.contains("ffset");
             if spoken
                 && let Some(found) = places.captures(line)
                 && fails(line)
@@ -85,6 +89,9 @@ pub fn detect(ctx: &Ctx) {
                     one.count += 1;
                     one.line = at;
                     one.failed |= !line.contains("eeking");
+                    if found.name("o4").is_some() {
+                        one.text = Some(line.trim().to_owned());
+                    }
                     last = Some((place, at));
                 }
             } else if is_reason(line)
@@ -104,8 +111,9 @@ pub fn detect(ctx: &Ctx) {
             continue;
         };
         let who = full_name_words(&log.ns, &log.pod, &log.container);
-        let why = match &one.why {
-            Some((_, text)) => format!(" — {}", cut(super::header::without(text), 140)),
+        let told = one.why.as_ref().map(|(_, text)| text).or(one.text.as_ref());
+        let why = match told {
+            Some(text) => format!(" — {}", cut(super::header::without(text), 140)),
             None => String::new(),
         };
         let src = |line: u32| Src {
@@ -113,10 +121,17 @@ pub fn detect(ctx: &Ctx) {
             line,
             column: 0,
         };
+        let (blocks, of) = match partition.is_empty() {
+            true => ("holds up what comes behind it,".to_owned(), String::new()),
+            false => (
+                format!("blocks partition {partition}"),
+                format!(" of partition {partition}"),
+            ),
+        };
         let mut draft = Draft::cause("message-undecodable", "Pod", &log.ns, &log.pod, 0.86)
             .says(
-                format!("{who}: a record that it cannot process (poison message) blocks partition {partition} at offset {offset}{why}"),
-                format!("{who} fails on the record at offset {offset} of partition {partition} and tries it again and again ({} times in this log), so that everything behind it in the partition waits{why}.", one.count),
+                format!("{who}: a record that it cannot process (poison message) {blocks} at offset {offset}{why}"),
+                format!("{who} fails on the record at offset {offset}{of} and tries it again and again ({} times in this log), so that everything behind it waits{why}.", one.count),
             )
             .show(ctx.quote(src(one.line), offset));
         if let Some((line, _)) = &one.why {

@@ -184,6 +184,8 @@ fn every_cause_is_in_the_catalogue_and_every_entry_has_a_detector() {
         include_str!("uneven.rs"),
         include_str!("environments.rs"),
         include_str!("nat.rs"),
+        include_str!("bindings.rs"),
+        include_str!("proxytime.rs"),
         include_str!("policies.rs"),
         include_str!("metrics/mod.rs"),
         include_str!("metrics/quantities.rs"),

@@ -282,6 +282,20 @@ fn the_dns_that_answers_that_there_is_no_such_name_has_not_failed() {
 }
 
 #[test]
+fn tidying_up_and_queries_of_less_than_a_second_are_no_trouble() {
+    let lines = "{\"level\":30,\"time\":1782966050821,\"msg\":\"session store swept, 7 stale entries dropped\"}\n2026-01-01T10:00:00Z INFO cache: evicted 12 expired entries\n".repeat(4);
+    quiet(&[("logs/hotel/portal-5f-x.log", &lines)]);
+    let query = |ms: u32| {
+        let line = format!("2026-01-01T10:00:00Z WARN slow query {ms} ms: findByRoom\n").repeat(4);
+        loudest(&run_with(
+            &[("logs/hotel/rooms-5f-x.log", &line)],
+            Some("rooms are slow"),
+        ))
+    };
+    assert!(query(640) < query(6_400));
+}
+
+#[test]
 fn durations_of_a_trace_of_jaeger_are_millionths() {
     let trace = r#"{
   "data": [

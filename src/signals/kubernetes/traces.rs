@@ -365,7 +365,7 @@ fn slow_span(ctx: &Ctx) {
         "hang",
     ]
     .iter()
-    .any(|word| ctx.ticket.contains(word));
+    .any(|word| ctx.speaks(word));
     // A write of a few rows takes long when it waits for somebody else, and who that is the database knows, of
     // which nothing is in the bundle. A read takes long by itself: it is the answer.
     let outside = is_query_span(inner) && is_write(inner) && !has_database(ctx);

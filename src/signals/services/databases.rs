@@ -377,6 +377,7 @@ pub const RULES: &[Rule] = &[
             "corrupted",
         ],
         pattern: r"(?:PANIC|ERROR|FATAL|WARNING|LOG):\s+(?P<what>(?:invalid page in block|could not read block|missing chunk number|unexpected zero page|could not locate a valid checkpoint record|could not locate required checkpoint|invalid primary checkpoint record|page verification failed|[^\r\n]{0,60}corrupted)[^\r\n]{0,120})",
+        unless: r"Input/output error",
         strength: 0.9,
         kind: "Database",
         title: "PostgreSQL data is damaged: {what}",
@@ -384,6 +385,23 @@ pub const RULES: &[Rule] = &[
         yes: &[
             "2024-01-01 10:00:00.123 UTC [123] ERROR:  invalid page in block 12 of relation base/1/2",
             "PANIC:  could not locate a valid checkpoint record",
+        ],
+        no: &["LOG:  checkpoint complete"],
+        ..RULE
+    },
+    // The device below fails; the files may be whole.
+    Rule {
+        id: "postgres.device",
+        cause: "postgres-corruption",
+        scope: POSTGRES,
+        needs: &["Input/output error"],
+        pattern: r"(?:PANIC|ERROR|FATAL|WARNING|LOG):\s+(?P<what>could not (?:read|write|fsync|open|seek)[^\r\n]{0,120}Input/output error)",
+        strength: 0.7,
+        kind: "Database",
+        title: "PostgreSQL cannot read or write its files: {what}",
+        statement: "The device below PostgreSQL's files fails: {what}. The kernel's messages tell which and why; the data may be damaged.",
+        yes: &[
+            "2024-01-01 10:00:00.123 UTC [123] ERROR:  could not read block 12 in file \"base/1/2\": Input/output error",
         ],
         no: &["LOG:  checkpoint complete"],
         ..RULE

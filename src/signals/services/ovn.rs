@@ -129,11 +129,12 @@ pub const RULES: &[Rule] = &[
         cause: "ovn-chassis-conflict",
         scope: &["ovn"],
         needs: &["chassis", "encap"],
-        pattern: r"(?P<what>(?:'system-id' is different|[Cc]hassis .{0,80}(?:already exists|conflict|is changed)|transaction causes multiple rows in \W?(?:Encap|Chassis\w*)\W? table to have identical values.{0,200}|.*constraint violation.{0,40}Encap.*))",
+        pattern: r"(?P<what>(?:'system-id' is different|[Cc]hassis .{0,80}(?:already exists|conflict|is changed)|transaction causes multiple rows in \W{0,3}(?:Encap|Chassis\w*)\W{0,3} table to have identical values.{0,200}|.*constraint violation.{0,40}Encap.*))",
         strength: 0.85,
         title: "OVN chassis conflict: {what}",
         statement: "ovn-controller cannot register its chassis because another one has the same name or tunnel address: {what}. It happens when a host was renamed or rebuilt and the stale chassis was not removed.",
         yes: &[
+            "2024-02-13T12:14:22.282Z|00011|ovsdb_idl|WARN|transaction error: {\"details\":\"Transaction causes multiple rows in \\\"Encap\\\" table to have identical values (geneve and \\\"192.0.2.62\\\") for index on columns \\\"type\\\" and \\\"ip\\\".\",\"error\":\"constraint violation\"}",
             "2024-01-01T00:00:00.1Z|12|main|WARN|OVNSB commit failed: Transaction causes multiple rows in \"Encap\" table to have identical values (geneve and \"10.0.0.1\") for index on columns \"type\" and \"ip\".",
         ],
         no: &["2024-01-01T00:00:00.1Z|12|chassis|INFO|chassis registered"],

@@ -133,3 +133,40 @@ fn is_option(name: &str) -> bool {
             .chars()
             .all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '.' | '-'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_options_and_settings_are_told_from_names() {
+        for (text, field, option, setting) in [
+            ("imagePullSecrets", true, false, true),
+            ("spec.nodeName", true, false, true),
+            ("spec.containers[].livenessProbe", true, false, true),
+            ("s.nodeName", false, false, false),
+            ("spec.", false, false, false),
+            ("cart", false, false, false),
+            ("Cart", false, false, false),
+            ("spec.NodeName", false, false, false),
+            ("cartNode7", false, false, false),
+            ("max_connections", false, true, true),
+            ("innodb.buffer_pool-size", false, true, true),
+            ("max", false, false, false),
+            ("Max_Connections", false, false, false),
+            ("max_connections2", false, false, false),
+            ("replicas: 3", false, false, true),
+            ("Retry-After=5", false, false, true),
+            ("cart7: 3", false, false, false),
+            ("replicas:", false, false, false),
+        ] {
+            assert_eq!(
+                (is_field(text), is_option(text), is_setting(text)),
+                (field, option, setting),
+                "{text}"
+            );
+        }
+        let long = |length: usize| format!("key={}", "x".repeat(length - 4));
+        assert!(is_setting(&long(120)) && !is_setting(&long(121)));
+    }
+}

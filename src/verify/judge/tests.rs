@@ -439,6 +439,11 @@ fn true_answers_are_accepted_however_they_are_worded() {
         "Raise the limit from 50Mi to 256Mi and add `imagePullSecrets` to the pod.",
         "All restarts together are 285 restarts in total.",
         "The disks are vdb and vdc.",
+        "Its command failed with exit code 6 (23 times).",
+        "The two lines are 57.9 seconds apart.",
+        "37 % of the requests failed.",
+        "More of it is at https://docs.example.org/memory.",
+        "The field `nodeSelector` decides where it runs.",
     ] {
         let verdict = answered(text, &["kubectl -n shop logs cart-5f7d9 --previous"]);
         let rejected: Vec<_> = verdict
@@ -492,4 +497,133 @@ fn a_command_in_a_namespace_that_is_not_there_is_rejected() {
         let verdict = answered("The pod shop/cart-5f7d9 was OOMKilled.", &[command]);
         assert_eq!(verdict.outcome, outcome, "{command}");
     }
+}
+
+/// Place, status and reason of the claims of a rule.
+fn claims(verdict: &Verdict, rule: Rule) -> Vec<(&str, Status, &str)> {
+    let of_rule = verdict.claims.iter().filter(|claim| claim.rule == rule);
+    of_rule
+        .map(|claim| (claim.place.as_str(), claim.status, claim.reason.as_str()))
+        .collect()
+}
+
+fn answer(value: &serde_json::Value) -> Verdict {
+    let (_folder, tree) = tree();
+    match read_document(value.to_string().as_bytes()).unwrap() {
+        Document::Answer(read) => judge_answer(&read, &tree, &Options::default()),
+        Document::Report(_) => unreachable!("an answer"),
+    }
+}
+
+#[test]
+fn what_is_said_again_is_flagged_and_again_and_again_rejected() {
+    let said = "The pod shop/cart-5f7d9 was OOMKilled on that day. ";
+    let other = "Its container web exceeded the limit of memory. ";
+    let status = |text: String| {
+        let verdict = answer(&serde_json::json!({"text": text}));
+        let all: Vec<Status> = claims(&verdict, Rule::Repetition)
+            .into_iter()
+            .map(|(_, status, _)| status)
+            .collect();
+        all
+    };
+    assert_eq!(status(format!("{said}{other}")), []);
+    assert_eq!(status(format!("{said}{other}{said}")), [Status::Flagged]);
+    assert!(status(format!("{said}{other}{said}{other}{said}")).contains(&Status::Rejected));
+    // Three words are no sentence that could be a loop, four are.
+    assert_eq!(status(format!("It was killed. {other}It was killed.")), []);
+    let four = "It was killed there. ";
+    assert_eq!(status(format!("{four}{other}{four}")), [Status::Flagged]);
+}
+
+#[test]
+fn each_sentence_and_command_of_an_answer_is_placed() {
+    let text = "First, the limit was reached. Then run `kubectl -n shop get pods` to see it.";
+    let verdict = answer(&serde_json::json!({"text": text}));
+    let spans: Vec<&str> = verdict
+        .claims
+        .iter()
+        .filter_map(|claim| claim.span)
+        .map(|(start, end)| &text[start as usize..end as usize])
+        .collect();
+    assert!(
+        spans.contains(&"First, the limit was reached."),
+        "{spans:?}"
+    );
+    assert!(spans.contains(&"kubectl -n shop get pods"), "{spans:?}");
+    let fine = claims(&verdict, Rule::Sentence);
+    assert_eq!(fine.len(), 2, "{fine:?}");
+    let bad = answer(&serde_json::json!({"text": "The pod shop/jenkins-9z9z9 was OOMKilled."}));
+    assert_eq!(claims(&bad, Rule::Sentence), []);
+}
+
+#[test]
+fn citations_of_an_answer_may_lack_lines_or_quotes_and_count() {
+    let of = |citations: serde_json::Value| {
+        answer(
+            &serde_json::json!({"text": "The container web was OOMKilled.", "citations": citations}),
+        )
+    };
+    let held = |verdict: &Verdict| {
+        let at = |(place, ..): &(&str, Status, &str)| *place == "/citations";
+        let all = claims(verdict, Rule::Evidence);
+        let (_, status, reason) = all.into_iter().find(at).unwrap();
+        (status, reason.to_owned())
+    };
+    let quote = serde_json::json!({"path": "logs/web.log", "quote": "container web OOMKilled"});
+    let lines = serde_json::json!({"path": "logs/web.log", "line_start": 2});
+    let wrong = serde_json::json!({"path": "logs/web.log", "quote": "container db OOMKilled"});
+    let gone = serde_json::json!({"path": "logs/none.log", "quote": "container web OOMKilled"});
+    let two = of(serde_json::json!([quote, lines]));
+    assert_eq!(held(&two), (Status::Ok, "2 of 2 citations hold".into()));
+    let one = of(serde_json::json!([wrong, quote]));
+    assert_eq!(held(&one), (Status::Ok, "1 of 2 citations hold".into()));
+    assert_eq!(one.outcome, VerdictOutcome::Rejected);
+    let none = of(serde_json::json!([wrong, gone]));
+    assert_eq!(held(&none).0, Status::Rejected);
+    assert_eq!(held(&of(serde_json::json!([]))).0, Status::Flagged);
+    // A citation that has nothing to do with what is said is noted.
+    let beside =
+        of(serde_json::json!([{"path": "nodes.txt", "line_start": 1, "quote": "node7 Ready"}]));
+    assert_eq!(claims(&beside, Rule::Grounding).len(), 1);
+    assert_eq!(claims(&of(serde_json::json!([quote])), Rule::Grounding), []);
+}
+
+#[test]
+fn filtering_takes_out_what_is_missing_for_a_bad_reason_and_says_so() {
+    let (_folder, tree) = tree();
+    let filter = Options {
+        mode: Mode::Filter,
+        ..Options::default()
+    };
+    let missing = |what: &str, why: &str| Missing {
+        what: what.into(),
+        why: why.into(),
+        path: None,
+    };
+    let mut with = report(vec![finding()]);
+    let clean = judge(&with, &tree, &filter);
+    assert_eq!(clean.verdict.outcome, VerdictOutcome::Accepted);
+    let good = missing("events of the namespace", "they tell when it began");
+    with.missing = vec![
+        good.clone(),
+        missing("Assistant: events of the pod", ""),
+        missing("logs of the node", "Assistant: they tell it"),
+    ];
+    let judged = judge(&with, &tree, &filter);
+    assert_eq!(judged.report.missing, std::slice::from_ref(&good));
+    assert_eq!(judged.verdict.outcome, VerdictOutcome::AcceptedWithChanges);
+    let strict = judge(&with, &tree, &Options::default());
+    assert_eq!(strict.report.missing.len(), 3);
+    // A finding that is taken out is named by its rank.
+    let mut bad = finding();
+    bad.rank = 4;
+    bad.title = "Pod shop/jenkins-9z9z9 is OOM-killed".into();
+    let judged = judge(&report(vec![finding(), bad]), &tree, &filter);
+    let dropped = judged.verdict.claims.iter();
+    let dropped: Vec<_> = dropped
+        .filter(|claim| claim.status == Status::Dropped && claim.rule == Rule::Finding)
+        .map(|claim| claim.finding)
+        .collect();
+    assert_eq!(dropped, [Some(4)]);
 }

@@ -239,7 +239,7 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
             ..Name::new(&plain[said.range.clone()])
         });
         left.push_str(&plain[end..said.range.start]);
-        left.push_str(" , ");
+        left.push_str(GONE);
         end = said.range.end;
     }
     left.push_str(&plain[end..]);
@@ -256,7 +256,7 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
                 let manner = Manner::of(&plain, found.start(), found.start() + text.len());
                 put(named(text, true, false, manner));
                 left.push_str(&plain[end..found.start()]);
-                left.push_str(" , ");
+                left.push_str(GONE);
                 end = found.start() + text.len();
             }
         }
@@ -302,6 +302,9 @@ pub(super) fn extract(text: &str) -> Vec<Name> {
     }
     out
 }
+
+/// Stands for what is taken out of a sentence: a word, so that `exit code 255 (14 times)` does not become code 14.
+const GONE: &str = " , it , ";
 
 /// Other ways to write a name: a version with and without its `v`, `order-5` as `order:5`.
 fn other_writings(text: &str) -> Vec<String> {

@@ -88,7 +88,7 @@ pub fn run(host: &Host, hits: &Hits, out: &mut Partial) {
     cpu::detect(host, out);
     time::detect(host, out);
     certificates::detect(host, out);
-    packages::detect(host, out);
+    packages::detect(host, hits, out);
     upgrades::detect(host, out);
     config::detect(host, hits, out);
     security::detect(host, hits, out);

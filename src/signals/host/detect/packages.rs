@@ -3,12 +3,14 @@
 use crate::signals::Partial;
 use crate::signals::host::emit::Draft;
 use crate::signals::host::facts::Host;
+use crate::signals::host::logs::Hits;
 
 const WORDS: &[&str] = &[
     "package", "packages", "install", "upgrade", "update", "apt", "dpkg", "yum", "dnf",
 ];
 
-pub fn detect(host: &Host, out: &mut Partial) {
+pub fn detect(host: &Host, hits: &Hits, out: &mut Partial) {
+    modules(host, hits, out);
     dpkg(host, out);
     apt_check(host, out);
     kernel(host, out);
@@ -101,6 +103,43 @@ fn apt_check(host: &Host, out: &mut Partial) {
         .cites([doc.cite(number)])
         .cites(doc.line_with(|l| l.contains("Depends:")).map(|(n, _)| doc.cite(n)))
         .if_ticket(host, WORDS)
+        .put(out);
+}
+
+/// A module that is not found, and the package with the further modules is there for another kernel only: it was
+/// installed by hand once, and an upgrade of the kernel does not bring it.
+fn modules(host: &Host, hits: &Hits, out: &mut Partial) {
+    const EXTRA: &str = " linux-modules-extra-";
+    let missing = ["modules-load-failed", "module-missing"]
+        .into_iter()
+        .find_map(|rule| hits.of(rule).next());
+    let Some((module, group)) = missing else {
+        return;
+    };
+    let docs = host.commands("dpkg", |name| name.contains("-l"));
+    let (Some(doc), Some(uname)) = (docs.first(), host.command("uname", &["-a"])) else {
+        return;
+    };
+    let Some((number, line)) = uname.lines().next() else {
+        return;
+    };
+    let Some(release) = line.split_whitespace().nth(2) else {
+        return;
+    };
+    let installed = |line: &str| line.starts_with("ii") && line.contains(EXTRA);
+    let Some((other, _)) = doc.line_with(installed) else {
+        return;
+    };
+    if doc.contains(&format!("{EXTRA}{release} ")) {
+        return;
+    }
+    Draft::cause("modules-extra-missing", "kernel-module-missing", 0.84, "Module", module)
+        .says(
+            format!("Kernel module {module} is missing: linux-modules-extra is not installed for the running kernel {release}"),
+            format!("The running kernel {release} has no module {module}: the package linux-modules-extra is installed for another kernel and not for this one, so what needs the module (file systems, network protocols, storage) fails since this kernel runs."),
+        )
+        .cites(group.evidence().into_iter().take(1))
+        .cites([doc.cite(other), uname.cite(number)])
         .put(out);
 }
 

@@ -116,6 +116,8 @@ pub struct Cluster {
     pub server_version: Loc<String>,
     /// When secrets were last written: namespace, name, seconds since 1970, place of that time.
     pub secrets_written: Vec<(String, String, i64, Src)>,
+    /// Service accounts to which role bindings grant.
+    pub bindings: Vec<Binding>,
     /// The newest time seen in objects, seconds since 1970: the bundle's own clock.
     pub clock: Option<i64>,
     /// What `kubectl top` shows.

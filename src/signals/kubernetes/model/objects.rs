@@ -231,6 +231,23 @@ pub struct Ingress {
     pub no_address: bool,
 }
 
+/// A service account to which a role binding grants.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Binding {
+    /// Namespace of the binding, "" for one of the cluster.
+    pub ns: String,
+    /// Its name.
+    pub name: String,
+    /// Place of its name.
+    pub src: Src,
+    /// Name of the service account.
+    pub account: String,
+    /// Namespace of the service account.
+    pub account_ns: String,
+    /// Place of that.
+    pub account_src: Src,
+}
+
 /// Whom a rule of a network policy lets in: pods with these labels in namespaces with those.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Peer {

@@ -231,7 +231,7 @@ pub fn app_of(name: &str) -> &str {
             && part
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            && part.bytes().any(|b| b.is_ascii_digit())
+            && (part.bytes().any(|b| b.is_ascii_digit()) || part.len() >= 9 && is_hash(part))
     };
     let Some((head, tail)) = name.rsplit_once('-') else {
         return name;

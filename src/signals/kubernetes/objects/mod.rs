@@ -135,12 +135,14 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
         cluster.saw_time(parse_time(field.get("time").text()));
     }
     if kind == "Secret" {
-        let written = meta
-            .get("managedFields")
-            .items()
-            .iter()
-            .filter_map(|field| {
-                let time = field.get("time");
+        // Tools that rotate credentials note when in an annotation.
+        let rotated = meta.get("annotations").members().iter();
+        let rotated = rotated.filter(|(key, _)| key.contains("rotat") || key.contains("renew"));
+        let managed = meta.get("managedFields").items().iter();
+        let written = managed
+            .map(|field| field.get("time"))
+            .chain(rotated.map(|(_, value)| value))
+            .filter_map(|time| {
                 let src = Src {
                     file,
                     line: time.at.line,
@@ -202,6 +204,7 @@ fn read_one(cluster: &mut Cluster, file: u32, val: &Val, kind_hint: &str) {
         }
         "PeerAuthentication" => super::meshtls::read_peer(cluster, file, val),
         "Application" => super::contest::read(cluster, file, val),
+        "RoleBinding" | "ClusterRoleBinding" => super::bindings::read(cluster, file, val),
         "PodDisruptionBudget" => {
             if let Some(allowed) = status.get("disruptionsAllowed").int() {
                 let demand = ["minAvailable", "maxUnavailable"]

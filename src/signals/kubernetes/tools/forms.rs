@@ -225,6 +225,12 @@ pub(super) const FORMS: &[Form] = &[
         make: |found, lines, at| {
             let why = group(found, "why");
             let verdict = words::classify(&why)?;
+            let client = lines[..=at]
+                .iter()
+                .rev()
+                .take(40)
+                .find_map(|(_, line)| line.contains("curl ").then(|| super::client(line)))
+                .flatten();
             let url = lines[..=at]
                 .iter()
                 .rev()
@@ -256,6 +262,7 @@ pub(super) const FORMS: &[Form] = &[
                     0.58
                 },
                 asked: 0.84,
+                client,
                 ..Told::default()
             })
         },

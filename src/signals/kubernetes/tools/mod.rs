@@ -38,6 +38,22 @@ pub struct Told {
     pub src: Src,
     /// Another telling place.
     pub more: Option<Src>,
+    /// Namespace and name of the pod or workload in which somebody ran the tool.
+    pub client: Option<(String, String)>,
+}
+
+/// Namespace and name of `kubectl -n shop exec -it deploy/web -- curl …`.
+fn client(line: &str) -> Option<(String, String)> {
+    static EXEC: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\b(?:kubectl|oc)\b.*?\s(?:-n|--namespace)[ =](?P<ns>[a-z0-9-]+)\b").ok()
+    });
+    static POD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\s(?:exec|debug)\s+(?:-\S+\s+)*(?:[a-z.]+/)?(?P<name>[a-z0-9][a-z0-9.-]*)")
+            .ok()
+    });
+    let ns = EXEC.as_ref()?.captures(line)?;
+    let name = POD.as_ref()?.captures(line)?;
+    Some((ns["ns"].to_owned(), name["name"].to_owned()))
 }
 
 /// Makes a statement of a match, the lines around it and the index of its own among them.
@@ -178,7 +194,13 @@ pub fn detect(ctx: &Ctx) {
         };
         let strength = if asked { told.asked } else { told.strength };
         let kind = told.kind;
-        let draft = Draft::cause(told.slug, kind, "", &told.name, strength);
+        let mut draft = Draft::cause(told.slug, kind, "", &told.name, strength);
+        if let Some((ns, name)) = &told.client {
+            draft = draft
+                .entity("client_namespace", ns)
+                .entity("client", name)
+                .entity("dependency", &told.name);
+        }
         ctx.emit(
             draft
                 .says(
