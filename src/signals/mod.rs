@@ -187,6 +187,35 @@ mod tests {
     use crate::bundle::{BundlePath, Entry};
 
     #[test]
+    fn why_a_log_of_changes_is_kept_stands_above_the_full_disk() {
+        let signal = |cause: &str, title: &str, strength| Signal {
+            detector: format!("host.{cause}"),
+            cause: cause.into(),
+            title: title.into(),
+            statement: title.into(),
+            subject: crate::report::Subject::default(),
+            evidence: Vec::new(),
+            strength,
+            role: Role::Cause,
+            entities: std::collections::BTreeMap::new(),
+        };
+        let mut signals = vec![
+            signal(
+                "disk-full",
+                "/data is full; /data/pg_wal holds 68 GiB",
+                0.93,
+            ),
+            signal("postgres-archiving-fails", "archive command failed", 0.8),
+        ];
+        held_by_log(&mut signals);
+        assert!(signals[1].strength > signals[0].strength);
+        signals[0] = signal("disk-full", "/var is full; /var/log holds 9 GiB", 0.93);
+        signals[1].strength = 0.8;
+        held_by_log(&mut signals);
+        assert!(signals[1].strength < signals[0].strength);
+    }
+
+    #[test]
     fn evidence_read_through_a_link_names_the_file_behind_it() {
         let (folder, tree) = crate::bundle::testing::tree_of([("b/sos/df_-h", "full\n")]);
         let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority());

@@ -410,6 +410,40 @@ mod tests {
     }
 
     #[test]
+    fn a_replica_on_a_node_whose_clock_is_far_off() {
+        use super::super::tests::{first, run};
+        let nodes = "NAME   STATUS   ROLES    AGE   VERSION\nw1     Ready    <none>   90d   v1.30.1\nw2     Ready    <none>   90d   v1.30.1\nw3     Ready    <none>   90d   v1.30.1\n";
+        let pods = "NAMESPACE   NAME                    READY   STATUS    RESTARTS   AGE   IP         NODE\ndoors       gate-5b9c6d7f4-b4c5d    1/1     Running   0          3d    10.0.0.1   w1\ndoors       gate-5b9c6d7f4-c6d7f    1/1     Running   0          3d    10.0.0.2   w3\n";
+        let log = "2026-09-29T01:31:25Z ERROR badge was written 158 s from now, door stays shut\n"
+            .repeat(5);
+        let of = |third: &str| {
+            let date = |time: &str| {
+                format!(
+                    "$ date -u\n2026-09-29T{time}Z\n$ chronyc tracking\nLeap status     : Normal\n"
+                )
+            };
+            let (one, two, three) = (date("06:32:45.2"), date("06:32:46.6"), date(third));
+            run(&[
+                ("nodes.txt", nodes),
+                ("pods.txt", pods),
+                ("logs/doors/gate-5b9c6d7f4-c6d7f.log", &log),
+                ("nodes/w1_time.txt", &one),
+                ("nodes/w2_time.txt", &two),
+                ("nodes/w3_time.txt", &three),
+            ])
+        };
+        let found = of("06:30:03.8");
+        assert_eq!(first(&found).cause, "clock-skew");
+        assert!(
+            first(&found).title.contains("w3"),
+            "{}",
+            first(&found).title
+        );
+        let right = of("06:32:47.1");
+        assert!(right.signals.iter().all(|one| one.cause != "clock-skew"));
+    }
+
+    #[test]
     fn dates_are_read_as_programs_write_them() {
         let time = plain_date("2026-03-03T09:14:02.72Z");
         assert!(time.is_some());

@@ -127,7 +127,7 @@ fn unread(ctx: &Ctx) -> Vec<(String, String)> {
         Regex::new(r#"upstream prematurely closed connection.*upstream: "\w+://(?P<ip>[0-9.]+):"#)
             .ok()
     });
-    let mut found = Vec::new();
+    let (mut found, mut proxies) = (Vec::new(), Vec::new());
     ctx.amend(|signal| {
         let quote = signal.evidence.first().map_or("", |line| &line.quote);
         let ip = BEHIND
@@ -151,7 +151,19 @@ fn unread(ctx: &Ctx) -> Vec<(String, String)> {
         if !read {
             signal.role = Role::Symptom;
             signal.strength = signal.strength.min(PASSED_ON);
+            proxies.push(app_of(&signal.subject.name).to_owned());
             found.push((pod.ns.clone(), pod.app().to_owned()));
+        }
+    });
+    // What the proxy answers then is the same.
+    ctx.amend(|signal| {
+        if signal.cause == "application-server-errors"
+            && proxies
+                .iter()
+                .any(|proxy| proxy == app_of(&signal.subject.name))
+        {
+            signal.role = Role::Symptom;
+            signal.strength = signal.strength.min(PASSED_ON);
         }
     });
     found

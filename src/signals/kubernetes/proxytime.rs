@@ -115,7 +115,8 @@ pub fn detect(ctx: &Ctx) {
     for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
         let (mut count, mut last, mut host) = (0, 0, String::new());
         ctx.each_line(log, MAX_LINES, |number, line| {
-            if let Some(found) = cut_off.captures(line) {
+            let may = line.contains("upstream timed out") || line.contains(" 504 UT ");
+            if may && let Some(found) = cut_off.captures(line) {
                 (count, last) = (count + 1, number);
                 if let Some(named) = found.name("host") {
                     named.as_str().clone_into(&mut host);

@@ -1,6 +1,6 @@
 //! Behaviour on bundles about the way between clients and services: endpoints, policies, silent nodes, clocks.
 
-use super::tests::{first, run_with};
+use super::tests::{first, loudest, run_with};
 use crate::signals::{Partial, Role};
 
 const WIDE: &str = "NAMESPACE   NAME   READY   STATUS    RESTARTS      AGE   IP           NODE   NOMINATED NODE   READINESS GATES   LABELS\n";
@@ -224,4 +224,55 @@ fn the_clock_of_a_node_is_the_root_of_tokens_from_the_future_on_it() {
         "{}",
         titles(&partial)
     );
+}
+
+#[test]
+fn a_policy_that_shuts_out_the_namespace_in_which_somebody_tried() {
+    let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: rates-callers\n  namespace: pricing\nspec:\n  podSelector:\n    matchLabels:\n      app: rates\n  policyTypes:\n  - Ingress\n  ingress:\n  - from:\n    - namespaceSelector:\n        matchLabels:\n          team: shop\n";
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: rates\n  namespace: pricing\nspec:\n  selector:\n    app: rates\n  ports:\n  - port: 80\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: rates-0\n  namespace: pricing\n  labels:\n    app: rates\nspec:\n  containers:\n  - name: rates\n    image: rates:2\nstatus:\n  phase: Running\n  conditions:\n  - type: Ready\n    status: \"True\"\n  containerStatuses:\n  - name: rates\n    ready: true\n    restartCount: 0\n    state:\n      running: {}\n";
+    let curl = "$ kubectl -n shop exec deploy/web -- curl -sS -m 5 http://rates.pricing.svc/healthz\ncurl: (28) Connection timed out after 5001 milliseconds\n";
+    let of = |team: &str| {
+        let spaces = format!(
+            "NAME      STATUS   AGE    LABELS\npricing   Active   300d   kubernetes.io/metadata.name=pricing,team=pricing\nshop      Active   300d   kubernetes.io/metadata.name=shop,team={team}\n"
+        );
+        run_with(
+            &[
+                ("k/policies.yaml", policy),
+                ("k/services.yaml", service),
+                ("k/pods.yaml", pod),
+                ("k/get_namespaces_--show-labels.txt", &spaces),
+                ("net/curl_from_shop.txt", curl),
+            ],
+            None,
+        )
+    };
+    let found = of("storefront");
+    assert_eq!(
+        first(&found).cause,
+        "networkpolicy-blocks",
+        "{}",
+        titles(&found)
+    );
+    let open = of("shop");
+    assert!(
+        !titles(&open).contains("rates-callers"),
+        "{}",
+        titles(&open)
+    );
+    // Without the policies the time-out itself is no answer: they are asked for.
+    let unseen = run_with(
+        &[
+            ("k/services.yaml", service),
+            ("k/pods.yaml", pod),
+            ("net/curl_from_shop.txt", curl),
+        ],
+        None,
+    );
+    assert!(loudest(&unseen) < 0.5, "{}", titles(&unseen));
+    assert!(unseen.missing.iter().any(|missing| {
+        missing
+            .what
+            .contains("network policies of namespace pricing")
+    }));
 }

@@ -94,11 +94,7 @@ impl Judge<'_> {
                 continue;
             }
             held += 1;
-            let text = format!(
-                "{}\n{}\n",
-                cited.path,
-                cited.quote.as_deref().unwrap_or_default()
-            );
+            let text = format!("{}\n{}\n", cited.path, self.cited_text(cited));
             if said.is_disjoint(&distinctive(&text)) {
                 let reason = if answer.text.trim().is_empty() {
                     "there is evidence and nothing is said about it"
@@ -121,6 +117,21 @@ impl Judge<'_> {
         self.ledger
             .note(&Spot::new("/citations"), Rule::Evidence, status, reason);
         shown
+    }
+
+    /// What a citation shows: its quote, or the lines that it points to.
+    fn cited_text(&mut self, cited: &Citation) -> String {
+        let quote = cited.quote.as_deref().unwrap_or_default();
+        match (quote.trim().is_empty(), cited.line_start) {
+            (true, Some(start)) => self
+                .find(&cited.path)
+                .and_then(|entry| {
+                    self.lines(&entry, start, cited.line_end.unwrap_or(start))
+                        .ok()
+                })
+                .map_or_else(String::new, |lines| lines.join("\n")),
+            _ => quote.to_owned(),
+        }
     }
 
     /// A citation whose lines or quote may be missing.

@@ -163,7 +163,7 @@ impl<'a> Judge<'a> {
         let outcome = match mode {
             Mode::Strict if failed => VerdictOutcome::Rejected,
             Mode::Filter if emptied => VerdictOutcome::Rejected,
-            Mode::Filter if failed || counts.dropped > 0 => VerdictOutcome::AcceptedWithChanges,
+            Mode::Filter if failed => VerdictOutcome::AcceptedWithChanges,
             _ => VerdictOutcome::Accepted,
         };
         Verdict {

@@ -444,6 +444,12 @@ fn true_answers_are_accepted_however_they_are_worded() {
         "37 % of the requests failed.",
         "More of it is at https://docs.example.org/memory.",
         "The field `nodeSelector` decides where it runs.",
+        "Its nodeSelector decides where it runs.",
+        "Set `terminationGracePeriodSeconds: 90` there.",
+        "On 2024-01-02 the user ubuntu was there.",
+        "See logs/web.log:2 for it.",
+        "See web.log:2 for it.",
+        "It calls 10.43.0.1:443 there.",
     ] {
         let verdict = answered(text, &["kubectl -n shop logs cart-5f7d9 --previous"]);
         let rejected: Vec<_> = verdict
@@ -474,6 +480,9 @@ fn copied_figures_and_names_that_stand_nowhere_are_rejected() {
         "The pod ca\u{200B}rt is down.",
         "You can simply remove the claim with `kubectl delete pvc data-0`.",
         "The limit is set to 64Mi.",
+        "On 2024-03-05 the user ubuntu was there.",
+        "See logs/web.log:99 for it.",
+        "See logs/none.log:2 for it.",
     ] {
         let verdict = answered(text, &[]);
         assert_eq!(verdict.outcome, VerdictOutcome::Rejected, "{text}");
@@ -586,7 +595,7 @@ fn citations_of_an_answer_may_lack_lines_or_quotes_and_count() {
     let beside =
         of(serde_json::json!([{"path": "nodes.txt", "line_start": 1, "quote": "node7 Ready"}]));
     assert_eq!(claims(&beside, Rule::Grounding).len(), 1);
-    assert_eq!(claims(&of(serde_json::json!([quote])), Rule::Grounding), []);
+    assert_eq!(claims(&two, Rule::Grounding), []);
 }
 
 #[test]
@@ -604,6 +613,7 @@ fn filtering_takes_out_what_is_missing_for_a_bad_reason_and_says_so() {
     let mut with = report(vec![finding()]);
     let clean = judge(&with, &tree, &filter);
     assert_eq!(clean.verdict.outcome, VerdictOutcome::Accepted);
+    assert_eq!(clean.report.outcome, Outcome::Findings);
     let good = missing("events of the namespace", "they tell when it began");
     with.missing = vec![
         good.clone(),
@@ -626,4 +636,23 @@ fn filtering_takes_out_what_is_missing_for_a_bad_reason_and_says_so() {
         .map(|claim| claim.finding)
         .collect();
     assert_eq!(dropped, [Some(4)]);
+}
+
+#[test]
+fn advice_may_name_options_that_a_finding_may_not() {
+    let mut advised = finding();
+    advised.commands[0].why = "Shows innodb_buffer_pool_size.".into();
+    assert_eq!(strict(advised).verdict.outcome, VerdictOutcome::Accepted);
+    for invented in ["innodb_buffer_pool_size", "https://docs.example.org/oom"] {
+        let mut claimed = finding();
+        claimed.root_cause = format!("The container exceeds its 50Mi memory limit of {invented}.");
+        assert_eq!(
+            strict(claimed).verdict.outcome,
+            VerdictOutcome::Rejected,
+            "{invented}"
+        );
+    }
+    let mut advised = finding();
+    advised.commands[0].why = "Shows the pod cart-9z9z9.".into();
+    assert_eq!(strict(advised).verdict.outcome, VerdictOutcome::Rejected);
 }

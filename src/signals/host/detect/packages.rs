@@ -251,6 +251,27 @@ mod tests {
     }
 
     #[test]
+    fn modules_of_another_kernel_only() {
+        let of = |release: &str| {
+            let dpkg = "ii  linux-image-5.15.0-94-generic 5.15 amd64 x\nii  linux-modules-extra-5.15.0-91-generic 5.15 amd64 x\n";
+            let uname = format!("Linux h {release} #1 SMP x86_64\n");
+            let log =
+                "Feb 10 02:13:45 h systemd-modules-load[704]: Failed to find module 'nvme-tcp'\n";
+            let out = on(&[
+                ("sos_commands/dpkg/dpkg_-l", dpkg),
+                ("sos_commands/kernel/uname_-a", &uname),
+                ("var/log/syslog", log),
+            ]);
+            out.signals
+                .iter()
+                .map(|signal| signal.strength)
+                .fold(0.0, f64::max)
+        };
+        assert!(of("5.15.0-94-generic") > 0.8);
+        assert!(of("5.15.0-91-generic") < 0.6);
+    }
+
+    #[test]
     fn running_kernel_without_package_is_weak() {
         let files = [
             (
