@@ -145,12 +145,18 @@ fn once(signals: &mut Vec<Signal>) {
 /// A file system that a database's log of changes has filled: why the database keeps it is the root.
 fn held_by_log(signals: &mut [Signal]) {
     const KEEPS: [&str; 2] = ["postgres-archiving-fails", "database-log-retained"];
+    const SAYS: [&str; 4] = [
+        "wal-archive",
+        "archive command failed",
+        "archiving write-ahead",
+        "archive_command failed",
+    ];
     const BELOW: f64 = 0.1;
     let is_full = |signal: &Signal| {
         matches!(
             signal.cause.as_str(),
             "disk-full" | "container-disk-full" | "postgres-resource-limit"
-        ) && ["pg_wal", "pg_xlog"]
+        ) && ["pg_wal", "pg_xlog", "/wal"]
             .iter()
             .any(|log| signal.title.contains(log))
     };
@@ -158,9 +164,19 @@ fn held_by_log(signals: &mut [Signal]) {
     let Some(strength) = full.map(|signal| signal.strength).reduce(f64::max) else {
         return;
     };
-    let keeps =
-        |signal: &&mut Signal| signal.role == Role::Cause && KEEPS.contains(&signal.cause.as_str());
-    let Some(root) = signals.iter_mut().find(keeps) else {
+    let says = |signal: &Signal| {
+        let lines = signal.evidence.iter().map(|line| line.quote.as_str());
+        let mut texts = lines.chain([signal.title.as_str()]);
+        texts.any(|text| SAYS.iter().any(|words| text.contains(words)))
+    };
+    let keeps = |signal: &&mut Signal| {
+        signal.role == Role::Cause
+            && !is_full(signal)
+            && (KEEPS.contains(&signal.cause.as_str())
+                || signal.cause.starts_with("application-") && says(signal))
+    };
+    let weaker = |a: &&mut Signal, b: &&mut Signal| a.strength.total_cmp(&b.strength);
+    let Some(root) = signals.iter_mut().filter(keeps).max_by(weaker) else {
         return;
     };
     root.strength = root.strength.max((strength + 0.01).min(0.95));

@@ -102,8 +102,48 @@ pub fn detect(ctx: &Ctx) {
     for answer in &ctx.cluster.answers {
         of_tool(ctx, answer);
     }
+    evictions(ctx);
     for alert in &ctx.cluster.alerts {
         firing(ctx, alert);
+    }
+}
+
+/// Controllers that drain nodes (updates of machines, autoscalers) log what `kubectl drain` prints.
+fn evictions(ctx: &Ctx) {
+    const MAX_LINES: usize = 200_000;
+    let mut told: Vec<String> = Vec::new();
+    for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
+        let mut found: Vec<(u32, String)> = Vec::new();
+        ctx.each_line(log, MAX_LINES, |line, text| {
+            if text.contains("violate the pod's disruption budget")
+                && let Some(at) = text.find("rror when evicting pod")
+            {
+                let words = text[at.saturating_sub(1)..].trim().to_owned();
+                if !found.iter().any(|(_, known)| *known == words) && found.len() < 8 {
+                    found.push((line, words));
+                }
+            }
+        });
+        for (line, words) in found {
+            let name = quoted(&words);
+            if told.contains(&name) {
+                continue;
+            }
+            told.push(name);
+            let src = Src {
+                file: log.file,
+                line,
+                column: 0,
+            };
+            of_tool(
+                ctx,
+                &Answer {
+                    tool: "drain",
+                    words,
+                    src,
+                },
+            );
+        }
     }
 }
 

@@ -194,7 +194,7 @@ pub fn judge(line: &str) -> Option<Judged> {
             let mut loud = loudness(level, verdict.slug);
             if matches!(level, Level::Warning | Level::Quiet)
                 && verdict.slug == "dependency-auth-failed"
-                && is_login(&text)
+                && (is_login(&text) || is_answered(&text))
             {
                 loud *= OF_A_USER;
             }
@@ -220,7 +220,7 @@ pub fn judge(line: &str) -> Option<Judged> {
                 Level::Fatal => 0.68,
                 Level::Error => 0.6,
                 Level::None if words::is_trouble(&text) => 0.5,
-                Level::Warning if words::is_warned(&text) => 0.3,
+                Level::Warning if words::is_warned(&text) && !is_bad_input(&text) => 0.3,
                 Level::Warning => REMARK,
                 _ => return None,
             };
@@ -273,6 +273,29 @@ fn is_login(line: &str) -> bool {
     told.iter().any(|words| lower.contains(words)) && who.iter().any(|words| lower.contains(words))
 }
 
+/// Whether a line tells that a caller's request was wrong, which the caller has to mend.
+fn is_bad_input(line: &str) -> bool {
+    static WRONG: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?i)\b(?:rejected|bad|invalid|malformed) (?:request|input|payload|body)\b|\b(?:field|parameter|property|argument|value)\b.{0,40}\b(?:must (?:be|not|match|have)|is required|is not valid|is invalid)\b|\bvalidation (?:failed|error)").ok()
+    });
+    WRONG.as_ref().is_some_and(|regex| regex.is_match(line))
+}
+
+/// Whether a line tells of a request that the program answered: then whom it refused is its caller.
+fn is_answered(line: &str) -> bool {
+    [
+        "request completed",
+        "request finished",
+        "request handled",
+        "method GET",
+        "method POST",
+        "\"GET /",
+        "\"POST /",
+    ]
+    .iter()
+    .any(|words| line.contains(words))
+}
+
 /// Whether a line tells of an attempt after which there is another: `attempt 1/4`.
 fn is_tried_again(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
@@ -320,7 +343,7 @@ fn loudness(level: Level, slug: &str) -> f64 {
         Level::Error => 1.0,
         Level::None => 0.97,
         // What a foreign service refuses is told as a warning by those who can live with it for a while.
-        Level::Warning if slug == "dependency-rate-limited" => 0.95,
+        Level::Warning if matches!(slug, "dependency-rate-limited" | "consumer-too-slow") => 0.95,
         Level::Warning => 0.8,
         // The client library says it in passing.
         Level::Quiet if slug == "api-client-throttled" => 0.9,
@@ -346,8 +369,12 @@ fn judge_said(said: &structured::Said) -> Option<Judged> {
         .filter(|verdict| verdict.slug != "application-exception")
         .or_else(|| words::classify(&said.text));
     if let Some(verdict) = verdict {
+        let own = verdict.slug == "dependency-auth-failed"
+            && matches!(level, Level::Quiet | Level::Warning)
+            && is_answered(&said.text);
+        let share = if own { OF_A_USER } else { 1.0 };
         return Some(Judged {
-            weight: verdict.weight * loudness(level, verdict.slug),
+            weight: verdict.weight * loudness(level, verdict.slug) * share,
             slug: verdict.slug,
             headline: verdict.headline,
             what: verdict.what,
@@ -359,7 +386,7 @@ fn judge_said(said: &structured::Said) -> Option<Judged> {
         Level::Error => 0.6,
         Level::None if words::is_trouble(&said.text) => 0.5,
         Level::Warning if !said.error.is_empty() => 0.45,
-        Level::Warning if words::is_warned(&said.text) => 0.3,
+        Level::Warning if words::is_warned(&said.text) && !is_bad_input(&said.text) => 0.3,
         Level::Warning => REMARK,
         _ => return None,
     };

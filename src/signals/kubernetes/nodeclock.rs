@@ -21,7 +21,9 @@ const FAR: f64 = 30.0;
 /// Most findings of one bundle.
 const MAX_SAID: usize = 3;
 /// What programs say of something that begins later than their own clock.
-const VICTIMS: [&str; 9] = [
+const VICTIMS: [&str; 11] = [
+    "before the nbf",
+    "before nbf",
     "not valid yet",
     "not yet valid",
     "in the future",
@@ -265,6 +267,8 @@ pub fn detect(ctx: &Ctx) {
         if here.is_empty() && clock.off.is_some_and(|off| off.abs() >= FAR) {
             here.extend(odd.iter().filter(|(on, ..)| on == node));
         }
+        // What the customer speaks of is named.
+        here.sort_by_key(|(_, _, pod, _)| !ctx.is_asked(super::app_of(pod)));
         let alone = !here.is_empty() && (victims.is_empty() || here.len() == victims.len());
         let asked = TICKET.iter().any(|word| ctx.speaks(word));
         let strength = match (alone, here.is_empty(), clock.off.is_some()) {
@@ -344,8 +348,12 @@ pub fn detect(ctx: &Ctx) {
                     .and_then(|clock| clock.off)
                     .is_some_and(|off| off.abs() >= FAR)
         });
-        let of_clock = signal.cause == "clock-skew"
-            && on.is_some_and(|(node, ..)| told.contains(node))
+        let general = matches!(
+            signal.cause.as_str(),
+            "application-error" | "application-exception" | "dependency-auth-failed"
+        );
+        let seen = on.is_some_and(|(node, ..)| told.contains(node));
+        let of_clock = (signal.cause == "clock-skew" || general) && seen
             || signal.cause == "application-error" && replica.is_some();
         if of_clock && signal.subject.kind == "Pod" {
             signal.role = Role::Symptom;

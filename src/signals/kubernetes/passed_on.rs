@@ -96,6 +96,7 @@ pub fn settle(ctx: &Ctx) {
         });
     }
     asked.extend(unread(ctx));
+    uncollected(ctx);
     asked.sort();
     asked.dedup();
     for (ns, app) in asked.into_iter().take(3) {
@@ -115,6 +116,49 @@ pub fn settle(ctx: &Ctx) {
         ctx.ask(
             format!("log of {app} (kubectl {of}logs deploy/{app} --all-containers), and traces of its calls to what it depends on (upstream)"),
             format!("other programs get errors from {app}; why it fails stands in its own log, which is not in the bundle"),
+            None,
+        );
+    }
+}
+
+/// Calls to a program of a namespace of which nothing was collected: why they fail cannot be known.
+fn uncollected(ctx: &Ctx) {
+    let mut asked: Vec<String> = Vec::new();
+    let known = |ns: &str| {
+        let pods = ctx.cluster.pods.iter().any(|pod| pod.ns == ns);
+        pods || ctx.cluster.services.iter().any(|service| service.ns == ns)
+            || ctx.cluster.logs.iter().any(|log| log.ns == ns)
+    };
+    ctx.amend(|signal| {
+        let calls = matches!(
+            signal.cause.as_str(),
+            "workload-dependency-unreachable" | "dependency-timeout" | "application-error"
+        );
+        if !calls || signal.role != Role::Cause || ctx.cluster.pods.is_empty() {
+            return;
+        }
+        let Some(host) = signal.entities.get("dependency") else {
+            return;
+        };
+        let host = host
+            .split_once("://")
+            .map_or(host.as_str(), |(_, rest)| rest);
+        let host = host.split(['/', ':']).next().unwrap_or_default();
+        let Some(ns) = host.split('.').nth(1).map(str::to_owned) else {
+            return;
+        };
+        if ctx.cluster.has("Namespace", "", &ns) && !known(&ns) {
+            signal.role = Role::Symptom;
+            signal.strength = signal.strength.min(PASSED_ON);
+            asked.push(ns);
+        }
+    });
+    asked.sort();
+    asked.dedup();
+    for ns in asked.into_iter().take(3) {
+        ctx.ask(
+            format!("pods, events, services and logs of namespace {ns} (kubectl -n {ns} get pods,events,services; kubectl -n {ns} logs …)"),
+            format!("calls to a program of namespace {ns} fail, and nothing of that namespace is in the bundle"),
             None,
         );
     }

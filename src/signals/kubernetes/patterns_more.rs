@@ -13,6 +13,13 @@ pub const PATTERNS: &[Pattern] = &[
         "the broker announces itself under an address of the client's own pod (advertised listener){}",
         r"connection to node \d+ \((?P<what>(?:localhost(?:\.localdomain)?/)?(?:127\.0\.0\.1|localhost)[:\d]*)\) could not be established",
     ),
+    // The broker gives the partitions of a consumer that does not come back in time to others, which take as long.
+    p(
+        "consumer-too-slow",
+        0.95,
+        "it works longer on a batch than its consumer group waits (max.poll.interval.ms), so that it is thrown out{}",
+        r"consumer poll timeout has expired|time between subsequent calls to poll\(\) was longer|Offset commit cannot be completed since the consumer is not part of an active group|[Mm]aximum poll interval \((?P<what>\d+ ?ms)\) exceeded",
+    ),
     // A database or broker in the same pod is rare; localhost is what programs assume when nobody tells them.
     p(
         "workload-dependency-unreachable",

@@ -63,6 +63,7 @@ pub fn settle(ctx: Ctx, ticket: &str, host_report: bool) -> Partial {
     replicas(&mut partial.signals);
     waited_for(&mut partial.signals);
     held_up(&mut partial.signals);
+    not_renewed(&mut partial.signals);
     measured(&mut partial.signals);
     super::refused::above_clients(&mut partial.signals);
     super::upstream::above_clients(&mut partial.signals);
@@ -105,6 +106,44 @@ fn held_up(signals: &mut [Signal]) {
         if let Some(root) = root {
             signals[root].strength = signals[root].strength.max((ceiling + 0.04).min(0.92));
             signals[lag].strength = ceiling.min(signals[root].strength - BELOW).max(0.05);
+        }
+    }
+}
+
+/// A certificate expires because nobody renewed it: what keeps its issuer from doing so comes first.
+fn not_renewed(signals: &mut [Signal]) {
+    const BELOW: f64 = 0.1;
+    const LEAST: f64 = 0.5;
+    let expired: Vec<usize> = (0..signals.len())
+        .filter(|at| signals[*at].cause == "workload-certificate-expired")
+        .collect();
+    for at in expired {
+        let host = signals[at].subject.name.to_lowercase();
+        let said = |signal: &Signal| {
+            let lines = signal.evidence.iter();
+            lines
+                .map(|line| line.quote.to_lowercase() + "\n")
+                .collect::<String>()
+                + &signal.subject.name.to_lowercase()
+        };
+        let labels: Vec<&str> = host
+            .split(['.', '/', '-'])
+            .filter(|part| part.len() > 3)
+            .collect();
+        let root = (0..signals.len())
+            .filter(|other| {
+                let signal = &signals[*other];
+                let said = said(signal);
+                signal.cause == "certificate-issuance-failed"
+                    && signal.strength >= LEAST
+                    && (said.contains(&host)
+                        || labels.first().is_some_and(|label| said.contains(label)))
+            })
+            .max_by(|a, b| signals[*a].strength.total_cmp(&signals[*b].strength));
+        if let Some(root) = root {
+            let strength = signals[at].strength;
+            signals[root].strength = signals[root].strength.max((strength + 0.03).min(0.94));
+            signals[at].strength = strength.min(signals[root].strength - BELOW);
         }
     }
 }

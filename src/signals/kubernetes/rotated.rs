@@ -3,6 +3,7 @@
 
 use super::emit::{Ctx, Draft, pod_words};
 use super::model::*;
+use super::words::{self, Level};
 use crate::report::Evidence;
 use crate::signals::logs::clock_text;
 
@@ -21,46 +22,109 @@ pub fn detect(ctx: &Ctx) {
             (ns, signal.subject.name.clone(), signal.strength, shown)
         })
         .collect();
+    let mut told: Vec<&str> = Vec::new();
     for (ns, name, strength, shown) in refused {
-        let Some(pod) = ctx
-            .cluster
-            .pods
-            .iter()
-            .find(|pod| pod.ns == ns && pod.name == name)
-        else {
+        let pods = &ctx.cluster.pods;
+        let Some(pod) = pods.iter().find(|pod| pod.ns == ns && pod.name == name) else {
             continue;
         };
-        let Some((container, secret, written, src, started)) = outdated(ctx, pod) else {
-            continue;
-        };
-        let who = pod_words(pod, &container.name);
-        let fresh = ctx.cluster.pods.iter().find(|other| {
-            other.ns == pod.ns
-                && other.name != pod.name
-                && !pod.owner.is_empty()
-                && other.owner == pod.owner
-                && other.is_ready()
-                && other
-                    .containers
-                    .iter()
-                    .any(|one| one.state.started.is_some_and(|at| at >= written))
+        if tell(ctx, pod, (strength + 0.06).min(0.95), shown, false) {
+            told.push(&pod.name);
+        }
+    }
+    // Of the replicas of one program some have the new credentials and some the old ones: what the one signs or sends,
+    // the other refuses.
+    for pod in &ctx.cluster.pods {
+        if !told.contains(&pod.name.as_str()) && outdated(ctx, pod).is_some() {
+            let refusal = refusal(ctx, pod);
+            let strength = if refusal.is_some() { 0.84 } else { 0.42 };
+            if tell(ctx, pod, strength, refusal, true) {
+                told.push(&pod.name);
+            }
+        }
+    }
+}
+
+/// The last line of a program's logs that speaks of refused credentials.
+fn refusal(ctx: &Ctx, pod: &Pod) -> Option<Evidence> {
+    const MAX_LINES: usize = 100_000;
+    const REFUSED: [&str; 8] = [
+        "signature",
+        "401",
+        "nauthor",
+        "nvalid token",
+        "uthentication failed",
+        "rong password",
+        "nvalid key",
+        "nvalid credentials",
+    ];
+    let app = pod.app();
+    for log in ctx
+        .cluster
+        .logs
+        .iter()
+        .filter(|log| !log.empty && log.pod.contains(app))
+    {
+        let mut last = None;
+        ctx.each_line(log, MAX_LINES, |line, text| {
+            let refused = REFUSED.iter().any(|words| text.contains(words));
+            // Stores of logs give lines as texts in JSON.
+            if refused && words::level(&text.replace("\\\"", "\"")) >= Level::Warning {
+                last = Some(line);
+            }
         });
-        let also = fresh.map_or(String::new(), |other| {
-            format!(" Pod {}, started after that, works.", other.name)
-        });
-        let mut draft = Draft::cause("credential-rotated", "Pod", &pod.ns, &pod.name, (strength + 0.06).min(0.95))
+        if let Some(line) = last {
+            let src = Src {
+                file: log.file,
+                line,
+                column: 0,
+            };
+            return ctx.quote(src, "");
+        }
+    }
+    None
+}
+
+/// Tells of a pod that runs since before its secret was written; `mixed`: only beside replicas that do not.
+fn tell(ctx: &Ctx, pod: &Pod, strength: f64, shown: Option<Evidence>, mixed: bool) -> bool {
+    let Some((container, secret, written, src, started)) = outdated(ctx, pod) else {
+        return false;
+    };
+    let who = pod_words(pod, &container.name);
+    let fresh = ctx.cluster.pods.iter().find(|other| {
+        other.ns == pod.ns
+            && other.name != pod.name
+            && !pod.owner.is_empty()
+            && other.owner == pod.owner
+            && other.is_ready()
+            && other
+                .containers
+                .iter()
+                .any(|one| one.state.started.is_some_and(|at| at >= written))
+    });
+    if mixed && fresh.is_none() {
+        return false;
+    }
+    let also = fresh.map_or(String::new(), |other| {
+        format!(" Pod {}, started after that, works.", other.name)
+    });
+    let then = match shown.is_some() {
+        true => "and what it signs or offers with the old ones is refused",
+        false => "and its logs do not show what follows",
+    };
+    let mut draft = Draft::cause("credential-rotated", "Pod", &pod.ns, &pod.name, strength)
             .says(
                 format!("{who} still uses the credentials from before secret {secret} was changed"),
-                format!("{who} takes credentials from secret {secret} into its environment when it starts, at {}; the secret was written at {}, and its log-in is refused. It needs a restart to use the new ones.{also}", clock_text(started * 1000), clock_text(written * 1000)),
+                format!("{who} takes credentials from secret {secret} into its environment when it starts, at {}; the secret was written at {}, {then}. It needs a restart to use the new ones.{also}", clock_text(started * 1000), clock_text(written * 1000)),
             )
             .show(shown)
             .show(ctx.quote(src, ""))
             .show(ctx.quote(pod.src, &pod.name));
-        if let Some(other) = fresh {
-            draft = draft.show(ctx.quote(other.src, &other.name));
-        }
-        ctx.emit(super::emit::with_pod(draft, pod, &container.name).entity("secret", secret));
+    if let Some(other) = fresh {
+        draft = draft.show(ctx.quote(other.src, &other.name));
     }
+    ctx.emit(super::emit::with_pod(draft, pod, &container.name).entity("secret", secret));
+    true
 }
 
 /// The container that runs since before a secret of its environment was written, with both times.
@@ -110,6 +174,49 @@ mod tests {
         assert_eq!(
             first(&of("2025-03-04T06:02:00Z")).cause,
             "dependency-auth-failed"
+        );
+    }
+
+    #[test]
+    fn one_replica_of_two_that_was_not_restarted() {
+        let list = |second: &str| {
+            let pod = |name: &str, started: &str| {
+                pods(started)
+                    .replace("name: api-1\n", &format!("name: {name}\n"))
+                    .replace(
+                        "  namespace: shop\n",
+                        "  namespace: shop\n  ownerReferences:\n  - kind: ReplicaSet\n    name: api-5f\n",
+                    )
+                    .replace("ready: false", "ready: true")
+                    .replace(
+                        "  phase: Running\n",
+                        "  phase: Running\n  conditions:\n  - type: Ready\n    status: \"True\"\n",
+                    )
+            };
+            format!(
+                "{}---\n{}",
+                pod("api-5f-b4c5d", "2025-01-01T00:00:00Z"),
+                pod("api-5f-c6d7f", second)
+            )
+        };
+        let log = "2025-03-04T06:03:00Z ERROR token signature is invalid: mismatch\n".repeat(3);
+        let of = |second: &str| {
+            let pods = list(second);
+            run(&[
+                ("pods.yaml", &pods),
+                ("secrets.yaml", SECRET),
+                ("logs/shop/api-5f-b4c5d.log", &log),
+            ])
+        };
+        let found = of("2025-03-04T06:01:00Z");
+        assert_eq!(first(&found).cause, "credential-rotated");
+        assert_eq!(first(&found).subject.name, "api-5f-b4c5d");
+        // All of them run since before: then it is no difference between them.
+        let all = of("2025-01-02T00:00:00Z");
+        assert!(
+            all.signals
+                .iter()
+                .all(|one| one.cause != "credential-rotated")
         );
     }
 }

@@ -489,3 +489,52 @@ fn what_stopped_long_ago_is_no_answer_to_somebody_who_says_that_it_is_over() {
     );
     assert!(loudest(&over) < 0.5, "{}", titles(&over));
 }
+
+#[test]
+fn a_drain_that_a_controller_retries() {
+    let budget = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata:\n  name: rooms\n  namespace: hotel\nspec:\n  minAvailable: 2\nstatus:\n  disruptionsAllowed: 0\n";
+    let log = "E0611 11:11:10.000000       1 drain_controller.go:152] error when evicting pods/\"rooms-0\" -n \"hotel\" (will retry after 5s): Cannot evict pod as it would violate the pod's disruption budget.\n".repeat(2);
+    let files = [
+        ("budgets.yaml", budget),
+        (
+            "logs/openshift-machine-config-operator/machine-config-controller-5f-x.log",
+            log.as_str(),
+        ),
+    ];
+    finds(&files, "pdb-blocks-eviction", "minAvailable 2");
+}
+
+#[test]
+fn a_consumer_that_its_group_throws_out() {
+    let log = "13:09:00.000 [heartbeat] WARN  ConsumerCoordinator - [Consumer clientId=c-1, groupId=bills] consumer poll timeout has expired. This means the time between subsequent calls to poll() was longer than the configured max.poll.interval.ms\n".repeat(3);
+    let table = "GROUP   TOPIC      PARTITION  CURRENT-OFFSET  LOG-END-OFFSET  LAG     CONSUMER-ID  HOST  CLIENT-ID\nbills   orders.v1  0          1000            84070           83070   -            -     -\n";
+    let files = [
+        ("logs/hotel/bills-5f-x.log", log.as_str()),
+        ("kafka-consumer-groups.txt", table),
+    ];
+    finds(&files, "consumer-too-slow", "max.poll.interval.ms");
+}
+
+#[test]
+fn a_call_to_a_namespace_of_which_nothing_was_collected() {
+    let spaces = "NAME      STATUS   AGE\nhotel     Active   300d\ntariffs   Active   300d\n";
+    let log = "2026-01-01T10:00:00Z ERROR quote failed: 503 Service Unavailable from http://engine.tariffs:8080/v1\n".repeat(4);
+    let of = |spaces: &str| {
+        run_with(
+            &[
+                ("get-namespaces.txt", spaces),
+                ("get-pods-A.txt", PODS),
+                ("logs/hotel/rooms-api-6958c5bdd8-69gtn.log", &log),
+            ],
+            None,
+        )
+    };
+    let unseen = of(spaces);
+    assert!(loudest(&unseen) < 0.5, "{}", titles(&unseen));
+    assert!(
+        unseen
+            .missing
+            .iter()
+            .any(|one| one.what.contains("namespace tariffs"))
+    );
+}
