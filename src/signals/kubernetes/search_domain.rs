@@ -124,7 +124,7 @@ fn is_whole(name: &str) -> bool {
 fn is_alone(text: &str, name: &str) -> bool {
     let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
     text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].as_bytes().last();
+        let before = text.as_bytes()[..at].last();
         let behind = &text.as_bytes()[at + name.len()..];
         let goes_on = match behind {
             [b'.', next, ..] => part(next),
