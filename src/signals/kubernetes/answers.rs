@@ -111,22 +111,28 @@ pub fn detect(ctx: &Ctx) {
 /// Controllers that drain nodes (updates of machines, autoscalers) log what `kubectl drain` prints.
 fn evictions(ctx: &Ctx) {
     const MAX_LINES: usize = 200_000;
+    const MAX_PODS: usize = 8;
+    const OFTEN: u32 = 10;
     let mut told: Vec<String> = Vec::new();
     for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
-        let mut found: Vec<(u32, String)> = Vec::new();
+        let mut found: Vec<(u32, String, u32)> = Vec::new();
         ctx.each_line(log, MAX_LINES, |line, text| {
             if text.contains("violate the pod's disruption budget")
-                && let Some(at) = text.find("rror when evicting pod")
+                && let Some(at) = text.find("error when evicting pod")
             {
-                let words = text[at.saturating_sub(1)..].trim().to_owned();
-                if !found.iter().any(|(_, known)| *known == words) && found.len() < 8 {
-                    found.push((line, words));
+                let words = text[at..].trim();
+                match found.iter().position(|(_, known, _)| known == words) {
+                    Some(at) => (found[at].0, found[at].2) = (line, found[at].2 + 1),
+                    None if found.len() < MAX_PODS => found.push((line, words.to_owned(), 1)),
+                    None => {}
                 }
             }
         });
-        for (line, words) in found {
+        for (line, words, count) in found {
             let name = quoted(&words);
-            if told.contains(&name) {
+            // A drain that waits a little is an ordinary one.
+            let stuck = count >= OFTEN || budget_of(ctx, &words).is_some();
+            if told.contains(&name) || !stuck {
                 continue;
             }
             told.push(name);

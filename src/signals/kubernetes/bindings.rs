@@ -96,7 +96,8 @@ pub fn detect(ctx: &Ctx) {
         let strength = match (listed, refused.is_some()) {
             (true, true) => 0.93,
             (false, true) => 0.9,
-            (true, false) => 0.5,
+            // What was left behind harms nobody until something is refused.
+            (true, false) => 0.35,
             (false, false) => continue,
         };
         if granted {

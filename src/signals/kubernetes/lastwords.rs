@@ -244,7 +244,9 @@ fn is_dns_answer(line: &str) -> bool {
 /// Whether a line tells that a program tidied up: old entries were dropped, expired sessions removed.
 fn is_upkeep(line: &str) -> bool {
     static UPKEEP: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"(?i)\b(?:swept|sweep(?:ing|s)?|prun(?:ed|ing)|purg(?:ed|ing)|housekeep\w*|garbage[ -]collect\w*|clean(?:ed|ing)?[ -]?up|evict(?:ed|ing)|remov(?:ed|ing)|dropp(?:ed|ing)|delet(?:ed|ing)|expir(?:ed|ing))\b.{0,40}\b(?:stale|old|expired|idle|unused|outdated)\b|\b\d+ (?:stale|old|expired|idle|unused|outdated) [\w ]{2,30}\b(?:swept|pruned|purged|evicted|removed|dropped|deleted|expired)\b").ok()
+        Regex::new(r"(?ix)\b(?:swept|sweep(?:ing|s)?|prun(?:ed|ing)|purg(?:ed|ing)|housekeep\w*|garbage[\ -]collect\w*|clean(?:ed|ing)?[\ -]?up|evict(?:ed|ing)|remov(?:ed|ing)|dropp(?:ed|ing)|delet(?:ed|ing)|expir(?:ed|ing))\b
+            .{0,30}\b(?:stale|old|expired|idle|unused|outdated)\ (?:\w+\ )?(?:entries|sessions|records|rows|items|keys|files|drafts|tokens|connections|locks|leases|jobs|snapshots|segments|images|objects|versions|backups|logs|caches|carts|messages)\b
+            |\b\d+\ (?:stale|old|expired|idle|unused|outdated)\ [\w\ ]{2,30}\b(?:swept|pruned|purged|evicted|removed|dropped|deleted|expired)\b").ok()
     });
     UPKEEP.as_ref().is_some_and(|regex| regex.is_match(line))
 }

@@ -3,9 +3,12 @@
 
 use super::emit::{Ctx, Draft, pod_words};
 use super::model::*;
+use super::time::parse_time;
 use super::words::{self, Level};
 use crate::report::Evidence;
 use crate::signals::logs::clock_text;
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// A refusal must be at least this sure.
 const FROM: f64 = 0.5;
@@ -35,8 +38,11 @@ pub fn detect(ctx: &Ctx) {
     // Of the replicas of one program some have the new credentials and some the old ones: what the one signs or sends,
     // the other refuses.
     for pod in &ctx.cluster.pods {
-        if !told.contains(&pod.name.as_str()) && outdated(ctx, pod).is_some() {
-            let refusal = refusal(ctx, pod);
+        if told.contains(&pod.name.as_str()) {
+            continue;
+        }
+        if let Some((_, _, written, ..)) = outdated(ctx, pod) {
+            let refusal = refusal(ctx, pod, written);
             let strength = if refusal.is_some() { 0.84 } else { 0.42 };
             if tell(ctx, pod, strength, refusal, true) {
                 told.push(&pod.name);
@@ -45,9 +51,11 @@ pub fn detect(ctx: &Ctx) {
     }
 }
 
-/// The last line of a program's logs that speaks of refused credentials.
-fn refusal(ctx: &Ctx, pod: &Pod) -> Option<Evidence> {
+/// The last line of a program's logs that speaks of refused credentials, when that began with the secret's change:
+/// what was refused before has another reason, and tokens of users expire every day.
+fn refusal(ctx: &Ctx, pod: &Pod, written: i64) -> Option<Evidence> {
     const MAX_LINES: usize = 100_000;
+    const TIMES: usize = 3;
     const REFUSED: [&str; 8] = [
         "signature",
         "401",
@@ -58,25 +66,29 @@ fn refusal(ctx: &Ctx, pod: &Pod) -> Option<Evidence> {
         "nvalid key",
         "nvalid credentials",
     ];
-    let app = pod.app();
-    for log in ctx
-        .cluster
-        .logs
-        .iter()
-        .filter(|log| !log.empty && log.pod.contains(app))
-    {
-        let mut last = None;
+    static TIME: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?").ok());
+    let (time, app) = (TIME.as_ref()?, pod.app());
+    let own = |log: &&Log| !log.empty && log.pod.contains(app);
+    for log in ctx.cluster.logs.iter().filter(own) {
+        let (mut before, mut after, mut last) = (0, 0, 0);
         ctx.each_line(log, MAX_LINES, |line, text| {
-            let refused = REFUSED.iter().any(|words| text.contains(words));
+            if text.contains("expired") || !REFUSED.iter().any(|words| text.contains(words)) {
+                return;
+            }
             // Stores of logs give lines as texts in JSON.
-            if refused && words::level(&text.replace("\\\"", "\"")) >= Level::Warning {
-                last = Some(line);
+            let loud = words::level(&text.replace("\\\"", "\"")) >= Level::Warning;
+            let at = time.find(text).and_then(|found| parse_time(found.as_str()));
+            match at.filter(|_| loud) {
+                Some(at) if at < written => before += 1,
+                Some(_) => (after, last) = (after + 1, line),
+                None => {}
             }
         });
-        if let Some(line) = last {
+        if after >= TIMES && before == 0 {
             let src = Src {
                 file: log.file,
-                line,
+                line: last,
                 column: 0,
             };
             return ctx.quote(src, "");
@@ -199,7 +211,9 @@ mod tests {
                 pod("api-5f-c6d7f", second)
             )
         };
-        let log = "2025-03-04T06:03:00Z ERROR token signature is invalid: mismatch\n".repeat(3);
+        let line =
+            |time: &str| format!("2025-03-04T{time}Z ERROR token signature is invalid: mismatch\n");
+        let log = line("06:03:00").repeat(4);
         let of = |second: &str| {
             let pods = list(second);
             run(&[
@@ -211,6 +225,22 @@ mod tests {
         let found = of("2025-03-04T06:01:00Z");
         assert_eq!(first(&found).cause, "credential-rotated");
         assert_eq!(first(&found).subject.name, "api-5f-b4c5d");
+        // Refused as much before the change: another reason.
+        let (list, always) = (
+            list("2025-03-04T06:01:00Z"),
+            line("05:03:00").repeat(4) + &log,
+        );
+        let found = run(&[
+            ("pods.yaml", &list),
+            ("secrets.yaml", SECRET),
+            ("logs/shop/api-5f-b4c5d.log", &always),
+        ]);
+        assert!(
+            found
+                .signals
+                .iter()
+                .all(|one| one.cause != "credential-rotated" || one.strength < 0.5)
+        );
         // All of them run since before: then it is no difference between them.
         let all = of("2025-01-02T00:00:00Z");
         assert!(
