@@ -4,12 +4,14 @@
 use super::emit::{Ctx, Draft};
 use super::model::*;
 use super::value::Val;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest log scanned, in lines.
 const MAX_LINES: usize = 100_000;
 /// Most bindings remembered.
 const MAX_BINDINGS: usize = 20_000;
+/// Most bindings for which logs are searched.
+const MAX_SEARCHED: usize = 16;
 
 /// Reads the service accounts that a binding grants to.
 pub fn read(cluster: &mut Cluster, file: u32, val: &Val) {
@@ -36,20 +38,23 @@ pub fn read(cluster: &mut Cluster, file: u32, val: &Val) {
     }
 }
 
-/// Namespaces in which a service account of this name exists, or a pod runs as one.
-fn homes<'a>(ctx: &Ctx<'a>, account: &str) -> BTreeSet<&'a str> {
+/// Namespaces in which a service account of a name exists, or a pod runs as one.
+fn homes<'a>(ctx: &Ctx<'a>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let cluster = ctx.cluster;
     let known = cluster
         .names
         .iter()
-        .filter(|(kind, _, name)| kind == "ServiceAccount" && name == account)
-        .map(|(_, ns, _)| ns.as_str());
+        .filter(|(kind, ..)| kind == "ServiceAccount")
+        .map(|(_, ns, name)| (name.as_str(), ns.as_str()));
     let used = cluster
         .pods
         .iter()
-        .filter(|pod| pod.service_account == account)
-        .map(|pod| pod.ns.as_str());
-    known.chain(used).collect()
+        .map(|pod| (pod.service_account.as_str(), pod.ns.as_str()));
+    let mut homes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, ns) in known.chain(used) {
+        homes.entry(name).or_default().insert(ns);
+    }
+    homes
 }
 
 /// The last line in a log of namespace `home` that tells of a refusal concerning `ns`.
@@ -76,15 +81,21 @@ fn refusal(ctx: &Ctx, home: &str, ns: &str) -> Option<(Src, String, String)> {
 
 /// Bindings whose service account is not the one that programs run as.
 pub fn detect(ctx: &Ctx) {
+    let all = homes(ctx);
+    let mut searched = 0;
     for binding in &ctx.cluster.bindings {
-        let homes = homes(ctx, &binding.account);
-        if binding.account == "default" || homes.contains(binding.account_ns.as_str()) {
+        let Some(homes) = all.get(binding.account.as_str()) else {
+            continue;
+        };
+        let own = homes.contains(binding.account_ns.as_str());
+        if binding.account == "default" || own || searched >= MAX_SEARCHED {
             continue;
         }
+        searched += 1;
         let listed = ctx.cluster.is_listed("ServiceAccount", &binding.account_ns);
         let Some((home, refused)) = homes
-            .into_iter()
-            .map(|home| (home, refusal(ctx, home, &binding.ns)))
+            .iter()
+            .map(|home| (*home, refusal(ctx, home, &binding.ns)))
             .max_by_key(|(_, refused)| refused.is_some())
         else {
             continue;

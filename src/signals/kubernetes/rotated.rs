@@ -8,6 +8,7 @@ use super::words::{self, Level};
 use crate::report::Evidence;
 use crate::signals::logs::clock_text;
 use regex::Regex;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// A refusal must be at least this sure.
@@ -31,24 +32,42 @@ pub fn detect(ctx: &Ctx) {
         let Some(pod) = pods.iter().find(|pod| pod.ns == ns && pod.name == name) else {
             continue;
         };
-        if tell(ctx, pod, (strength + 0.06).min(0.95), shown, false) {
+        if tell(ctx, pod, (strength + 0.06).min(0.95), shown) {
             told.push(&pod.name);
         }
     }
     // Of the replicas of one program some have the new credentials and some the old ones: what the one signs or sends,
     // the other refuses.
+    let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
     for pod in &ctx.cluster.pods {
         if told.contains(&pod.name.as_str()) {
             continue;
         }
-        if let Some((_, _, written, ..)) = outdated(ctx, pod) {
+        let Some((_, _, written, ..)) = outdated(ctx, pod) else {
+            continue;
+        };
+        // One of the replicas stands for all that were not restarted.
+        if fresh(ctx, pod, written).is_some() && seen.insert((&pod.ns, &pod.owner)) {
             let refusal = refusal(ctx, pod, written);
-            let strength = if refusal.is_some() { 0.84 } else { 0.42 };
-            if tell(ctx, pod, strength, refusal, true) {
-                told.push(&pod.name);
-            }
+            let strength = if refusal.is_some() { 0.84 } else { 0.3 };
+            tell(ctx, pod, strength, refusal);
         }
     }
+}
+
+/// A replica that was started after its secret was written, and is ready.
+fn fresh<'a>(ctx: &Ctx<'a>, pod: &Pod, written: i64) -> Option<&'a Pod> {
+    ctx.cluster.pods.iter().find(|other| {
+        other.ns == pod.ns
+            && other.name != pod.name
+            && !pod.owner.is_empty()
+            && other.owner == pod.owner
+            && other.is_ready()
+            && other
+                .containers
+                .iter()
+                .any(|one| one.state.started.is_some_and(|at| at >= written))
+    })
 }
 
 /// The last line of a program's logs that speaks of refused credentials, when that began with the secret's change:
@@ -97,26 +116,13 @@ fn refusal(ctx: &Ctx, pod: &Pod, written: i64) -> Option<Evidence> {
     None
 }
 
-/// Tells of a pod that runs since before its secret was written; `mixed`: only beside replicas that do not.
-fn tell(ctx: &Ctx, pod: &Pod, strength: f64, shown: Option<Evidence>, mixed: bool) -> bool {
+/// Tells of a pod that runs since before its secret was written.
+fn tell(ctx: &Ctx, pod: &Pod, strength: f64, shown: Option<Evidence>) -> bool {
     let Some((container, secret, written, src, started)) = outdated(ctx, pod) else {
         return false;
     };
     let who = pod_words(pod, &container.name);
-    let fresh = ctx.cluster.pods.iter().find(|other| {
-        other.ns == pod.ns
-            && other.name != pod.name
-            && !pod.owner.is_empty()
-            && other.owner == pod.owner
-            && other.is_ready()
-            && other
-                .containers
-                .iter()
-                .any(|one| one.state.started.is_some_and(|at| at >= written))
-    });
-    if mixed && fresh.is_none() {
-        return false;
-    }
+    let fresh = fresh(ctx, pod, written);
     let also = fresh.map_or(String::new(), |other| {
         format!(" Pod {}, started after that, works.", other.name)
     });
