@@ -37,7 +37,9 @@ pub fn settle(ctx: &Ctx) {
             .collect::<String>();
         // That a request is slow says nothing about why; what it waits for may.
         // One or two in a quiet cluster are no trouble at all.
-        if signal.cause == "application-slow" && is_request(&said) {
+        // The first line tells what is slow; the others may be what waits for it.
+        let first = said.lines().next().unwrap_or_default();
+        if signal.cause == "application-slow" && is_request(first) {
             if signal.strength >= BLEMISH {
                 signal.role = Role::Symptom;
             }
