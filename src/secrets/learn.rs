@@ -81,10 +81,13 @@ impl Masker {
                         self.learn_stream(path, file.take(text_left), limits.max_values);
                     learned.bytes += bytes;
                     failed?;
+                    // The rest of this file, the last one too, was not read.
+                    learned.limited |= bytes >= text_left;
                 }
             }
             learned.files += 1;
         }
+        learned.limited |= self.len() >= limits.max_values;
         for entry in &tree.index().entries {
             self.note(entry.path.as_str(), limits.max_values);
         }
@@ -315,6 +318,13 @@ mod tests {
         };
         let limited = Masker::new().learn_tree(&tree, limits).unwrap();
         assert_eq!((limited.bytes, limited.values), (10, 0));
+        assert!(limited.limited, "the only file was read in part");
+        let limits = LearnLimits {
+            max_values: 1,
+            ..LearnLimits::default()
+        };
+        let limited = Masker::new().learn_tree(&tree, limits).unwrap();
+        assert!(limited.limited, "further values would not be kept");
     }
 
     #[test]

@@ -156,9 +156,10 @@ fn held_by_log(signals: &mut [Signal]) {
         matches!(
             signal.cause.as_str(),
             "disk-full" | "container-disk-full" | "postgres-resource-limit"
-        ) && ["pg_wal", "pg_xlog", "/wal"]
-            .iter()
-            .any(|log| signal.title.contains(log))
+        ) && signal
+            .title
+            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')))
+            .any(|part| matches!(part, "pg_wal" | "pg_xlog" | "wal"))
     };
     let full = signals.iter().filter(|signal| is_full(signal));
     let Some(strength) = full.map(|signal| signal.strength).reduce(f64::max) else {
@@ -225,10 +226,12 @@ mod tests {
         ];
         held_by_log(&mut signals);
         assert!(signals[1].strength > signals[0].strength);
-        signals[0] = signal("disk-full", "/var is full; /var/log holds 9 GiB", 0.93);
-        signals[1].strength = 0.8;
-        held_by_log(&mut signals);
-        assert!(signals[1].strength < signals[0].strength);
+        for other in ["/var is full; /var/log holds 9 GiB", "/srv/wallet is full"] {
+            signals[0] = signal("disk-full", other, 0.93);
+            signals[1].strength = 0.8;
+            held_by_log(&mut signals);
+            assert!(signals[1].strength < signals[0].strength, "{other}");
+        }
     }
 
     #[test]

@@ -82,28 +82,42 @@ fn refusal(ctx: &Ctx, home: &str, ns: &str) -> Option<(Src, String, String)> {
 /// Bindings whose service account is not the one that programs run as.
 pub fn detect(ctx: &Ctx) {
     let all = homes(ctx);
+    let granted: BTreeSet<(&str, &str, &str)> = ctx
+        .cluster
+        .bindings
+        .iter()
+        .map(|one| {
+            (
+                one.ns.as_str(),
+                one.account.as_str(),
+                one.account_ns.as_str(),
+            )
+        })
+        .collect();
     let mut searched = 0;
     for binding in &ctx.cluster.bindings {
-        let Some(homes) = all.get(binding.account.as_str()) else {
+        let (ns, account) = (binding.ns.as_str(), binding.account.as_str());
+        let homes = all.get(account).filter(|_| account != "default");
+        if homes.is_none_or(|homes| homes.contains(binding.account_ns.as_str())) {
             continue;
-        };
-        let own = homes.contains(binding.account_ns.as_str());
-        if binding.account == "default" || own || searched >= MAX_SEARCHED {
+        }
+        // Another binding beside this one may grant the rights where the program runs.
+        let home = homes.into_iter().flatten().copied();
+        let homes: Vec<&str> = home
+            .filter(|home| !granted.contains(&(ns, account, *home)))
+            .collect();
+        if homes.is_empty() || searched >= MAX_SEARCHED {
             continue;
         }
         searched += 1;
         let listed = ctx.cluster.is_listed("ServiceAccount", &binding.account_ns);
         let Some((home, refused)) = homes
-            .iter()
-            .map(|home| (*home, refusal(ctx, home, &binding.ns)))
+            .into_iter()
+            .map(|home| (home, refusal(ctx, home, ns)))
             .max_by_key(|(_, refused)| refused.is_some())
         else {
             continue;
         };
-        // The same account may be granted its rights by another binding beside this one.
-        let granted = ctx.cluster.bindings.iter().any(|other| {
-            other.ns == binding.ns && other.account == binding.account && other.account_ns == home
-        });
         let strength = match (listed, refused.is_some()) {
             (true, true) => 0.93,
             (false, true) => 0.9,
@@ -111,15 +125,19 @@ pub fn detect(ctx: &Ctx) {
             (true, false) => 0.35,
             (false, false) => continue,
         };
-        if granted {
-            continue;
-        }
+        let (then, so) = match refused.is_some() {
+            true => (
+                ": it is forbidden (403)",
+                ", so the API server refuses it (403, RBAC)",
+            ),
+            false => ("", "; no refusal was seen"),
+        };
         let who = full_name(&binding.ns, &binding.name);
         let (account, account_ns) = (&binding.account, &binding.account_ns);
         let mut draft = Draft::cause("rbac-forbidden", "RoleBinding", &binding.ns, &binding.name, strength)
             .says(
-                format!("role binding {who} grants to service account {account} of namespace {account_ns}, and the program runs as {account} of namespace {home}: it is forbidden (403)"),
-                format!("Role binding {who} names service account {account} of namespace {account_ns} as its subject. The program runs as service account {account} of namespace {home}, which has no right there, so the API server refuses it (403, RBAC)."),
+                format!("role binding {who} grants to service account {account} of namespace {account_ns}, and the program runs as {account} of namespace {home}{then}"),
+                format!("Role binding {who} names service account {account} of namespace {account_ns} as its subject. The program runs as service account {account} of namespace {home}, to which this binding gives no right{so}."),
             );
         if let Some((src, text, pod)) = refused {
             draft = draft.show(ctx.quote(src, &text)).entity("pod", &pod);

@@ -319,6 +319,12 @@ impl<'a> Ctx<'a> {
     }
 }
 
+/// The host of an address or a URL: `db.shop` of `postgres://db.shop:5432/x`.
+pub fn host_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    rest.split(['/', ':']).next().unwrap_or_default()
+}
+
 /// Whether `word` stands in `text` at word borders, `-` and `_` counting as letters.
 pub fn contains_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';

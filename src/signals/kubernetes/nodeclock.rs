@@ -280,7 +280,7 @@ pub fn detect(ctx: &Ctx) {
             (true, _, false) => 0.86,
             (_, false, _) => 0.7,
             (_, _, true) if asked => 0.6,
-            (_, _, true) if clock.unsynchronised => 0.52,
+            (_, _, true) if clock.unsynchronised => 0.46,
             (_, _, true) => 0.45,
             _ => 0.3,
         };

@@ -1,7 +1,7 @@
 //! Failures that a program only passes on, and requests that are only slow: symptoms, whose reason stands
 //! with the one that is called.
 
-use super::emit::{Ctx, contains_word};
+use super::emit::{Ctx, contains_word, host_of};
 use super::model::app_of;
 use crate::signals::{Role, Signal};
 use regex::Regex;
@@ -142,11 +142,7 @@ fn uncollected(ctx: &Ctx) {
         let Some(host) = signal.entities.get("dependency") else {
             return;
         };
-        let host = host
-            .split_once("://")
-            .map_or(host.as_str(), |(_, rest)| rest);
-        let host = host.split(['/', ':']).next().unwrap_or_default();
-        let Some(ns) = host.split('.').nth(1).map(str::to_owned) else {
+        let Some(ns) = host_of(host).split('.').nth(1).map(str::to_owned) else {
             return;
         };
         if ctx.cluster.has("Namespace", "", &ns) && !known(&ns) {

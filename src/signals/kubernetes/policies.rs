@@ -367,7 +367,7 @@ fn uncollected(ctx: &Ctx) {
         let Some(host) = named.or_else(|| service_in(ctx, &ns, &pod, quote)) else {
             return;
         };
-        let host = host.split([':', '/']).next().unwrap_or_default();
+        let host = super::emit::host_of(&host);
         let service = ctx.cluster.services.iter().find(|service| {
             let full = format!("{}.{}", service.name, service.ns);
             host == full || host.starts_with(&format!("{full}.")) || host == service.name

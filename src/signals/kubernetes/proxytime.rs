@@ -1,7 +1,7 @@
 //! A proxy that waits for less time than the answers behind it take: it answers 504 while the program goes on and
 //! finishes. Neither of the two is at fault alone; the time-out and the request do not fit.
 
-use super::emit::{Ctx, Draft, cut};
+use super::emit::{Ctx, Draft, contains_word, cut};
 use super::lastwords;
 use super::model::*;
 use crate::bundle::FileKind;
@@ -19,9 +19,9 @@ const USUAL: f64 = 60.0;
 /// How many times the time-out an answer may take that is meant here; what takes longer hangs.
 const TIMES: f64 = 12.0;
 
-/// nginx and its ingress controller, HAProxy's `sH` ends, Envoy's response flag.
+/// nginx and its ingress controller.
 static CUT_OFF: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"upstream timed out \(110: [^)]*\) while reading (?:response header from )?upstream.*?(?:host: "(?P<host>[^"]+)"|$)|"[A-Z]+ \S+ HTTP/[\d.]+" 504 UT "#).ok()
+    Regex::new(r#"upstream timed out \(110: [^)]*\) while reading (?:response header from )?upstream.*?(?:upstream: "\w+://(?P<behind>[^:/"]+).*?)?(?:host: "(?P<host>[^"]+)"|$)"#).ok()
 });
 /// A time-out for answers, in a setting.
 static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -92,8 +92,9 @@ fn setting(ctx: &Ctx, host: &str) -> Option<(f64, Evidence)> {
                     line_end: number as u64,
                     quote: cut(line.trim(), 200),
                 };
-                let seconds = found["seconds"].parse().unwrap_or(USUAL);
-                all.push((of_host, seconds, evidence));
+                if let Ok(seconds) = found["seconds"].parse() {
+                    all.push((of_host, seconds, evidence));
+                }
             }
         }
     }
@@ -111,37 +112,47 @@ pub fn detect(ctx: &Ctx) {
     let Some(cut_off) = CUT_OFF.as_ref() else {
         return;
     };
-    let mut proxy: Option<(&Log, usize, u32, String)> = None;
+    let mut proxy: Option<(&Log, usize, u32, String, String)> = None;
     for log in ctx.cluster.logs.iter().filter(|log| !log.empty) {
-        let (mut count, mut last, mut host) = (0, 0, String::new());
+        let (mut count, mut last) = (0, 0);
+        let (mut host, mut behind) = (String::new(), String::new());
         ctx.each_line(log, MAX_LINES, |number, line| {
-            let may = line.contains("upstream timed out") || line.contains(" 504 UT ");
-            if may && let Some(found) = cut_off.captures(line) {
+            if line.contains("upstream timed out")
+                && let Some(found) = cut_off.captures(line)
+            {
                 (count, last) = (count + 1, number);
-                if let Some(named) = found.name("host") {
-                    named.as_str().clone_into(&mut host);
+                for (name, kept) in [("host", &mut host), ("behind", &mut behind)] {
+                    if let Some(named) = found.name(name) {
+                        named.as_str().clone_into(kept);
+                    }
                 }
             }
         });
         if count >= ENOUGH && proxy.as_ref().is_none_or(|(_, most, ..)| count > *most) {
-            proxy = Some((log, count, last, host));
+            proxy = Some((log, count, last, host, behind));
         }
     }
-    let Some((log, count, line, host)) = proxy else {
+    let Some((log, count, line, host, address)) = proxy else {
         return;
     };
+    let shows = |pod: &&Pod| {
+        let row = ctx.line(pod.src).unwrap_or_default();
+        !address.is_empty() && contains_word(&row, &address)
+    };
+    let app = ctx.cluster.pods.iter().find(shows).map(Pod::app);
     let set = setting(ctx, &host);
     let limit = set.as_ref().map_or(USUAL, |(seconds, _)| *seconds);
     let behind = ctx
         .cluster
         .logs
         .iter()
-        .filter(|other| {
-            !other.empty && other.pod != log.pod && app_of(&other.pod) != app_of(&log.pod)
-        })
+        .filter(|other| !other.empty && app_of(&other.pod) != app_of(&log.pod))
+        .filter(|other| app.is_none_or(|app| app_of(&other.pod) == app))
         .filter_map(|other| Some((other, long(ctx, other, limit, limit * TIMES)?)))
         .max_by_key(|(_, long)| long.count);
     let strength = match (&set, &behind) {
+        // Which program stands behind the proxy is not known: it may be another one that takes long.
+        (_, Some((_, long))) if app.is_none() && long.count >= ENOUGH => 0.48,
         (Some(_), Some((_, long))) if long.count >= ENOUGH => 0.9,
         (None, Some((_, long))) if long.count >= ENOUGH => 0.8,
         (Some((seconds, _)), None) if *seconds < USUAL => 0.6,
@@ -193,32 +204,38 @@ pub fn detect(ctx: &Ctx) {
 mod tests {
     use super::super::tests::{first, run};
 
+    const PODS: &str = "NAMESPACE   NAME                    READY   STATUS    RESTARTS   AGE   IP            NODE\nshop        bills-5b9c6d7f4-b4c5d   1/1     Running   0          3d    10.244.1.31   n1\nshop        night-5b9c6d7f4-c6d7f   1/1     Running   0          3d    10.244.1.32   n1\n";
+
     #[test]
     fn a_proxy_that_waits_less_than_the_answer_takes() {
         let nginx = "2026/05/05 09:26:59 [error] 41#41: *7 upstream timed out (110: Operation timed out) while reading response header from upstream, client: 192.0.2.9, server: bills.example.net, request: \"GET /year HTTP/2.0\", upstream: \"http://10.244.1.31:3000/year\", host: \"bills.example.net\"\n".repeat(3);
-        let of = |seconds: u32, took: u32| {
+        let of = |seconds: u32, took: u32, pod: &str| {
+            let path = format!("logs/shop/{pod}.log");
             let ingress = format!(
                 "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: bills\n  namespace: shop\n  annotations:\n    nginx.ingress.kubernetes.io/proxy-read-timeout: \"{seconds}\"\nspec:\n  rules:\n  - host: bills.example.net\n"
             );
             let app = format!("I, [2026-05-05T10:00:08 #1]  INFO -- : Completed 200 OK in {took}ms (Views: 211.0ms)\n").repeat(3);
             run(&[
                 ("ingress.yaml", &ingress),
+                ("get_pods_-o_wide.txt", PODS),
                 ("logs/ingress-nginx/ingress-nginx-controller-1.log", &nginx),
-                ("logs/shop/bills-7f9-x.log", &app),
+                (path.as_str(), &app),
             ])
         };
-        let found = of(20, 42_801);
+        let found = of(20, 42_801, "bills-5b9c6d7f4-b4c5d");
         assert_eq!(first(&found).cause, "proxy-timeout-too-short");
         assert!(
             first(&found).title.contains("20 s"),
             "{}",
             first(&found).title
         );
-        assert!(
-            of(120, 801)
-                .signals
-                .iter()
-                .all(|signal| signal.cause != "proxy-timeout-too-short")
-        );
+        // Long enough for what stands behind; and one that takes long and does not stand behind.
+        for found in [
+            of(120, 801, "bills-5b9c6d7f4-b4c5d"),
+            of(90, 142_801, "night-5b9c6d7f4-c6d7f"),
+        ] {
+            let causes = || found.signals.iter().map(|one| one.cause.as_str());
+            assert!(causes().all(|cause| cause != "proxy-timeout-too-short"));
+        }
     }
 }

@@ -51,6 +51,14 @@ fn fails(line: &str) -> bool {
         || words::level(line) >= Level::Warning
 }
 
+/// Whether a line that names an offset and no partition speaks of another attempt with its record.
+fn is_tried(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    says(&["attempt", "retry", "retrying", "again", "redeliver"])
+        && !says(&["commit", "fetch", "out of range", "rebalanc", "coordinator"])
+}
+
 /// Whether a line names the reason: an exception with its words.
 fn is_reason(line: &str) -> bool {
     let text = line.trim();
@@ -84,6 +92,10 @@ pub fn detect(ctx: &Ctx) {
                 && fails(line)
             {
                 let place = place(&found);
+                // Commits and fetches name offsets, too; an offset alone is a record's where it is tried again.
+                if found.name("o4").is_some() && !is_tried(line) {
+                    return;
+                }
                 if tried.len() < MAX_PLACES || tried.contains_key(&place) {
                     let one = tried.entry(place.clone()).or_default();
                     one.count += 1;
@@ -169,5 +181,29 @@ mod tests {
                 .iter()
                 .all(|one| one.cause != "message-undecodable")
         );
+    }
+
+    #[test]
+    fn an_offset_without_its_partition() {
+        let of = |words: &str| {
+            let log = (1..5)
+                .map(|n| format!("2026-03-11T08:0{n}:05Z ERROR bills: {words} {n}\n"))
+                .collect::<String>();
+            run(&[("logs/shop/bills-1.log", &log)])
+        };
+        let found = of("record at offset 771 has no currency, giving it back, attempt");
+        assert_eq!(first(&found).cause, "message-undecodable");
+        for words in [
+            "Offset commit failed on partition bills-2 at offset 771: the coordinator is not aware of this member, attempt",
+            "Fetch offset 771 is out of range, retry",
+            "clock offset 771 is large",
+        ] {
+            let found = of(words);
+            let causes = || found.signals.iter().map(|one| one.cause.as_str());
+            assert!(
+                causes().all(|cause| cause != "message-undecodable"),
+                "{words}"
+            );
+        }
     }
 }

@@ -124,7 +124,7 @@ fn tell(ctx: &Ctx, pod: &Pod, strength: f64, shown: Option<Evidence>) -> bool {
     let who = pod_words(pod, &container.name);
     let fresh = fresh(ctx, pod, written);
     let also = fresh.map_or(String::new(), |other| {
-        format!(" Pod {}, started after that, works.", other.name)
+        format!(" Pod {}, started after that, has the new ones.", other.name)
     });
     let then = match shown.is_some() {
         true => "and what it signs or offers with the old ones is refused",

@@ -293,6 +293,15 @@ fn tidying_up_and_queries_of_less_than_a_second_are_no_trouble() {
         ))
     };
     assert!(query(640) < query(6_400));
+    // `hang` does not stand in `changes`.
+    let line = "2026-01-01T10:00:00Z INFO rooms: job done in 14.2 s\n".repeat(4);
+    let told = |ticket: &str| {
+        loudest(&run_with(
+            &[("logs/hotel/rooms-5f-x.log", &line)],
+            Some(ticket),
+        ))
+    };
+    assert!(told("we see no changes") < told("it hangs"));
 }
 
 #[test]

@@ -72,15 +72,23 @@ impl Judge {
     fn torn(&mut self, text: &str) {
         for piece in scan::pieces(text) {
             let parsed = Parser::new(piece.as_bytes(), &ParserOptions::default()).parse_program();
-            if parsed.is_err() || !self.spend() {
+            if parsed.is_err() {
                 continue;
             }
-            let judged = Self::of(piece, self.policy.clone());
-            if judged.class > CommandClass::Unknown {
-                for reason in judged.reasons {
-                    self.add(judged.class, reason);
+            self.deeper(|judge| {
+                let mut part = Self {
+                    policy: judge.policy.clone(),
+                    depth: judge.depth,
+                    parts: judge.parts,
+                    ..Self::default()
+                };
+                part.script(piece);
+                judge.parts = part.parts;
+                let more = part.reasons.into_iter();
+                for (class, reason) in more.filter(|(class, _)| *class > CommandClass::Unknown) {
+                    judge.add(class, reason);
                 }
-            }
+            });
         }
     }
 
