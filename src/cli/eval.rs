@@ -7,7 +7,7 @@ use crate::eval::{self, Corpus, Plan, Thresholds, calibrate};
 use crate::files;
 use crate::limits::Limits;
 use crate::report::escape;
-use crate::room::protocol::Ablation;
+use crate::room::protocol::{Ablation, Choose};
 use crate::seal::Layer;
 use crate::triage::Request;
 use clap::Args;
@@ -37,6 +37,9 @@ pub struct Eval {
     /// Ablation: the model ranks the catalogue's causes without the signals' strength and order
     #[arg(long)]
     model_only: bool,
+    /// Ablation: the model chooses by writing the number of a cause, instead of being asked how likely each is
+    #[arg(long, value_name = "HOW", requires = "model_only")]
+    choose: Option<Choose>,
     /// Ablation: leave out these kinds of steps
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = ["rank", "draft", "write"])]
     without: Vec<String>,
@@ -139,6 +142,7 @@ impl Eval {
         let each = (threads() / u32::try_from(workers).unwrap_or(u32::MAX)).max(1);
         let ablation = Ablation {
             model_only: self.model_only,
+            choose: self.choose,
             without: self.without.clone(),
             render: false,
         };

@@ -504,7 +504,13 @@ fn sum_up(plan: &Plan, cases: Vec<CaseResult>) -> Evaluation {
         (None, None) => set("model", "none: signals only".into()),
     }
     if plan.ablation.model_only {
-        set("ranking", "the model alone".into());
+        set(
+            "ranking",
+            match plan.ablation.choose {
+                None => "the model alone".into(),
+                Some(how) => format!("the model alone, choosing: {how:?}").to_lowercase(),
+            },
+        );
     }
     if !plan.ablation.without.is_empty() {
         set("without", plan.ablation.without.join(", "));

@@ -382,6 +382,28 @@ impl Model {
         Ok(())
     }
 
+    /// Seconds to write a reply that is known, after reading its prompt: step by step as
+    /// [`Self::generate`] does it when the model chooses these tokens. Gives the tokens that were guessed, too.
+    pub(super) fn time_written(&mut self, prompt: &[u32], reply: &[u32]) -> Result<(f64, usize)> {
+        self.check_fit(prompt.len(), reply.len())?;
+        self.roll_back(0);
+        let go_on = &mut |_: &Progress<'_>| ControlFlow::Continue(());
+        let Prefill::Done(logits) = self.prefill(prompt, None, go_on, &mut Timings::default())?
+        else {
+            return Err(Error::bug("measuring was stopped though nobody asked"));
+        };
+        let started = Instant::now();
+        let mut ahead = Ahead::new(logits);
+        let mut lookup = Lookup::new(prompt);
+        let mut made = Reply::new(None);
+        for token in reply {
+            made.push(*token, self.tokenizer.bytes(*token))?;
+            lookup.extend(&[*token]);
+            self.advance(&[*token], &mut ahead, &mut lookup, &mut made, reply.len())?;
+        }
+        Ok((started.elapsed().as_secs_f64(), made.guessed))
+    }
+
     /// Removes what may not come next from the logits.
     fn forbid(&self, logits: &mut [f32], reply: &mut Reply) -> Result<()> {
         if let Some(matcher) = &mut reply.matcher {

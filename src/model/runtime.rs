@@ -53,6 +53,9 @@ pub struct Runtime {
     pub library_sha256: Arc<str>,
     /// Where it was loaded from.
     pub path: Arc<Path>,
+    /// Whether threads that wait busily can be told for how long: libraries before 1.28 know no bound,
+    /// and on a machine with other work a thread that waits without one takes its processor away.
+    pub(super) spins_briefly: bool,
     /// Names the layout of prepared weights: a hash of the library and of what the processor can do.
     pub layout: Arc<str>,
 }
@@ -82,7 +85,10 @@ impl Runtime {
                 ))
             };
         }
-        let library_sha256 = examine(&path)?;
+        let Examined {
+            sha256: library_sha256,
+            spins_briefly,
+        } = examine(&path)?;
         // SAFETY: changing the environment races with threads that read it. This function is documented
         // to run before any thread is started, and LOADED makes it run once.
         unsafe { std::env::set_var(TELEMETRY_SWITCH, "1") };
@@ -102,6 +108,7 @@ impl Runtime {
             library_sha256: library_sha256.into(),
             path: path.into(),
             layout: layout.into(),
+            spins_briefly,
         };
         *loaded = Some(runtime.clone());
         Ok(runtime)
@@ -115,11 +122,23 @@ impl Runtime {
     }
 }
 
+/// The setting that bounds how long a thread waits busily.
+const BOUNDED_SPIN: &[u8] = b"session.intra_op.spin_duration_us";
+
+/// What a library is.
+#[derive(Debug)]
+pub struct Examined {
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// Whether it knows the setting that bounds busy waiting.
+    pub spins_briefly: bool,
+}
+
 /// Hashes the library; one that isn't pinned is searched for the collector.
 ///
 /// # Errors
 /// Refused when it can't be read, is too large or holds the collector.
-pub fn examine(path: &PathBuf) -> Result<String> {
+pub fn examine(path: &PathBuf) -> Result<Examined> {
     let hint = "run scripts/fetch.sh runtime, which fetches a checked build";
     let mut file = File::open(path)
         .or_fail(
@@ -151,7 +170,10 @@ pub fn examine(path: &PathBuf) -> Result<String> {
         ))
         .hint(hint));
     }
-    Ok(sha256)
+    Ok(Examined {
+        spins_briefly: holds(&bytes, BOUNDED_SPIN),
+        sha256,
+    })
 }
 
 /// The name of the layout that this library gives weights on this processor.
@@ -174,6 +196,10 @@ fn layout(library_sha256: &str) -> String {
     lines.push(std::env::consts::ARCH);
     lines.push(library_sha256);
     hex::encode(Sha256::digest(lines.join("\n")))[..16].to_owned()
+}
+
+fn holds(bytes: &[u8], mark: &[u8]) -> bool {
+    aho_corasick::AhoCorasick::new([mark]).is_ok_and(|finder| finder.is_match(bytes))
 }
 
 /// The first mark of the collector found in a library.
@@ -203,6 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lib.so");
         std::fs::write(&path, b"harmless").unwrap();
-        assert_eq!(examine(&path).unwrap().len(), 64);
+        let found = examine(&path).unwrap();
+        assert_eq!((found.sha256.len(), found.spins_briefly), (64, false));
     }
 }

@@ -457,6 +457,24 @@ fn a_damaged_prepared_form_is_not_used_and_made_again() {
 }
 
 #[test]
+fn what_an_older_version_imported_is_imported_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m.gguf");
+    std::fs::write(&path, tiny_gguf("llama", "smollm")).unwrap();
+    let store = Store::at(dir.path());
+    let bring = || import(&path, "test", None, &store, &runtime(), &mut |_| {}).unwrap();
+    let id = bring();
+    let written = store.model_dir(&id).join(manifest::MANIFEST);
+    let text = std::fs::read_to_string(&written).unwrap();
+    std::fs::write(&written, text.replace("\"format\":1", "\"format\":0")).unwrap();
+    let error = Manifest::read(&store.model_dir(&id)).unwrap_err();
+    assert!(error.hint.unwrap().contains("import the model again"));
+    assert!(store.list().unwrap().is_empty());
+    assert_eq!(bring(), id);
+    store.verify(&id).unwrap();
+}
+
+#[test]
 fn a_changed_file_of_a_model_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.gguf");

@@ -79,6 +79,20 @@ pub struct ScoreJob {
     pub truth: crate::eval::Truth,
 }
 
+/// A way to ask a model for one of several candidates.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choose {
+    /// JSON, as the model likes to write it
+    Free,
+    /// JSON under a grammar from the first token
+    Constrained,
+    /// A few free words, then JSON under a grammar
+    Draft,
+}
+
 /// Parts of the way that an evaluation leaves out, to see what they are worth.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -87,6 +101,9 @@ pub struct Ablation {
     /// order are not used.
     #[serde(default)]
     pub model_only: bool,
+    /// How the model alone chooses instead of being asked for the likelihood of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choose: Option<Choose>,
     /// Kinds of steps that are left out: `rank`, `draft`, `write`.
     #[serde(default)]
     pub without: Vec<String>,

@@ -5,11 +5,13 @@ use crate::cli::{print, print_json, timings, triage};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
 use crate::model::store::{Places, find_existing};
-use crate::model::{self, BenchPlan, Manifest, ModelId, Rival, Runtime, Store, show_bytes};
+use crate::model::{
+    self, BenchPlan, Manifest, ModelId, Rival, Runtime, Store, Tokenizer, show_bytes,
+};
 use crate::report::{escape, wrap::wrap};
 use clap::Args;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longest text for perplexity that is taken, in characters.
 const MAX_TEXT: usize = 400_000;
@@ -48,6 +50,9 @@ pub struct Bench {
     /// Take the perplexity of this text
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
+    /// Write the replies of this transcript once more, after the same prompts (transcript.jsonl of a run)
+    #[arg(long, value_name = "FILE")]
+    written: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -82,6 +87,10 @@ impl Bench {
             rounds: self.rounds,
             threads: self.threads.unwrap_or_else(triage::threads),
             text,
+            written: match &self.written {
+                Some(path) => written(path, &*model::tokenizer_of_model(store, &id)?)?,
+                None => Vec::new(),
+            },
         };
         if plan.context() > manifest.trained_context as usize {
             return Err(Error::usage(format!(
@@ -129,6 +138,33 @@ impl Bench {
             print(&table(&label(&id), &made))
         }
     }
+}
+
+/// Prompts and replies of a transcript, in tokens.
+fn written(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<(Vec<u32>, Vec<u32>)>> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        prompt: String,
+        output: String,
+    }
+    let failed = || format!("failed to read {}", files::shown(path));
+    let text = files::read_text(path).or_fail(ExitCode::Usage, failed())?;
+    let mut list = Vec::new();
+    for line in text.lines() {
+        let Line { prompt, output } =
+            serde_json::from_str(line).or_fail(ExitCode::Usage, failed())?;
+        let pair = (tokenizer.encode(&prompt), tokenizer.encode(&output));
+        if !pair.0.is_empty() && !pair.1.is_empty() {
+            list.push(pair);
+        }
+    }
+    if list.is_empty() {
+        return Err(
+            Error::usage(format!("{} has no reply of a model", files::shown(path)))
+                .hint("give the transcript.jsonl of a run in which a model wrote"),
+        );
+    }
+    Ok(list)
 }
 
 /// The GGUF file that a model was imported from, where it still is.
@@ -200,6 +236,10 @@ fn table(name: &str, bench: &model::Bench) -> String {
             out.push_str(&format!("{:>16}{ratio:>8.2}", rate(theirs)));
         }
         out.push('\n');
+        if let Some(share) = test.guessed {
+            let share = format!("{:.0} %", 100.0 * share);
+            out.push_str(&format!("{:<12}{share:>20}\n", "  guessed"));
+        }
         if let Some(length) = test
             .name
             .strip_prefix("pp")

@@ -57,6 +57,15 @@ def reply(tokens):
     return time.perf_counter() - started
 
 
+def written(prompt, reply):
+    clear()
+    decode(prompt)
+    started = time.perf_counter()
+    for token in reply:
+        decode([token])
+    return time.perf_counter() - started
+
+
 def score(window, first):
     """Sum of the negative log-likelihoods of window[first + 1:], each after all before it, and the likeliest tokens there."""
     clear()
@@ -86,6 +95,8 @@ for line in sys.stdin:
             say(seconds=prompt(asked["tokens"]))
         elif asked["do"] == "reply":
             say(seconds=reply(asked["tokens"]))
+        elif asked["do"] == "write":
+            say(seconds=written(asked["prompt"], asked["reply"]))
         elif asked["do"] == "score":
             say(**score(asked["tokens"], asked["first"]))
         elif asked["do"] == "tokenize":

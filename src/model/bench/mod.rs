@@ -36,14 +36,18 @@ pub struct BenchPlan {
     pub threads: u32,
     /// Text whose perplexity is taken.
     pub text: Option<String>,
+    /// Replies that are written once more: each prompt and its reply, in tokens.
+    pub written: Vec<(Vec<u32>, Vec<u32>)>,
 }
 
 impl BenchPlan {
     /// Context that the longest test takes.
     pub fn context(&self) -> usize {
-        let longest = self.prompts.iter().chain(&self.replies).max();
+        let written = self.written.iter().map(|(a, b)| a.len() + b.len());
+        let lengths = self.prompts.iter().chain(&self.replies).copied();
+        let longest = lengths.chain(written).max().unwrap_or(0);
         let least = self.text.as_ref().map_or(LEAST, |_| WINDOW);
-        (longest.copied().unwrap_or(0) + 2).max(least)
+        (longest + 2).max(least)
     }
 }
 
@@ -82,7 +86,8 @@ pub struct Against {
 /// One test.
 #[derive(Debug, Clone, Serialize)]
 pub struct Test {
-    /// `pp512`: a prompt of 512 tokens; `tg128`: a reply of 128.
+    /// `pp512`: a prompt of 512 tokens; `tg128`: a reply of 128; `written`: the replies of
+    /// [`BenchPlan::written`].
     pub name: String,
     /// Tokens a second.
     pub ours: Series,
@@ -90,6 +95,23 @@ pub struct Test {
     pub theirs: Option<Series>,
     /// Median over the rounds of ours by theirs.
     pub ratio: Option<f64>,
+    /// Share of the tokens that were guessed and confirmed in a step with others, where there was
+    /// something to guess from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guessed: Option<f64>,
+}
+
+impl Test {
+    fn new(name: String, ours: Vec<f64>, theirs: Option<Vec<f64>>) -> Self {
+        let ratios = ours.iter().zip(theirs.iter().flatten());
+        Self {
+            name,
+            ratio: median(ratios.map(|(own, other)| own / other).collect()),
+            ours: Series::of(ours),
+            theirs: theirs.map(Series::of),
+            guessed: None,
+        }
+    }
 }
 
 /// Rates of the rounds.
@@ -189,14 +211,11 @@ pub fn bench(
                     }
                 }
             }
-            let ratios = ours.iter().zip(&theirs).map(|(own, other)| own / other);
-            tests.push(Test {
-                name,
-                ratio: median(ratios.collect()),
-                ours: Series::of(ours),
-                theirs: rival.is_some().then(|| Series::of(theirs)),
-            });
+            tests.push(Test::new(name, ours, rival.is_some().then_some(theirs)));
         }
+    }
+    if !plan.written.is_empty() {
+        tests.push(written(&mut model, rival.as_mut(), plan, said)?);
     }
     let perplexity = match &plan.text {
         Some(text) => Some(perplexity(&mut model, rival.as_mut(), text, said)?),
@@ -220,6 +239,45 @@ pub fn bench(
             load_seconds: rival.load_seconds,
         }),
     })
+}
+
+/// Writes replies once more, each after its prompt, whose reading isn't counted.
+fn written(
+    model: &mut Model,
+    mut rival: Option<&mut Rival>,
+    plan: &BenchPlan,
+    said: &mut dyn FnMut(&str),
+) -> Result<Test> {
+    let tokens: usize = plan.written.iter().map(|(_, reply)| reply.len()).sum();
+    let (mut ours, mut theirs) = (Vec::new(), rival.is_some().then(Vec::new));
+    let mut guessed = 0;
+    for round in 0..=plan.rounds {
+        let (mut own, mut other) = (0.0, 0.0);
+        guessed = 0;
+        for (at, (prompt, reply)) in plan.written.iter().enumerate() {
+            let (of, rounds) = (plan.written.len(), plan.rounds);
+            said(&format!(
+                "reply {} of {of}, round {round} of {rounds}",
+                at + 1
+            ));
+            let (seconds, ahead) = model.time_written(prompt, reply)?;
+            own += seconds;
+            guessed += ahead;
+            if let Some(rival) = rival.as_mut() {
+                other += rival.write(prompt, reply)?;
+            }
+        }
+        // The first round warms up both.
+        if round > 0 {
+            ours.push(tokens as f64 / own);
+            theirs
+                .iter_mut()
+                .for_each(|all| all.push(tokens as f64 / other));
+        }
+    }
+    let mut test = Test::new("written".to_owned(), ours, theirs);
+    test.guessed = Some(guessed as f64 / tokens.max(1) as f64);
+    Ok(test)
 }
 
 /// Ids spread over the vocabulary, the same for both engines and for each round of the same number.
@@ -388,12 +446,14 @@ mod tests {
             rounds: 2,
             threads: 2,
             text: None,
+            written: vec![(vec![5, 6, 7, 8, 9, 5, 6, 7, 8], vec![9, 5, 6, 7, 8, 9, 5])],
         };
         let imported = tiny_model("qwen2");
         // The tiny model knows 512 tokens.
         let made = bench(&runtime(), &imported.dir, &plan, None, &mut |_| {}).unwrap();
         let names: Vec<&str> = made.tests.iter().map(|test| test.name.as_str()).collect();
-        assert_eq!(names, ["pp16", "pp300", "tg4"]);
+        assert_eq!(names, ["pp16", "pp300", "tg4", "written"]);
+        assert!(made.tests[3].guessed.is_some_and(|share| share > 0.5));
         assert!(made.tests.iter().all(|test| test.ours.rates.len() == 2
             && test.ours.mean > 0.0
             && test.ratio.is_none()));

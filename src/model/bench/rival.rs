@@ -101,6 +101,14 @@ impl Rival {
         self.ask(&serde_json::json!({"do": "reply", "tokens": tokens}))
             .map(|answer| answer.seconds)
     }
+    /// Seconds to compute `reply` after `prompt`, one token after the other.
+    ///
+    /// # Errors
+    /// When llama.cpp fails.
+    pub fn write(&mut self, prompt: &[u32], reply: &[u32]) -> Result<f64> {
+        self.ask(&serde_json::json!({"do": "write", "prompt": prompt, "reply": reply}))
+            .map(|answer| answer.seconds)
+    }
     /// Scores the tokens after position `first`, each after all before it.
     pub(super) fn score(&mut self, window: &[u32], first: usize) -> Result<Weighed> {
         let answer =

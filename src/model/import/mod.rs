@@ -66,6 +66,10 @@ pub fn import(
     } else {
         let pending = store.pending()?;
         convert(gguf, &sha256, source, pending.path(), progress)?;
+        // What an older version of the program imported is not read any more.
+        if dir.is_dir() && Manifest::read(&dir).is_err() {
+            store.remove(&id)?;
+        }
         pending.publish(&dir)?;
     }
     progress(ImportProgress::Preparing);
@@ -220,13 +224,13 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<String> {
 }
 
 /// A file that hashes what is written to it.
-struct Hashing {
+pub(super) struct Hashing {
     file: File,
     hash: Sha256,
 }
 
 impl Hashing {
-    fn create(path: &Path) -> Result<Self> {
+    pub(super) fn create(path: &Path) -> Result<Self> {
         let file = File::create_new(path)
             .or_fail(ExitCode::InputRefused, format!("create {}", path.display()))?;
         Ok(Self {
@@ -235,7 +239,7 @@ impl Hashing {
         })
     }
     /// Syncs the file; returns the SHA-256 of what it holds, hexadecimal.
-    fn finish(self) -> Result<String> {
+    pub(super) fn finish(self) -> Result<String> {
         self.file
             .sync_all()
             .or_fail(ExitCode::InputRefused, "sync a file of the model")?;

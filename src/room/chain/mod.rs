@@ -1,6 +1,7 @@
 //! The playbook's steps with the model: [`rank`], then [`words`] (draft and write). What the model says is an opinion about
 //! candidates that the signals found; it can reorder and word them, and add a verbatim line.
 
+mod choose;
 mod filter;
 mod rank;
 mod words;
@@ -8,7 +9,9 @@ mod words;
 pub use filter::InputFilter;
 
 use super::boot::Out;
-use super::protocol::{Escalation, Exchange, FromWorker, Origin, Progress, RoomJob, StepTimes};
+use super::protocol::{
+    Choose, Escalation, Exchange, FromWorker, Origin, Progress, RoomJob, StepTimes,
+};
 use crate::error::{Error, Result};
 use crate::model::{
     self, GenerateRequest, Generated, Grammar, Model, Sampling, Segment, StopReason,
@@ -70,6 +73,8 @@ pub struct Chain<'a> {
     seed: u64,
     /// The model ranks without the signals' strength.
     alone: bool,
+    /// Another way to choose, which an evaluation tries.
+    choose: Option<Choose>,
     /// Prompts are made and nothing is asked.
     dry: bool,
     /// The model would have put another candidate first.
@@ -102,6 +107,7 @@ impl<'a> Chain<'a> {
             times: vec![],
             seed: job.seed,
             alone: job.ablation.model_only,
+            choose: job.ablation.choose,
             dry: job.ablation.render,
             disagrees: false,
             overflow: false,

@@ -59,6 +59,9 @@ impl Chain<'_> {
             .iter()
             .map(|c| c.signal.title.chars().take(MAX_TITLE).collect())
             .collect();
+        if let Some(how) = self.choose {
+            return self.choose(step, how, candidates, &titles);
+        }
         let mut sums = vec![0.0; candidates.len()];
         let mut firsts = Vec::new();
         for turn in 0..*permutations {
@@ -206,7 +209,12 @@ impl Chain<'_> {
     }
 }
 
-fn listed(candidates: &[Candidate], titles: &[String], order: &[usize], lines: usize) -> String {
+pub(super) fn listed(
+    candidates: &[Candidate],
+    titles: &[String],
+    order: &[usize],
+    lines: usize,
+) -> String {
     order
         .iter()
         .map(|at| {
@@ -244,7 +252,7 @@ fn order(candidates: usize, turn: usize, turns: usize, seed: u64) -> Vec<usize> 
 }
 
 /// Index of the largest; the first of equals.
-fn best(values: &[f64]) -> usize {
+pub(super) fn best(values: &[f64]) -> usize {
     let mut best = 0;
     for (at, value) in values.iter().enumerate() {
         if *value > values[best] {
@@ -262,7 +270,7 @@ fn spread(values: &[f64]) -> (f64, f64) {
 }
 
 /// Moves a probability by some logits.
-fn moved(strength: f64, by: f64) -> f64 {
+pub(super) fn moved(strength: f64, by: f64) -> f64 {
     let p = strength.clamp(0.01, 0.99);
     let logit = (p / (1.0 - p)).ln() + by;
     (1.0 / (1.0 + (-logit).exp())).clamp(0.01, 0.97)
