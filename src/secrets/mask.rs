@@ -440,9 +440,85 @@ mod tests {
     #[test]
     fn an_escaped_spelling_has_the_mark_of_its_value() {
         let mut masker = Masker::new();
-        masker.learn_text("password: 'a\"b/c d9'\n");
+        masker.learn_text("password: hunter2value\npassword: 'a\"b/c d9'\n");
         let masked = masker.mask(r#"{"password":"a\"b/c d9"}"#);
-        assert_eq!(masked, r#"{"password":"‹secret:password:1›"}"#);
+        assert_eq!(masked, r#"{"password":"‹secret:password:2›"}"#);
+    }
+
+    #[test]
+    fn lines_stay_where_they_are() {
+        let mut masker = Masker::new();
+        masker.learn_text("password: hunter2value\n");
+        let key =
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAyx\n-----END RSA PRIVATE KEY-----";
+        let text = format!("one hunter2value\n{key}\nfour");
+        let masked = masker.mask_lines(&text);
+        let lines: Vec<&str> = masked.split('\n').collect();
+        assert_eq!(lines.len(), 5, "{masked}");
+        assert_eq!(lines[0], "one ‹secret:password:1›");
+        assert!(lines[1].contains("‹secret:private-key:"), "{masked}");
+        assert_eq!((lines[2], lines[4]), ("", "four"));
+        assert!(!masked.contains("MIIE"), "{masked}");
+        assert_eq!(masker.mask(&text).split('\n').count(), 3);
+    }
+
+    #[test]
+    fn marks_stay_and_hide_only_what_they_stand_for() {
+        let mut masker = Masker::new();
+        masker.learn_text("password: hunter2value\napi_password: private-key\n");
+        let kept = "a ‹secret:private-key:1› b ‹secret:private-key:2› c";
+        assert_eq!(masker.mask(kept), kept);
+        for text in [
+            "‹secret:x:1›hunter2value",
+            "hunter2value‹secret:x:1›",
+            "‹secret:x:1› then hunter2value, ‹secret:x:2›",
+            "the private-key ‹secret:x:1›",
+        ] {
+            let out = masker.mask(text);
+            assert!(
+                !out.contains("hunter2") && !out.contains("the private-key"),
+                "{out}"
+            );
+            assert!(
+                out.contains("‹secret:x:1›") && out.contains("‹secret:password:"),
+                "{out}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_cut_word_is_hidden_when_it_is_long() {
+        let mut masker = Masker::new();
+        masker.learn_text("password: monitoring\napi_password: correcthorsebattery\n");
+        assert_eq!(masker.mask("looks at monitor…"), "looks at monitor…");
+        assert_eq!(
+            masker.mask("it is amqp://shop:correcthorse…"),
+            "it is amqp://shop:‹secret:password:2›…"
+        );
+    }
+
+    #[test]
+    fn what_is_known_is_counted_and_never_shown() {
+        let mut masker = Masker::new();
+        assert!(masker.is_empty() && masker.counts().is_empty());
+        masker.learn_text("password: hunter2value\napi_password: Tr0ub4dorSeven\n");
+        assert!(!masker.is_empty());
+        assert_eq!(masker.counts().get("password"), Some(&2));
+        let shown = format!("{masker:?}");
+        assert_eq!(shown, "Masker { values: 2, kinds: {\"password\": 2}, .. }");
+    }
+
+    #[test]
+    fn what_a_manifest_holds_beside_secrets_stays_legible() {
+        let mut masker = Masker::new();
+        // "54321" and "654321".
+        masker.learn_text("kind: Secret\ndata:\n  port: NTQzMjE=\n  pin: NjU0MzIx\n");
+        assert_eq!(masker.mask("listens on 54321"), "listens on 54321");
+        let masked = masker.mask("dials 654321 now");
+        assert!(
+            masked.starts_with("dials ‹secret:kubernetes-secret:"),
+            "{masked}"
+        );
     }
 
     #[test]
