@@ -457,6 +457,11 @@ fn a_damaged_prepared_form_is_not_used_and_made_again() {
 }
 
 #[test]
+fn the_pinned_library_bounds_how_long_a_thread_waits_busily() {
+    assert!(runtime().spins_briefly);
+}
+
+#[test]
 fn what_an_older_version_imported_is_imported_anew() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m.gguf");

@@ -411,6 +411,9 @@ mod tests {
             masker.mask("max7!quux and 19182730"),
             "max7!quux and 19182730"
         );
+        for part in ["x7!quux", "max7!q"] {
+            assert_eq!(masker.mask(part), part);
+        }
     }
 
     #[test]
