@@ -36,15 +36,24 @@ use crate::bundle::{FileKind, Tree};
 use crate::playbook::Cause;
 use crate::profile::Profile;
 use crate::report::NotExamined;
+use std::collections::HashSet;
 
-/// Whether a signal of a host family was read from a pod's log.
-fn in_a_pod(signal: &Signal) -> bool {
+/// Whether a signal of a host family was read from a pod's log: by the folder, or because the file, its folder or
+/// the writer is called as a pod.
+fn in_a_pod(signal: &Signal, pods: &HashSet<String>) -> bool {
+    let is_pod = |name: &str| pods.contains(name) || kubernetes::is_generated_name(name);
+    let unit = signal.entities.get("unit");
     !signal.detector.starts_with("k8s.")
-        && signal.evidence.iter().any(|evidence| {
-            ["/pods/", "/podlogs/", "/kubectl/", "/containers/"]
-                .iter()
-                .any(|folder| evidence.path.contains(folder))
-        })
+        && (unit.is_some_and(|unit| is_pod(unit))
+            || signal.evidence.iter().any(|evidence| {
+                ["/pods/", "/podlogs/", "/kubectl/", "/containers/"]
+                    .iter()
+                    .any(|folder| evidence.path.contains(folder))
+                    || evidence
+                        .path
+                        .split('/')
+                        .any(|part| is_pod(part.strip_suffix(".log").unwrap_or(part)))
+            }))
 }
 
 /// Runs every family of detectors over the tree. Signals whose cause is not in `causes` are left
@@ -70,9 +79,11 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
         .signals
         .into_iter()
         .partition(|signal| causes.iter().any(|cause| cause.slug == signal.cause));
+    let pods = known.iter().filter_map(|one| one.entities.get("pod"));
+    let pods: HashSet<String> = pods.cloned().collect();
     for signal in &mut known {
         signal.strength = signal.strength.clamp(0.01, 0.97);
-        if in_a_pod(signal) {
+        if in_a_pod(signal, &pods) {
             // What runs in a pod is no unit of the host: its commands must not ask systemd.
             for slot in ["unit", "daemon", "service_unit"] {
                 signal.entities.remove(slot);
@@ -87,7 +98,7 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
         });
     }
     // What was opened has a folder beside it.
-    let opened: std::collections::HashSet<&str> = tree
+    let opened: HashSet<&str> = tree
         .files()
         .filter_map(|entry| entry.path.as_str().rsplit_once("!/"))
         .map(|(archive, _)| archive)
@@ -118,7 +129,7 @@ pub fn analyse(tree: &Tree, profile: &Profile, causes: &[Cause], ticket: Option<
         }
     }
     let mut missing = all.missing;
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     missing.retain(|item| seen.insert((item.what.clone(), item.path.clone())));
     let mut signals = rank(known, causes);
     wording::settle(tree, &mut signals);
@@ -203,9 +214,8 @@ mod tests {
     use super::*;
     use crate::bundle::{BundlePath, Entry};
 
-    #[test]
-    fn why_a_log_of_changes_is_kept_stands_above_the_full_disk() {
-        let signal = |cause: &str, title: &str, strength| Signal {
+    fn signal(cause: &str, title: &str, strength: f64) -> Signal {
+        Signal {
             detector: format!("host.{cause}"),
             cause: cause.into(),
             title: title.into(),
@@ -215,7 +225,37 @@ mod tests {
             strength,
             role: Role::Cause,
             entities: std::collections::BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_runs_in_a_pod_is_no_unit() {
+        let read = |unit: &str, path: &str, pods: &[&str]| {
+            let mut one = signal("unexplained-error-in-log", "x reports y", 0.5);
+            one.entities.insert("unit".into(), unit.into());
+            one.evidence.push(crate::report::Evidence {
+                path: path.into(),
+                line_start: 1,
+                line_end: 1,
+                quote: "y".into(),
+            });
+            in_a_pod(&one, &pods.iter().map(|pod| (*pod).to_owned()).collect())
         };
+        assert!(read(
+            "bills-f55f599789-b5f6m",
+            "b/shop/bills-f55f599789-b5f6m.log",
+            &[]
+        ));
+        assert!(read("agent", "b/agent-x7k2p/agent.log", &[]));
+        assert!(read("db-0", "b/shop/db-0.log", &["db-0"]));
+        assert!(read("db", "b/kubectl/db.log", &[]));
+        for unit in ["db-0", "nova-compute", "getty@tty1", "ifup-nvlst", "sshd"] {
+            assert!(!read(unit, "host/var/log/messages", &[]), "{unit}");
+        }
+    }
+
+    #[test]
+    fn why_a_log_of_changes_is_kept_stands_above_the_full_disk() {
         let mut signals = vec![
             signal(
                 "disk-full",

@@ -107,7 +107,7 @@ mod tests_roots;
 #[cfg(test)]
 mod tests_subject;
 
-pub(super) use model::app_of;
+pub(super) use model::{app_of, is_generated_name};
 
 use super::Partial;
 use crate::bundle::Tree;

@@ -213,6 +213,14 @@ impl Pod {
     }
 }
 
+/// Whether a name ends as those of pods that a controller made up: a template's hash and a suffix, or a suffix with
+/// a digit. An ordinal is not enough: units of systemd have such names, too.
+pub fn is_generated_name(name: &str) -> bool {
+    let made_up = &name[app_of(name).len()..];
+    made_up.len() > 5
+        && (made_up.matches('-').count() == 2 || made_up.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
 /// A pod's name without the hashes and ordinals that controllers append.
 pub fn app_of(name: &str) -> &str {
     let is_hash = |part: &str| {
