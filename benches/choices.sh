@@ -13,7 +13,7 @@ for how in likelihood free constrained draft; do
     choose=(--choose "$how")
     [ "$how" = likelihood ] && choose=()
     "$program" eval "$corpus" --model "$model" --model-only --without draft,write --out "$out/$how" "${choose[@]}" "$@" \
-        >"$out/$how.txt" 2>"$out/$how.log"
+        >"$out/$how.txt" 2>"$out/$how.log" || { tail -5 "$out/$how.log" >&2; exit 1; }
 done
 python3 - "$out" <<'P'
 import json, pathlib, statistics, sys

@@ -7,11 +7,14 @@
 set -euo pipefail
 program=$(realpath "$1") model=$2 out=$3
 shift 3
+[ ! -e "$out/runs" ] || { echo "error: $out holds the runs of another time; name an empty folder" >&2; exit 2; }
 mkdir -p "$out"
 cd "$(dirname "$0")/.."
 for bundle in fixtures/bundles/*/; do
-    # A healthy bundle ends with another exit code than a fault, and gives the model nothing to write.
-    "$program" triage "$bundle" --model "$model" --runs "$out/runs" >/dev/null 2>>"$out/triage.log" || true
+    "$program" triage "$bundle" --model "$model" --runs "$out/runs" >/dev/null 2>"$out/triage.log" || {
+        cat "$out/triage.log" >&2
+        exit 1
+    }
 done
 # Every sixth: all of them take an hour in five rounds.
 cat "$out"/runs/*/transcript.jsonl | awk 'NR % 6 == 1' >"$out/written.jsonl"

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub(super) const SEAL: &str = "prepared.json";
 
 /// Microseconds that a thread waits busily for its share of the next operator before it sleeps. Between two
-/// operators there are fewer; waking a thread takes more, 7 to 12 % of the time of a token.
+/// operators there are fewer; waking a thread takes more, 5 to 12 % of the time of a token.
 const SPIN: &str = "50";
 
 /// Tokens whose logits tell whether two forms of a model are the same.

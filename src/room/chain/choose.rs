@@ -2,7 +2,7 @@
 //! number of a candidate as JSON, freely, under a grammar from the first token, or under one after some
 //! free words. The playbooks use none of them; docs/eval.md has the figures.
 
-use super::rank::{best, listed, moved};
+use super::rank::{LINES, best, listed, moved};
 use super::{Candidate, Chain};
 use crate::error::Result;
 use crate::model::{GrammarSpec, Sampling};
@@ -67,7 +67,7 @@ impl Chain<'_> {
         let order: Vec<usize> = (0..candidates.len()).collect();
         let ticket = self.ticket.clone();
         let mut thoughts = String::new();
-        let mut lines = 2;
+        let mut lines = LINES;
         let grammar = match how {
             Choose::Free => None,
             Choose::Constrained | Choose::Draft => {

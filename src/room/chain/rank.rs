@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Longest title scored, in characters.
 const MAX_TITLE: usize = 160;
 /// Evidence lines a candidate is listed with.
-const LINES: usize = 2;
+pub(super) const LINES: usize = 2;
 
 impl Chain<'_> {
     pub(super) fn rank(&mut self, step: &Step, candidates: &mut [Candidate]) -> Result<()> {
