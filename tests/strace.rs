@@ -6,9 +6,12 @@
 )]
 
 mod support;
+#[path = "support/tiny.rs"]
+mod tiny;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
+use tiny::Tiny;
 use support::{Place, pack};
 
 /// One traced call: process, name, arguments, result.
@@ -199,6 +202,36 @@ fn with_the_model_and_its_library_nothing_is_collected() {
             assert!(!call.text.contains(mark), "{}", call.text);
         }
     }
+}
+
+#[test]
+fn an_import_opens_its_model_and_its_store_and_nothing_else() {
+    let place = Place::new();
+    let model = place.write(
+        "m.gguf",
+        Tiny::new("qwen3", "qwen2").gguf(),
+    );
+    let calls = trace(&place, &["model", "import", model.to_str().unwrap()]);
+    let confined = calls.iter().position(|call| call.name == "seccomp");
+    let after = &calls[confined.expect("the import is confined")..];
+    let own = place.path().to_str().unwrap();
+    let mut opened = 0;
+    for call in after {
+        assert!(
+            !matches!(
+                call.name.as_str(),
+                "socket" | "connect" | "execve" | "execveat"
+            ),
+            "{}",
+            call.text
+        );
+        let failed = call.text.contains(" = -1 ");
+        if call.name.starts_with("open") && !failed {
+            assert!(call.text.contains(own), "{}", call.text);
+            opened += 1;
+        }
+    }
+    assert!(opened > 5, "the trace shows what is opened: {opened}");
 }
 
 /// The calls that a sealed worker was refused while it worked, as (zone, call), outside of proofs.

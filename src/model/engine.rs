@@ -10,18 +10,16 @@
 
 use super::constrain::{Compiler, Grammar, GrammarSpec};
 use super::manifest::{self, Manifest};
-use super::prefix::{KeyValues, Prefix};
+use super::prefix::Prefix;
 use super::prepare;
 use super::runtime::Runtime;
+use super::steps::Steps;
 use super::tokenizer::template::Segment;
 use super::tokenizer::{Tokenizer, Vocabulary};
 use super::words::Words;
 use crate::error::{Context, Error, ExitCode, Result};
 
-use ort::memory::{Allocator, MemoryInfo};
 use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{IoBinding, Session};
-use ort::value::{PrimitiveTensorElementType, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -72,7 +70,7 @@ pub struct ModelFacts {
     pub gguf_sha256: String,
     /// SHA-256 of ONNX Runtime, hexadecimal.
     pub library_sha256: String,
-    /// Whether the form prepared for this processor was used.
+    /// Whether the form meant for it was used: the one prepared for this processor, or a ready-made graph.
     pub prepared: bool,
     /// Seconds that opening took, or the rest of it where the vocabulary was read before.
     pub load_seconds: f64,
@@ -136,8 +134,9 @@ impl Stats {
 
 /// A model ready to answer. One request at a time.
 pub struct Model {
-    session: Session,
-    binding: IoBinding,
+    pub(super) steps: Steps,
+    /// What decides keys and values beside the tokens.
+    pub(super) identity: String,
     pub(super) tokenizer: Arc<Tokenizer>,
     compiler: OnceLock<Compiler>,
     facts: ModelFacts,
@@ -148,8 +147,6 @@ pub struct Model {
     /// not depend on what was asked before by more than the rounding of sums in another order.
     pub(super) reusable: usize,
     pub(super) stats: Stats,
-    /// The buffers that the session keeps keys and values in.
-    pub(super) values: KeyValues,
     /// Fixed beginnings that are known.
     pub(super) prefixes: Vec<Prefix>,
 }
@@ -198,15 +195,14 @@ impl Model {
             Some(graph) => (graph, GraphOptimizationLevel::Disable),
             None => (dir.join(manifest::GRAPH), GraphOptimizationLevel::All),
         };
-        let open_session = || -> ort::Result<(Session, IoBinding, Vec<Tensor<f32>>)> {
-            let mut session = prepare::options(runtime, options.threads as usize, level)?
+        let open_session = || -> ort::Result<Steps> {
+            let session = prepare::options(runtime, options.threads as usize, level)?
                 .commit_from_file(&graph)?;
-            let mut buffers = Vec::new();
-            let mut binding = bind_buffers(&session, &manifest, context, &mut buffers)?;
+            let mut steps = Steps::open(session, &manifest, context)?;
             // Both kinds of step once, so that whatever is made lazily is there.
-            run(&mut session, &mut binding, vec![0; 8], vec![7], 8)?;
-            run(&mut session, &mut binding, vec![0], vec![0], 9)?;
-            Ok((session, binding, buffers))
+            steps.run(&[0; 8], &[7], 8)?;
+            steps.run(&[0], &[0], 9)?;
+            Ok(steps)
         };
         let opened = open_session();
         // The thread has ended before anything else is said of it.
@@ -215,10 +211,15 @@ impl Model {
             return Err(Error::refused("the vocabulary doesn't fit the model")
                 .hint("import the model again"));
         }
-        let (session, binding, buffers) =
-            opened.map_err(|cause| engine_error("open the model", &cause))?;
-        let engine = format!("{} {is_prepared}", runtime.layout);
-        let values = KeyValues::new(buffers, &manifest, context, options.threads, &engine);
+        let steps = opened.map_err(|cause| engine_error("open the model", &cause))?;
+        let identity = format!(
+            "narrowroom.prefix/v1 {} {} {} {} {is_prepared} {}",
+            manifest.gguf_sha256,
+            manifest.graph_sha256,
+            manifest.weights_sha256,
+            runtime.layout,
+            options.threads
+        );
         let facts = ModelFacts {
             name: manifest.name,
             architecture: manifest.architecture,
@@ -232,20 +233,19 @@ impl Model {
             seed: options.seed,
             gguf_sha256: manifest.gguf_sha256,
             library_sha256: runtime.library_sha256.to_string(),
-            prepared: is_prepared,
+            prepared: is_prepared || manifest.ready.is_some(),
             load_seconds: 0.0,
             cache_bytes,
         };
         let mut model = Self {
-            session,
-            binding,
+            steps,
+            identity,
             tokenizer,
             compiler: compiler.map_or_else(OnceLock::new, OnceLock::from),
             facts,
             cached: Vec::new(),
             reusable: 0,
             stats: Stats::default(),
-            values,
             prefixes: Vec::new(),
         };
         model.tokenizer.encode("warm up");
@@ -316,9 +316,7 @@ impl Model {
                 self.context()
             )));
         }
-        let ids = tokens.iter().map(|token| i64::from(*token)).collect();
-        let rows = wanted.iter().map(|row| *row as i64).collect();
-        match run(&mut self.session, &mut self.binding, ids, rows, total) {
+        match self.steps.run(tokens, wanted, total) {
             Ok(logits) => {
                 self.cached.extend_from_slice(tokens);
                 self.stats.peak_context = self.stats.peak_context.max(total as u64);
@@ -344,71 +342,6 @@ pub(super) fn engine_error(doing: &str, cause: &ort::Error) -> Error {
     Error::refused(doing)
         .source(cause.to_string())
         .hint("if the model's folder was damaged, remove it and import the model again")
-}
-
-fn tensor<T: PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static>(
-    shape: Vec<i64>,
-    values: Vec<T>,
-) -> ort::Result<Tensor<T>> {
-    Tensor::from_array((shape, values))
-}
-
-/// Runs one step: `ids` follow what is in the cache, so that `total` tokens are in it afterwards. Returns
-/// the logits after each of `rows`, indices into `ids`.
-pub(super) fn run(
-    session: &mut Session,
-    binding: &mut IoBinding,
-    ids: Vec<i64>,
-    rows: Vec<i64>,
-    total: usize,
-) -> ort::Result<Vec<f32>> {
-    binding.bind_input("input_ids", &tensor(vec![1, ids.len() as i64], ids)?)?;
-    binding.bind_input("seqlens_k", &tensor(vec![1], vec![total as i32 - 1])?)?;
-    binding.bind_input(
-        "total_sequence_length",
-        &tensor(vec![], vec![total as i32])?,
-    )?;
-    binding.bind_input("logits_idx", &tensor(vec![rows.len() as i64], rows)?)?;
-    // Bound anew for every run: a bound output keeps the shape of its first run.
-    binding.bind_output_to_device("logits", &MemoryInfo::default())?;
-    let outputs = session.run_binding(binding)?;
-    let (_, logits) = outputs["logits"].try_extract_tensor::<f32>()?;
-    Ok(logits.to_vec())
-}
-
-/// Allocates keys and values once and binds each buffer as past and as present, so that they grow in place.
-pub(super) fn bind_cache(
-    session: &Session,
-    manifest: &Manifest,
-    context: u32,
-) -> ort::Result<IoBinding> {
-    bind_buffers(session, manifest, context, &mut Vec::new())
-}
-
-/// As [`bind_cache`], and hands the buffers out as well.
-fn bind_buffers(
-    session: &Session,
-    manifest: &Manifest,
-    context: u32,
-    buffers: &mut Vec<Tensor<f32>>,
-) -> ort::Result<IoBinding> {
-    let mut binding = session.create_binding()?;
-    let shape = [
-        1i64,
-        i64::from(manifest.kv_heads),
-        i64::from(context),
-        i64::from(manifest.head_dim),
-    ];
-    for layer in 0..manifest.layers {
-        for part in ["key", "value"] {
-            let mut buffer = Tensor::<f32>::new(&Allocator::default(), shape)?;
-            buffer.extract_tensor_mut().1.fill(0.0);
-            binding.bind_input(format!("past_key_values.{layer}.{part}"), &buffer)?;
-            binding.bind_output(format!("present.{layer}.{part}"), &mut buffer)?;
-            buffers.push(buffer);
-        }
-    }
-    Ok(binding)
 }
 
 pub(super) fn open_tokenizer(dir: &Path) -> Result<Arc<Tokenizer>> {

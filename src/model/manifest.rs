@@ -25,9 +25,10 @@ pub const PREPARED: &str = "prepared";
 pub struct Manifest {
     /// [`FORMAT`] of the program that wrote it.
     pub format: u32,
-    /// SHA-256 of the GGUF file, hexadecimal; also the folder's name.
+    /// SHA-256 of the GGUF file, hexadecimal; also the folder's name. Of a model in several files that of
+    /// their own, in order.
     pub gguf_sha256: String,
-    /// Size of the GGUF file in bytes.
+    /// Size of the GGUF file, or of all files, in bytes.
     pub gguf_bytes: u64,
     /// The publisher's name for the model, from the file.
     pub name: String,
@@ -51,7 +52,7 @@ pub struct Manifest {
     pub vocab: u32,
     /// SHA-256 of the graph, hexadecimal.
     pub graph_sha256: String,
-    /// SHA-256 of the weights, hexadecimal.
+    /// SHA-256 of the weights, hexadecimal; of several files that of their own, in order.
     pub weights_sha256: String,
     /// SHA-256 of the vocabulary, hexadecimal.
     pub tokenizer_sha256: String,
@@ -61,6 +62,36 @@ pub struct Manifest {
     /// How the file stores its tensors, the most bytes first; empty: imported before this was kept.
     #[serde(default)]
     pub storage: Vec<Stored>,
+    /// For a model that came as an ONNX graph: how it is asked. None: this program wrote the graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<Ready>,
+}
+
+/// How a graph that somebody else wrote is asked, beside tokens, keys and values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ready {
+    /// Whether it takes `attention_mask`, i64\[1, all tokens\], ones.
+    pub attention_mask: bool,
+    /// Whether it takes `position_ids`, i64\[1, new tokens\].
+    pub position_ids: bool,
+    /// The input that says of how many last tokens the logits are wanted, i64.
+    pub logits_to_keep: Option<String>,
+    /// Whether keys and values grow in place in buffers of the whole context, as `GroupQueryAttention`
+    /// does; otherwise each step returns them one step longer.
+    pub in_place: bool,
+    /// The files that hold its weights.
+    pub data: Vec<DataFile>,
+}
+
+/// A file of weights beside a graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    /// Its name, as the graph names it.
+    pub name: String,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
 }
 
 /// Tensors of a file that are stored the same way.
@@ -97,6 +128,23 @@ impl Manifest {
             .hint("import the model again"));
         }
         Ok(manifest)
+    }
+    /// Each stored file with its SHA-256.
+    pub fn files(&self) -> Vec<(&str, &str)> {
+        let mut files = vec![
+            (GRAPH, self.graph_sha256.as_str()),
+            (TOKENIZER, self.tokenizer_sha256.as_str()),
+        ];
+        match &self.ready {
+            None => files.push((WEIGHTS, &self.weights_sha256)),
+            Some(ready) => files.extend(
+                ready
+                    .data
+                    .iter()
+                    .map(|file| (file.name.as_str(), file.sha256.as_str())),
+            ),
+        }
+        files
     }
     /// Bytes of keys and values that one token takes while the model runs.
     pub fn cache_bytes_per_token(&self) -> u64 {

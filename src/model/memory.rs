@@ -26,7 +26,10 @@ impl Need {
     /// What an imported model takes with a context of `context` tokens. A form that isn't prepared is
     /// laid out anew when it is loaded, which takes its size twice.
     pub fn of(dir: &Path, manifest: &Manifest, context: u32) -> Self {
-        let plain = file_bytes(&dir.join(manifest::WEIGHTS));
+        let plain = match &manifest.ready {
+            None => file_bytes(&dir.join(manifest::WEIGHTS)),
+            Some(_) => manifest.gguf_bytes,
+        };
         let prepared = directory_bytes(&dir.join(manifest::PREPARED));
         let context = context.min(manifest.trained_context);
         Self {

@@ -25,6 +25,7 @@ pub mod prepare;
 mod runtime;
 mod sample;
 mod source;
+mod steps;
 pub mod store;
 mod tokenizer;
 mod words;

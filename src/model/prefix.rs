@@ -13,9 +13,7 @@
 )]
 
 use super::engine::{CHUNK, Model};
-use super::manifest::Manifest;
 use crate::error::{Error, Result};
-use ort::value::Tensor;
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::Path;
@@ -26,64 +24,6 @@ pub const FOLDER: &str = "prefix";
 pub const MAX_FILE: usize = 8 << 20;
 /// A shorter beginning is not worth a file.
 const MIN_TOKENS: usize = 8;
-
-/// The buffers of keys and values that the session works in, and their shape.
-pub(super) struct KeyValues {
-    /// One per layer and part, shaped 1 × heads × slots × elements.
-    pub buffers: Vec<Tensor<f32>>,
-    heads: usize,
-    slots: usize,
-    elements: usize,
-    /// What decides their content beside the tokens.
-    identity: String,
-}
-
-impl KeyValues {
-    pub fn new(
-        buffers: Vec<Tensor<f32>>,
-        manifest: &Manifest,
-        context: u32,
-        threads: u32,
-        engine: &str,
-    ) -> Self {
-        Self {
-            buffers,
-            heads: manifest.kv_heads as usize,
-            slots: context as usize,
-            elements: manifest.head_dim as usize,
-            identity: format!(
-                "narrowroom.prefix/v1 {} {} {} {engine} {threads}",
-                manifest.gguf_sha256, manifest.graph_sha256, manifest.weights_sha256
-            ),
-        }
-    }
-    /// Numbers of one token in all buffers.
-    fn per_token(&self) -> usize {
-        self.buffers.len() * self.heads * self.elements
-    }
-    /// The numbers of the first `tokens` tokens.
-    fn first(&self, tokens: usize) -> Vec<f32> {
-        let mut all = Vec::with_capacity(self.per_token() * tokens);
-        for buffer in &self.buffers {
-            let (_, values) = buffer.extract_tensor();
-            for head in values.chunks_exact(self.slots * self.elements) {
-                all.extend_from_slice(&head[..tokens * self.elements]);
-            }
-        }
-        all
-    }
-    /// Puts the numbers of the first `tokens` tokens back.
-    fn put(&mut self, tokens: usize, numbers: &[f32]) {
-        let (slots, elements) = (self.slots, self.elements);
-        let mut parts = numbers.chunks_exact(tokens * elements);
-        for buffer in &mut self.buffers {
-            let (_, values) = buffer.extract_tensor_mut();
-            for (head, part) in values.chunks_exact_mut(slots * elements).zip(&mut parts) {
-                head[..part.len()].copy_from_slice(part);
-            }
-        }
-    }
-}
 
 /// A beginning that was read from its file.
 pub(super) struct Prefix {
@@ -97,14 +37,14 @@ impl Model {
         // One step computes it, of more than one token: what a prompt of the same tokens would compute.
         let most = CHUNK
             .min(self.context())
-            .min(MAX_FILE / (self.values.per_token().max(1) * 4));
+            .min(MAX_FILE / (self.steps.values().per_token().max(1) * 4));
         let kept = &tokens[..tokens.len().min(most)];
         (kept.len() >= MIN_TOKENS).then_some(kept)
     }
 
     /// Name of a beginning's file.
     pub fn prefix_name(&self, tokens: &[u32]) -> String {
-        let mut hash = Sha256::new_with_prefix(&self.values.identity);
+        let mut hash = Sha256::new_with_prefix(&self.identity);
         for token in tokens {
             hash.update(token.to_le_bytes());
         }
@@ -122,7 +62,7 @@ impl Model {
         self.roll_back(0);
         self.step(tokens, &[tokens.len() - 1])?;
         self.reusable = tokens.len();
-        let numbers = self.values.first(tokens.len());
+        let numbers = self.steps.values().first(tokens.len());
         let mut bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
         let digest = Sha256::digest(&bytes);
         bytes.extend(digest);
@@ -135,7 +75,7 @@ impl Model {
         let mut missing = 0;
         for tokens in beginnings {
             let path = dir.join(FOLDER).join(self.prefix_name(tokens));
-            let size = self.values.per_token() * tokens.len() * 4;
+            let size = self.steps.values().per_token() * tokens.len() * 4;
             match read(&path, size) {
                 Some(numbers) => self.prefixes.push(Prefix {
                     tokens: tokens.clone(),
@@ -156,7 +96,13 @@ impl Model {
             .filter(|prefix| prefix.tokens.len() > shared && prompt.starts_with(&prefix.tokens))
             .max_by_key(|prefix| prefix.tokens.len());
         let Some(best) = best else { return shared };
-        self.values.put(best.tokens.len(), &best.numbers);
+        if self
+            .steps
+            .put_values(best.tokens.len(), &best.numbers)
+            .is_err()
+        {
+            return shared;
+        }
         self.cached.clone_from(&best.tokens);
         self.reusable = best.tokens.len();
         self.reusable

@@ -6,11 +6,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "rewrites files in the store")]
 
-use super::engine::{bind_cache, run};
 use super::import::Hashing;
 use super::manifest::{self, Manifest};
 use super::onnx::{Aligned, Move, align};
 use super::runtime::Runtime;
+use super::steps::Steps;
 use super::store::{Pending, file_bytes, hash_file};
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::files;
@@ -29,7 +29,7 @@ pub(super) const SEAL: &str = "prepared.json";
 const SPIN: &str = "50";
 
 /// Tokens whose logits tell whether two forms of a model are the same.
-const TRIAL: [i64; 8] = [11, 101, 1009, 7, 53, 499, 2003, 31];
+const TRIAL: [u32; 8] = [11, 101, 1009, 7, 53, 499, 2003, 31];
 
 /// The folder of the prepared form for this processor and library; it may not exist.
 pub fn folder(runtime: &Runtime, model: &Path) -> PathBuf {
@@ -122,7 +122,7 @@ pub fn ensure(runtime: &Runtime, model: &Path) -> Result<Prepared> {
     let manifest = Manifest::read(model)?;
     let raw = Pending::inside(&model.join(manifest::PREPARED))?;
     let wanted = lay_out(runtime, model, raw.path())
-        .and_then(|mut plain| trial(&mut plain, &manifest))
+        .and_then(|plain| trial(plain, &manifest))
         .map_err(refuse)?;
     let pending = Pending::inside(&model.join(manifest::PREPARED))?;
     let seal = align_files(runtime, raw.path(), pending.path())?;
@@ -130,7 +130,7 @@ pub fn ensure(runtime: &Runtime, model: &Path) -> Result<Prepared> {
     let session = options(runtime, 1, GraphOptimizationLevel::Disable)
         .and_then(|mut builder| builder.commit_from_file(pending.path().join(manifest::GRAPH)));
     let found = session
-        .and_then(|mut session| trial(&mut session, &manifest))
+        .and_then(|session| trial(session, &manifest))
         .map_err(refuse)?;
     let same = wanted.len() == found.len()
         && wanted
@@ -171,21 +171,33 @@ fn lay_out(runtime: &Runtime, model: &Path, dir: &Path) -> ort::Result<Session> 
         .commit_from_file(model.join(manifest::GRAPH))
 }
 
+/// Runs a graph that somebody else wrote once.
+///
+/// # Errors
+/// Refused when it can't run, or what it gives isn't one number for each token.
+pub(super) fn prove(runtime: &Runtime, model: &Path, manifest: &Manifest) -> Result<()> {
+    let refuse = |cause: String| {
+        Error::refused("run the graph")
+            .source(cause)
+            .hint("is it made for another version of ONNX Runtime, or for a graphics card?")
+    };
+    let logits = options(runtime, 1, GraphOptimizationLevel::All)
+        .and_then(|mut builder| builder.commit_from_file(model.join(manifest::GRAPH)))
+        .and_then(|session| trial(session, manifest))
+        .map_err(|cause| refuse(cause.to_string()))?;
+    if logits.len() != manifest.vocab as usize || logits.iter().any(|logit| !logit.is_finite()) {
+        return Err(refuse(
+            "its logits are not numbers, one for each token".into(),
+        ));
+    }
+    Ok(())
+}
+
 /// Logits after a few tokens.
-fn trial(session: &mut Session, manifest: &Manifest) -> ort::Result<Vec<f32>> {
-    let slots = TRIAL.len() as u32;
-    let mut binding = bind_cache(session, manifest, slots)?;
-    let ids: Vec<i64> = TRIAL
-        .iter()
-        .map(|token| token % i64::from(manifest.vocab))
-        .collect();
-    run(
-        session,
-        &mut binding,
-        ids,
-        vec![TRIAL.len() as i64 - 1],
-        TRIAL.len(),
-    )
+fn trial(session: Session, manifest: &Manifest) -> ort::Result<Vec<f32>> {
+    let tokens = TRIAL.map(|token| token % manifest.vocab.max(1));
+    let count = tokens.len();
+    Steps::open(session, manifest, count as u32)?.run(&tokens, &[count - 1], count)
 }
 
 /// Copies the prepared form with every tensor on a page boundary.

@@ -1,4 +1,4 @@
-//! Where a model to be imported is: a file, or a name in the store of Ollama, LM Studio or Hugging Face.
+//! Where a model to be imported is: a file, a folder, or a name in the store of Ollama, LM Studio or Hugging Face.
 //!
 //! Zone 0. Other programs' stores are read, never written; what they say about a file's hash is checked
 //! when the file is imported. Formats: Ollama's manifests (`manifests/<host>/<namespace>/<model>/<tag>`,
@@ -19,7 +19,7 @@ const MAX_LISTED: usize = 12;
 /// A place that a person named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A file of this machine.
+    /// A file of this machine, or the folder of a ready-made graph.
     File(PathBuf),
     /// `ollama:[HOST/][NAMESPACE/]MODEL[:TAG]`
     Ollama {
@@ -277,6 +277,10 @@ fn hub(repository: &str, file: &str, revision: &str, roots: &[PathBuf]) -> Optio
             .map_or_else(|_| revision.to_owned(), |text| text.trim().to_owned());
         let path = home.join("snapshots").join(commit).join(file);
         let blob = files::canonical(&path).ok()?;
+        if file.ends_with(".onnx") {
+            // A part of a model: each of its files is checked when it is imported.
+            return Some(Located { path, sha256: None });
+        }
         let sha256 = blob
             .file_name()
             .and_then(|name| ModelId::parse(&name.to_string_lossy()).ok())
@@ -334,6 +338,7 @@ mod tests {
             "hf:owner/repo/../x",
             "hf:a/b/c@../x",
             "hf:a/b/c d",
+            "hf:a/b//c",
         ] {
             assert!(Source::parse(wrong).is_err(), "{wrong}");
         }
@@ -391,6 +396,12 @@ mod tests {
         assert_eq!(found.sha256, Some(hash));
         assert_eq!(found.path, snapshot.join("m.gguf"));
         assert!(find("hf:o/r/other.gguf").unwrap().is_none());
+        std::os::unix::fs::symlink(
+            repo.join("blobs").join("e".repeat(64)),
+            snapshot.join("m.onnx"),
+        )
+        .unwrap();
+        assert_eq!(find("hf:o/r/m.onnx").unwrap().unwrap().sha256, None);
         assert!(
             find("lmstudio:p/m")
                 .unwrap_err()

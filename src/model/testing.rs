@@ -82,3 +82,98 @@ pub(super) fn open(architecture: &str, seed: u64) -> Model {
     )
     .unwrap_or_else(|error| panic!("{}", error.chain()))
 }
+
+/// What a publisher would ship beside the ready-made graph of a tiny model: `tokenizer.json`.
+pub(super) fn tokenizer_json(tiny: &Tiny) -> serde_json::Value {
+    use serde_json::json;
+    let (tokens, types, merges, _) = tiny.vocabulary();
+    let with = |kind: &dyn Fn(i32) -> bool| -> Vec<(usize, &String)> {
+        let all = tokens.iter().enumerate();
+        all.filter(|(id, _)| kind(types[*id])).collect()
+    };
+    let vocab: serde_json::Map<String, serde_json::Value> = with(&|kind| kind != 3)
+        .into_iter()
+        .map(|(id, token)| (token.clone(), json!(id)))
+        .collect();
+    let added: Vec<_> = with(&|kind| kind == 3)
+        .into_iter()
+        .map(|(id, token)| json!({"id": id, "content": token, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}))
+        .collect();
+    let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    let bytes = |regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": regex});
+    let chain = |parts: &[serde_json::Value]| json!({"type": "Sequence", "pretokenizers": parts});
+    let digits = json!({"type": "Digits", "individual_digits": true});
+    let (normal, pre) = match tiny.pre.as_str() {
+        "qwen2" => (
+            json!({"type": "NFC"}),
+            chain(&[split(tokenizer::QWEN2), bytes(false)]),
+        ),
+        "llama-bpe" => (
+            json!(null),
+            chain(&[split(tokenizer::LLAMA3), bytes(false)]),
+        ),
+        "smollm" => (json!(null), chain(&[digits, bytes(true)])),
+        "gpt-2" => (json!(null), bytes(true)),
+        _ => (
+            json!({"type": "Sequence", "normalizers": [
+                {"type": "Prepend", "prepend": "\u{2581}"},
+                {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"}]}),
+            json!(null),
+        ),
+    };
+    let pieces = tiny.pre == "llama";
+    // As transformers turns scores into merges: all ways to make a token, the best token first.
+    let merges = match pieces {
+        false => merges,
+        true => tokens
+            .iter()
+            .enumerate()
+            .filter(|(id, token)| types[*id] == 1 && token.chars().count() > 1)
+            .flat_map(|(_, token)| {
+                let cuts = token.char_indices().skip(1);
+                cuts.map(|(at, _)| token.split_at(at)).collect::<Vec<_>>()
+            })
+            .filter(|(left, right)| vocab.contains_key(*left) && vocab.contains_key(*right))
+            .map(|(left, right)| format!("{left} {right}"))
+            .collect(),
+    };
+    json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": normal,
+        "pre_tokenizer": pre, "post_processor": null, "decoder": null,
+        "model": {"type": "BPE", "dropout": null, "unk_token": pieces.then_some("<unk>"), "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": pieces, "byte_fallback": pieces,
+            "ignore_merges": tiny.pre == "llama-bpe", "vocab": vocab, "merges": merges}})
+}
+
+/// A tiny model as a publisher of ready-made graphs would ship it: graph, weights and tokenizer in a folder.
+pub(super) fn ready_folder(tiny: &Tiny, asked: onnx::testing::Asked) -> tempfile::TempDir {
+    use serde_json::json;
+    let work = tempfile::tempdir().unwrap();
+    let store = Store::at(work.path().join("store"));
+    let file = work.path().join("tiny.gguf");
+    std::fs::write(&file, tiny.gguf()).unwrap();
+    let id = import(&file, "test", None, &store, &runtime(), &mut |_| {}).unwrap();
+    let ours = store.model_dir(&id);
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    std::fs::create_dir(folder.path().join("onnx")).unwrap();
+    let graph = std::fs::read(ours.join(manifest::GRAPH)).unwrap();
+    write("onnx/model.onnx", &onnx::testing::ready_made(&graph, asked));
+    let weights = std::fs::read(ours.join(manifest::WEIGHTS)).unwrap();
+    write(&format!("onnx/{}", manifest::WEIGHTS), &weights);
+    write(
+        "tokenizer.json",
+        tokenizer_json(tiny).to_string().as_bytes(),
+    );
+    let end = tiny.vocabulary().0.len() - 1;
+    for (name, value) in [
+        (
+            "config.json",
+            json!({"model_type": tiny.architecture, "max_position_embeddings": tiny.context}),
+        ),
+        ("generation_config.json", json!({"eos_token_id": [end]})),
+        ("tokenizer_config.json", json!({"eos_token": "<|im_end|>"})),
+    ] {
+        write(name, value.to_string().as_bytes());
+    }
+    folder
+}

@@ -1,6 +1,7 @@
 //! The seccomp allow-lists: data under `sandbox/seccomp/`, compiled here and given to the kernel.
 
 use seccompiler::{BpfProgram, TargetArch};
+use std::collections::HashMap;
 
 use super::advice::Missing;
 use super::plan::{Layer, Zone};
@@ -9,6 +10,7 @@ const UNPACK: &str = include_str!("../../sandbox/seccomp/unpack.json");
 const ROOM: &str = include_str!("../../sandbox/seccomp/room.json");
 const NARROW: &str = include_str!("../../sandbox/seccomp/room-narrow.json");
 const VERIFY: &str = include_str!("../../sandbox/seccomp/verify.json");
+const IMPORT: &str = include_str!("../../sandbox/seccomp/import.json");
 const WAITER: &str = include_str!("../../sandbox/seccomp/waiter.json");
 
 /// The filter of a file that lists what is allowed; the rest is refused with EPERM.
@@ -17,6 +19,9 @@ const ALLOWED: &str = "allowed";
 /// falls back to a call whose arguments can be checked. Installed first; the stricter answer of
 /// two filters wins.
 const UNIMPLEMENTED: &str = "unimplemented";
+
+/// The filter of a file that lists what is refused; the rest is allowed.
+const DENIED: &str = "denied";
 
 /// The compiled filters of one zone, in the order of installation.
 #[derive(Debug)]
@@ -57,7 +62,15 @@ pub(super) fn apply_waiter() -> Result<(), Missing> {
     compile(WAITER)?.apply()
 }
 
-fn compile(json: &str) -> Result<Filters, Missing> {
+/// The filter of a process that imports a model.
+pub(super) fn import() -> Result<Filters, Missing> {
+    match programs(IMPORT)?.remove(DENIED) {
+        Some(denied) => Ok(Filters(vec![denied])),
+        None => Err(missing("it lists nothing")),
+    }
+}
+
+fn programs(json: &str) -> Result<HashMap<String, BpfProgram>, Missing> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)
         .ok()
         .filter(|_| cfg!(target_arch = "x86_64"))
@@ -65,7 +78,11 @@ fn compile(json: &str) -> Result<Filters, Missing> {
             let text = format!("there is no allow-list for {}", std::env::consts::ARCH);
             Missing::because(Layer::Seccomp, text)
         })?;
-    let mut map = seccompiler::compile_from_json(json.as_bytes(), arch).map_err(missing)?;
+    seccompiler::compile_from_json(json.as_bytes(), arch).map_err(missing)
+}
+
+fn compile(json: &str) -> Result<Filters, Missing> {
+    let mut map = programs(json)?;
     let first = map.remove(UNIMPLEMENTED);
     let main = map.remove(ALLOWED);
     match (main, map.is_empty()) {

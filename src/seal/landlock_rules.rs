@@ -8,6 +8,7 @@ use landlock::{
 use super::advice::Missing;
 use super::plan::{Layer, SealPlan};
 use super::sys;
+use std::path::PathBuf;
 
 /// The Landlock ABI of the running kernel, 0 where there is none.
 pub(super) fn abi() -> u32 {
@@ -73,6 +74,30 @@ fn failed(error: landlock::RulesetError) -> Missing {
 /// # Errors
 /// The missing layer: no Landlock, or a right or a path that cannot be handled.
 pub(super) fn prepare(plan: &SealPlan, own_root: bool, kernel_abi: u32) -> Result<Rules, Missing> {
+    let granted: Vec<(PathBuf, PathBuf, bool)> = plan
+        .mounts()
+        .filter_map(|(mount, writable)| {
+            let path = plan.reach(&mount.inside, own_root)?;
+            Some((mount.host.clone(), path, writable))
+        })
+        .collect();
+    rules(&granted, kernel_abi)
+}
+
+/// As [`prepare`], for paths that are granted where they are; `true`: to be written too.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) fn grant(paths: &[(PathBuf, bool)], kernel_abi: u32) -> Result<Rules, Missing> {
+    let granted: Vec<(PathBuf, PathBuf, bool)> = paths
+        .iter()
+        .map(|(path, writable)| (path.clone(), path.clone(), *writable))
+        .collect();
+    rules(&granted, kernel_abi)
+}
+
+/// Rules that give back paths, by the name a person knows, the name here, and whether they may be written.
+fn rules(granted: &[(PathBuf, PathBuf, bool)], kernel_abi: u32) -> Result<Rules, Missing> {
     let abi = known(kernel_abi).ok_or_else(|| missing("this kernel has no Landlock".into()))?;
 
     let mut ruleset = Ruleset::default()
@@ -88,21 +113,15 @@ pub(super) fn prepare(plan: &SealPlan, own_root: bool, kernel_abi: u32) -> Resul
         ruleset = ruleset.scope(Scope::from_all(abi)).map_err(failed)?;
     }
     let mut created = ruleset.create().map_err(failed)?;
-    for (mount, writable) in plan.mounts() {
-        let Some(path) = plan.reach(&mount.inside, own_root) else {
-            continue;
-        };
+    for (shown, path, writable) in granted {
         let unreadable = |error: &dyn std::fmt::Display| {
-            missing(format!(
-                "{} cannot be granted: {error}",
-                mount.host.display()
-            ))
+            missing(format!("{} cannot be granted: {error}", shown.display()))
         };
-        let is_dir = rustix::fs::stat(&path)
+        let is_dir = rustix::fs::stat(path)
             .map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir())
             .map_err(|error| unreadable(&error))?;
-        let fd = PathFd::new(&path).map_err(|error| unreadable(&error))?;
-        let rule = PathBeneath::new(fd, rights(abi, writable, is_dir));
+        let fd = PathFd::new(path).map_err(|error| unreadable(&error))?;
+        let rule = PathBeneath::new(fd, rights(abi, *writable, is_dir));
         created = created.add_rule(rule).map_err(failed)?;
     }
     Ok(Rules {

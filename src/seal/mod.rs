@@ -24,6 +24,7 @@
 
 mod advice;
 mod close;
+mod confine;
 mod controls;
 mod descriptors;
 mod enter;
@@ -49,6 +50,7 @@ mod trial;
 mod waiter;
 
 pub use close::{Sealed, close};
+pub use confine::confine;
 pub use controls::{ControlReport, controls};
 pub use enter::{Entered, enter};
 pub use limits::without_core;

@@ -169,6 +169,12 @@ fn written(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<(Vec<u32>, Vec<u32>
 
 /// The GGUF file that a model was imported from, where it still is.
 fn imported_file(store: &Store, id: &ModelId, manifest: &Manifest) -> Result<PathBuf> {
+    if manifest.ready.is_some() {
+        return Err(Error::usage(
+            "this model came as an ONNX graph, which llama.cpp does not read",
+        )
+        .hint("name a GGUF file of the same model with --gguf FILE"));
+    }
     let fetched = store.download(id);
     let named = PathBuf::from(&manifest.source);
     [fetched, named]

@@ -12,6 +12,7 @@ use crate::model::{
     inspect_model, show_bytes, tokenizer_of_file, tokenizer_of_model,
 };
 use crate::report::escape;
+use crate::seal;
 use clap::Subcommand;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -24,10 +25,11 @@ const MAX_INPUT: u64 = 16 << 20;
 pub enum Model {
     /// Import a model, once
     Import {
-        /// A GGUF file, ollama:NAME[:TAG], lmstudio:PUBLISHER/MODEL[/FILE] or hf:OWNER/REPO/FILE
+        /// A GGUF file, an ONNX model or its folder, ollama:NAME[:TAG], lmstudio:PUBLISHER/MODEL[/FILE] or hf:OWNER/REPO/FILE
         ///
         /// Files of other programs' stores are read where they are. What hf: names is taken from the hub's
-        /// cache on this machine; if it is not there, curl fetches it.
+        /// cache on this machine; if it is not there, curl fetches it, unless it is a part of an ONNX model.
+        /// ONNX models are those of Optimum, transformers.js and onnxruntime-genai, with tokenizer.json.
         #[arg(required_unless_present = "existing")]
         source: Option<String>,
         /// Look for this pinned model in the stores of Ollama, LM Studio and Hugging Face, by content
@@ -115,13 +117,14 @@ impl Model {
                     }
                     (None, None) => {
                         return Err(Error::usage("say what to import").hint(
-                            "a GGUF file, ollama:NAME, lmstudio:PUBLISHER/MODEL, hf:OWNER/REPO/FILE, or --existing NAME",
+                            "a GGUF file, an ONNX model's folder, ollama:NAME, lmstudio:PUBLISHER/MODEL, hf:OWNER/REPO/FILE, or --existing NAME",
                         ));
                     }
                 };
                 let wanted = sha256.as_ref().or(located.sha256.as_ref());
                 let runtime = Runtime::load(&store.library()?)?;
                 let live = std::io::stderr().is_terminal();
+                seal::confine(&folders_of(&located.path), &[store.models()?])?;
                 let id = import(
                     &located.path,
                     &source,
@@ -285,6 +288,43 @@ fn prune(store: &Store, dry_run: bool, downloads: bool, json: bool) -> Result<()
     print(&text)
 }
 
+/// The folders that a model's files are in, behind links too.
+fn folders_of(path: &Path) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    let mut add = |folder: Option<&Path>| {
+        let folder = folder.map(|folder| match folder.as_os_str().is_empty() {
+            true => Path::new(".").to_owned(),
+            false => folder.to_owned(),
+        });
+        folders.extend(folder.filter(|folder| files::is_dir(folder)));
+    };
+    let beside = if files::is_dir(path) {
+        Some(path)
+    } else {
+        path.parent()
+    };
+    add(beside);
+    if let Some(beside) = beside
+        && beside.ends_with("onnx")
+    {
+        add(beside.parent());
+    }
+    let mut names = vec![path.to_owned()];
+    for folder in [path.to_owned(), path.join("onnx")] {
+        let list = files::names(&folder).unwrap_or_default();
+        names.extend(list.into_iter().map(|name| folder.join(name)));
+    }
+    for name in names {
+        add(files::canonical(&name)
+            .ok()
+            .as_deref()
+            .and_then(Path::parent));
+    }
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
 /// The text on standard input.
 fn standard_input() -> Result<String> {
     use std::io::Read;
@@ -304,6 +344,13 @@ fn locate(text: &str, store: &Store, offline: bool) -> Result<Located> {
     let source = Source::parse(text)?;
     if let Some(located) = source.locate(&Places::of_user())? {
         return Ok(located);
+    }
+    if text.ends_with(".onnx") {
+        return Err(
+            Error::usage(format!("{text} is not in the hub's cache on this machine")).hint(
+                "an ONNX model is several files: fetch the repository with the hub's own program, then import again",
+            ),
+        );
     }
     if offline {
         return Err(

@@ -44,7 +44,11 @@ pub fn list(
             fit(&manifest.file_quantisation, 7),
             manifest.trained_context,
             show_bytes(store.bytes(id)).replace(' ', ""),
-            if ready > 0 { "8-bit" } else { "slow" },
+            match (&manifest.ready, ready) {
+                (Some(_), _) => "as is",
+                (None, 0) => "slow",
+                _ => "8-bit",
+            },
         ));
     }
     out

@@ -1,12 +1,13 @@
-//! From a GGUF file to the form that runs: graph, weights, vocabulary, manifest, in the store.
+//! From a GGUF file, or a ready-made ONNX graph, to what runs: graph, weights, vocabulary, manifest, in the store.
 //!
-//! Reads the GGUF file, writes the store. Runs outside the sealed room, in a process that holds no
+//! Reads the model's files, writes the store. Runs outside the sealed room, in a process that holds no
 //! bundle. A model appears in the store whole or not at all: everything is written under a temporary
 //! name, synced and renamed.
 
 pub(super) mod arch;
 mod graph;
 mod quant;
+mod ready;
 
 use super::gguf::{self, Gguf};
 use super::manifest::{self, Manifest, Stored};
@@ -36,26 +37,34 @@ pub enum ImportProgress {
     AlreadyThere,
 }
 
-/// Imports a GGUF file into the store and prepares it for this processor. `source`: how it was asked
+/// Imports a GGUF file into the store and prepares it for this processor; or a ready-made ONNX graph, which runs as
+/// it is. `source`: how it was asked
 /// for, kept in the manifest; `wanted`: the SHA-256 it must have.
 ///
 /// # Errors
 /// Refused when the file is damaged or of a kind that isn't supported; fails when the disk is full.
 pub fn import(
-    gguf: &Path,
+    path: &Path,
     source: &str,
     wanted: Option<&str>,
     store: &Store,
     runtime: &Runtime,
     progress: &mut dyn FnMut(ImportProgress),
 ) -> Result<ModelId> {
-    let sha256 = identity(gguf, progress)?;
+    let folder = match ready::is_one(path) {
+        true => Some(ready::Folder::find(path)?),
+        false => None,
+    };
+    let sha256 = match &folder {
+        Some(folder) => folder.identity(progress)?,
+        None => identity(path, progress)?,
+    };
     if let Some(wanted) = wanted
         && !wanted.eq_ignore_ascii_case(&sha256)
     {
         return Err(Error::refused(format!(
             "{} is not the wanted file: its sha256 is {sha256}",
-            gguf.display()
+            path.display()
         ))
         .hint("fetch it again; nothing was imported"));
     }
@@ -65,15 +74,24 @@ pub fn import(
         progress(ImportProgress::AlreadyThere);
     } else {
         let pending = store.pending()?;
-        convert(gguf, &sha256, source, pending.path(), progress)?;
+        match &folder {
+            Some(folder) => {
+                let manifest = folder.convert(&sha256, source, pending.path(), progress)?;
+                progress(ImportProgress::Preparing);
+                prepare::prove(runtime, pending.path(), &manifest)?;
+            }
+            None => convert(path, &sha256, source, pending.path(), progress)?,
+        }
         // What an older version of the program imported is not read any more.
         if dir.is_dir() && Manifest::read(&dir).is_err() {
             store.remove(&id)?;
         }
         pending.publish(&dir)?;
     }
-    progress(ImportProgress::Preparing);
-    prepare::ensure(runtime, &dir)?;
+    if folder.is_none() {
+        progress(ImportProgress::Preparing);
+        prepare::ensure(runtime, &dir)?;
+    }
     Ok(id)
 }
 
@@ -141,6 +159,7 @@ fn convert(
         tokenizer_sha256: write_file(&dir.join(manifest::TOKENIZER), &to_json(&vocabulary)?)?,
         source: source.to_owned(),
         storage: storage(&gguf),
+        ready: None,
     };
     write_file(&dir.join(manifest::MANIFEST), &to_json(&manifest)?)?;
     Ok(())

@@ -1,14 +1,18 @@
-//! Writes ONNX models: just the messages and fields that an imported model needs.
+//! Writes ONNX models, just the messages and fields that an imported model needs, and reads what others wrote.
 //!
 //! ONNX is a protobuf format (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>, field numbers
 //! from there). Large tensors live in a second file, referenced by offset and length.
 
 mod align;
-mod read;
+mod running;
+mod survey;
+#[cfg(test)]
+pub mod testing;
 mod wire;
 
 pub use align::{Aligned, Move, align};
-pub use read::{Running, running};
+pub use running::{Running, running};
+pub use survey::{Port, Survey};
 
 use wire::Message;
 

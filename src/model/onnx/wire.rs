@@ -112,6 +112,17 @@ pub(super) fn varint_of(whole: &[u8]) -> Option<u64> {
     varint(after).map(|(value, _)| value)
 }
 
+/// The numbers of a packed field.
+pub(super) fn varints(mut packed: &[u8]) -> Option<Vec<u64>> {
+    let mut values = Vec::new();
+    while !packed.is_empty() {
+        let (value, rest) = varint(packed)?;
+        values.push(value);
+        packed = rest;
+    }
+    Some(values)
+}
+
 fn varint(data: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0u64;
     for (at, byte) in data.iter().take(10).enumerate() {

@@ -124,6 +124,15 @@ impl Store {
             .hint("run scripts/fetch.sh runtime")
         })
     }
+    /// The folder of all models, which is made if it is not there.
+    ///
+    /// # Errors
+    /// Fails when it can't be created.
+    pub fn models(&self) -> Result<PathBuf> {
+        let dir = self.root.join("models");
+        crate::files::make_dir(&dir)?;
+        Ok(dir)
+    }
     /// An empty folder under a temporary name, for what is to be published in the store.
     ///
     /// # Errors
@@ -202,13 +211,8 @@ impl Store {
     pub fn verify(&self, id: &ModelId) -> Result<()> {
         let dir = self.model_dir(id);
         let manifest = Manifest::read(&dir)?;
-        let files = [
-            (super::manifest::GRAPH, &manifest.graph_sha256),
-            (super::manifest::WEIGHTS, &manifest.weights_sha256),
-            (super::manifest::TOKENIZER, &manifest.tokenizer_sha256),
-        ];
-        for (file, wanted) in files {
-            if hash_file(&dir.join(file), &mut |_, _| {})? != *wanted {
+        for (file, wanted) in manifest.files() {
+            if hash_file(&dir.join(file), &mut |_, _| {})? != wanted {
                 return Err(Error::refused(format!(
                     "{} of model {id} was changed after its import",
                     file

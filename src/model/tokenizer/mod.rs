@@ -5,10 +5,12 @@
 //! only, from the chat template's own literals.
 
 mod bytes;
+mod hub;
 mod pieces;
 pub mod template;
 mod vocabulary;
 
+pub use hub::HubFiles;
 pub use vocabulary::Vocabulary;
 
 use crate::error::{Error, Result};
@@ -26,9 +28,9 @@ use toktrie::{TokRxInfo, TokTrie};
 use vocabulary::Kind;
 
 /// How Qwen2 cuts text before merging, as its publisher's tokenizer does.
-const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+pub(super) const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// The same for Llama 3: numbers in groups of up to three digits.
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+pub(super) const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// How text becomes tokens.
 enum Method {
@@ -338,6 +340,7 @@ fn end_tokens(vocabulary: &Vocabulary, control: &HashMap<String, u32>) -> Vec<u3
         "</s>",
     ];
     let mut ends: Vec<u32> = vocabulary.eos.into_iter().collect();
+    ends.extend(&vocabulary.more_ends);
     ends.extend(named.iter().filter_map(|name| control.get(*name).copied()));
     let mut unique = Vec::new();
     for end in ends {

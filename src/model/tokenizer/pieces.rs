@@ -59,7 +59,8 @@ struct Symbol {
 const NONE: usize = usize::MAX;
 
 impl Pieces {
-    /// Of the letters, ids and scores of normal tokens, the tokens of bytes, and runs of white space.
+    /// Of the letters, ids and scores of normal tokens, the tokens of bytes, and runs of white space. A
+    /// token of the score minus infinity is never joined.
     ///
     /// # Errors
     /// Refused when a byte has no token: some texts would have no ids.
@@ -177,7 +178,9 @@ impl Pieces {
     ) {
         let start = symbols[left].start;
         let length = symbols[left].length + symbols[right].length;
-        if let Some((_, score)) = self.ids.get(&text[start..start + length]) {
+        if let Some((_, score)) = self.ids.get(&text[start..start + length])
+            && *score > f32::NEG_INFINITY
+        {
             heap.push(Pair {
                 score: *score,
                 left,

@@ -38,6 +38,9 @@ pub struct Vocabulary {
     pub bos: Option<u32>,
     /// Token that ends a text.
     pub eos: Option<u32>,
+    /// Other tokens that end a text, where the publisher names several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_ends: Vec<u32>,
     /// Whether prompts begin with `bos`.
     pub add_bos: bool,
     /// Chat template, a Jinja program.
@@ -111,6 +114,7 @@ impl Vocabulary {
                 && gguf.meta.get("tokenizer.ggml.add_space_prefix") != Some(&Value::Bool(false)),
             bos: id("tokenizer.ggml.bos_token_id"),
             eos: id("tokenizer.ggml.eos_token_id"),
+            more_ends: Vec::new(),
             add_bos: match gguf.meta.get("tokenizer.ggml.add_bos_token") {
                 Some(value) => *value == Value::Bool(true),
                 None => scored,
