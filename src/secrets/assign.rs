@@ -11,11 +11,6 @@ use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// Longest value in quotes, in bytes.
-const MAX_QUOTED: usize = 4 << 10;
-/// What is taken of a longer value without quotes, in bytes.
-const MAX_BARE: usize = 512;
-
 /// A key with one of the words in it, a separator, and a value: quoted, or up to a blank or a delimiter.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r#"(?ix)
@@ -92,7 +87,7 @@ pub(super) fn keeps(key: &str, value: &str, rest: Option<&str>) -> Option<&'stat
     })
 }
 
-/// Values of secret keys in `text`; `report` is called with the byte range of each.
+/// Values of secret keys in the line `text`; `report` is called with the byte range of each.
 pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>)) {
     for found in ASSIGNMENT.captures_iter(text) {
         let (Some(key), Some(value), quoted) = (
@@ -129,17 +124,12 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
             continue;
         }
         if quoted {
-            if value.len() <= MAX_QUOTED
-                && let Some(name) = keeps(key.as_str(), value.as_str(), None)
-            {
+            if let Some(name) = keeps(key.as_str(), value.as_str(), None) {
                 report(name, value.range());
             }
             continue;
         }
-        let mut range = whole_word(text, key.start(), value.range());
-        if range.len() > MAX_BARE {
-            range.end = range.start + text[range.clone()].floor_char_boundary(MAX_BARE);
-        }
+        let range = whole_word(text, key.start(), value.range());
         let shown = &text[range.clone()];
         let rest = &text[range.end..];
         // A function call or a member of source code: password = getpass(…), token := r.Header.Get("…").
@@ -160,16 +150,12 @@ pub(super) fn find(text: &str, mut report: impl FnMut(&'static str, Range<usize>
     }
 }
 
-/// The whole word when it is the last one of a line that begins with the key: there a bracket, a semicolon or an
+/// The whole word when it is the last one of the line `text` that begins with the key: there a bracket, a semicolon or an
 /// ampersand is part of a password, as in an environment file or in YAML.
 fn whole_word(text: &str, key: usize, value: Range<usize>) -> Range<usize> {
-    let line = text[..key].rfind('\n').map_or(0, |at| at + 1);
-    let end = text[value.end..]
-        .find('\n')
-        .map_or(text.len(), |at| value.end + at);
-    let rest = text[value.end..end].trim_end();
+    let rest = text[value.end..].trim_end();
     let begins = matches!(
-        text[line..key].trim(),
+        text[..key].trim(),
         "" | "-" | "export" | "ENV" | "set" | "setenv" | "Environment="
     );
     let is_name = text[value.clone()]
@@ -223,7 +209,7 @@ fn pairs(pattern: &Regex, text: &str, report: &mut impl FnMut(&'static str, Rang
             continue;
         };
         let shown = value.as_str();
-        if is_reference(shown) || looks_like_prose(shown) {
+        if is_reference(shown) {
             continue;
         }
         let word = shown
@@ -391,6 +377,109 @@ mod tests {
             "PWD = C:\\Users\\bo1",
         ] {
             assert!(values(text).is_empty(), "{text}: {:?}", values(text));
+        }
+    }
+
+    #[test]
+    fn a_password_may_be_short_and_is_no_sentence() {
+        for (text, value) in [
+            ("password: a7z", "a7z"),
+            ("password: 4711", "4711"),
+            ("\"password\": \"a7z\"", "a7z"),
+            ("\"password\": \"kl4vier tisch\"", "kl4vier tisch"),
+            (
+                "\"password\": \"kl4vier tisch wolke\"",
+                "kl4vier tisch wolke",
+            ),
+        ] {
+            assert_eq!(values(text), [value], "{text}");
+        }
+        for text in [
+            "password: a7",
+            "password: 471",
+            "\"password\": \"a7\"",
+            "\"password\": \"must not be empty\"",
+            "\"app.db_pass\": \"db_pass\"",
+            "\"app.db_pass\": \"app.db_pass\"",
+        ] {
+            assert!(values(text).is_empty(), "{text}: {:?}", values(text));
+        }
+    }
+
+    #[test]
+    fn the_value_of_a_token_is_random_or_made_up() {
+        for value in ["tis!442x", "tisch!442", "x7Fq2mKc", "kl4vier#tisch"] {
+            assert_eq!(values(&format!("session_token={value}")), [value]);
+        }
+        for value in [
+            "ti!442x",
+            "tisch-wolke",
+            "tisch!wolke",
+            "tischwolke4",
+            "tisch-442",
+            "/tisch!442",
+        ] {
+            let text = format!("session_token={value}");
+            assert!(values(&text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_salt_is_noise() {
+        for value in [
+            "5k(=Zr|&vT9:pQ#x2{Lm",
+            "5k(=Zr|&vT9 pQ# x2 {Lm;8wB",
+            "5kZrvT9(pQx2!LmaB8wBc7#d",
+        ] {
+            assert_eq!(values(&format!("'NONCE_SALT': '{value}'")), [value]);
+        }
+        for value in [
+            "5k(=Zr|&vT9:pQ#x2{L",
+            "5k(5k(5k(5k(5k(5k(5k(5k(",
+            "5k(=Zr|& vT9 pQ# x2 {Lm;8wB",
+            "ak(=Zr|&vT!:pQ#xb{Lm",
+            "51(=20|&369:94#72{48+;6@",
+            "5kZrvT9(pQx2!LmaB8wBc7#de",
+            "5k-Zr/vT9.pQ_x2-Lm_8wB!",
+        ] {
+            let text = format!("'NONCE_SALT': '{value}'");
+            assert!(values(&text).is_empty(), "{text}: {:?}", values(&text));
+        }
+    }
+
+    #[test]
+    fn the_argument_beside_the_name_of_a_secret() {
+        for (text, value) in [
+            ("define('DB_PASSWORD', 'ti442x');", "ti442x"),
+            (
+                "setItem(\"token\", \"x7Fq2mKc9vLw4RtY\")",
+                "x7Fq2mKc9vLw4RtY",
+            ),
+            (
+                "setItem(\"token\", \"QwJfPgLuZyArStDhNeIoKmBvCxZqWjFp\")",
+                "QwJfPgLuZyArStDhNeIoKmBvCxZqWjFp",
+            ),
+        ] {
+            assert_eq!(values(text), [value], "{text}");
+        }
+        for text in [
+            "swap(\"password\", \"session-id\")",
+            "rename(\"password\", \"v1.2\")",
+            "fail(\"password\", \"at least 8 characters\")",
+            "get(\"token\", \"applicationsettingsregistry.client_secret\")",
+        ] {
+            assert!(values(text).is_empty(), "{text}: {:?}", values(text));
+        }
+    }
+
+    #[test]
+    fn of_a_long_value_nothing_stays() {
+        let value = "x7Fq2mKc9vLw4RtYz8BnPq3xJ5sD1gH0".repeat(160);
+        for text in [
+            format!("SESSION_TOKEN={value}"),
+            format!("{{\"session_token\": \"{value}\"}}"),
+        ] {
+            assert_eq!(values(&text), [&value]);
         }
     }
 }
