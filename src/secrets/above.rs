@@ -15,6 +15,8 @@ const MAX_REST: usize = 96;
 enum Opening {
     /// Nothing: the value is the next line.
     Next,
+    /// Nothing behind a sign of source code: the value is the next line if it stands in quotes.
+    NextQuoted,
     /// `|` or `>` of YAML.
     Block,
     /// `"""` or `'''`.
@@ -34,11 +36,22 @@ fn opening(text: &str, at: &Range<usize>) -> Option<Opening> {
     let rest = rest.strip_prefix([':', '='])?.trim();
     match rest {
         "" if colon => Some(Opening::Next),
-        "|" | ">" | "|-" | ">-" | "|+" | ">+" | "|2" | "|2-" if colon => Some(Opening::Block),
+        "" | ">" if !colon => Some(Opening::NextQuoted),
+        "=" if colon => Some(Opening::NextQuoted),
         "\"\"\"" => Some(Opening::Quotes("\"\"\"")),
         "'''" => Some(Opening::Quotes("'''")),
-        _ => None,
+        _ => (colon && opens_block(rest)).then_some(Opening::Block),
     }
+}
+
+/// `|`, `>-`, `|2+` and their like (YAML 1.2.2, section 8.1.1).
+fn opens_block(head: &str) -> bool {
+    head.strip_prefix(['|', '>']).is_some_and(|marks| {
+        marks.len() <= 2
+            && marks
+                .bytes()
+                .all(|b| matches!(b, b'1'..=b'9' | b'+' | b'-'))
+    })
 }
 
 /// Whether the value of the key at `at` stands on the lines below.
@@ -88,10 +101,9 @@ pub(super) fn find(
         }
         return;
     }
-    let most = if opening == Opening::Next {
-        1
-    } else {
-        MAX_LINES
+    let most = match opening {
+        Opening::Block => MAX_LINES,
+        _ => 1,
     };
     for part in text[below..].split_inclusive('\n').take(most) {
         let value = part.trim();
@@ -100,14 +112,26 @@ pub(super) fn find(
         }
         let holds_more = value.contains(": ")
             || value.ends_with(':')
-            || value.starts_with(['#', '{', '[', '-'])
+            || value.starts_with("# ")
+            || value.starts_with("- ")
             || value.contains(" = ");
         if !value.is_empty() && !holds_more {
-            let bare = value.trim_end_matches(',').trim_matches(['"', '\'']);
-            let quoted = bare.len() < value.len() || opening == Opening::Block;
-            if quoted
-                || (!value.contains(['=', ' ', '(']) && (is_chosen(bare) || looks_random(bare)))
-            {
+            let bare = value.trim_end_matches(',');
+            let bare = bare
+                .strip_suffix("\";")
+                .or_else(|| bare.strip_suffix("';"))
+                .unwrap_or(bare)
+                .trim_matches(['"', '\'']);
+            let told = match opening {
+                Opening::Block => true,
+                Opening::NextQuoted => value.starts_with(['"', '\'']),
+                _ => {
+                    bare.len() < value.len()
+                        || !value.contains(['=', ' ', '('])
+                            && (is_chosen(bare) || looks_random(bare))
+                }
+            };
+            if told {
                 tell(text, from, bare, key, None, &mut report);
             }
         }
@@ -162,9 +186,21 @@ mod tests {
                 "api_token: |\n  0f1e2d3c4b5a69788796\nnext: 1\n",
                 "0f1e2d3c4b5a69788796",
             ),
+            ("password: >2-\n    kl4vier-tisch\n", "kl4vier-tisch"),
+            ("password: |\n\n  kl4vier-tisch\n", "kl4vier-tisch"),
+            ("password: |-\n  #kl4vier-tisch\n", "#kl4vier-tisch"),
+            ("password: |-\n  -kl4vier-tisch\n", "-kl4vier-tisch"),
             ("password:\n  \"kl4vier tisch\"\n", "kl4vier tisch"),
             ("password = \"\"\"\nkl4vier;tisch\"\"\"\n", "kl4vier;tisch"),
+            ("password = '''\nkl4vier;tisch'''\n", "kl4vier;tisch"),
             ("  db_password:\n    kl4vier-tisch\n", "kl4vier-tisch"),
+            (
+                "a:\n      \"password\":\n        \"kl4vier-tisch\",\n",
+                "kl4vier-tisch",
+            ),
+            ("const password =\n  \"kl4vier-tisch\";\n", "kl4vier-tisch"),
+            ("password :=\n  'kl4vier-tisch'\n", "kl4vier-tisch"),
+            ("  password =>\n    'kl4vier-tisch',\n", "kl4vier-tisch"),
         ] {
             let key = if text.contains("token") {
                 "token"
@@ -176,17 +212,53 @@ mod tests {
     }
 
     #[test]
+    fn of_a_block_and_of_a_long_string_every_line_and_below_a_key_the_first() {
+        let lines = "  kl4vier-tisch\n  wolke883y\n";
+        for (head, expected) in [
+            ("password: |\n", &["kl4vier-tisch", "wolke883y"][..]),
+            ("password = \"\"\"\n", &["kl4vier-tisch", "wolke883y"]),
+            ("password:\n", &["kl4vier-tisch"]),
+        ] {
+            let text = format!("{head}{lines}");
+            assert_eq!(values(&text, "password"), expected, "{text}");
+        }
+        let text = "password = \"\"\"\nkl4vier-tisch\nwolke883y\"\"\"\nuser = 'ada442'\n";
+        assert_eq!(values(text, "password"), ["kl4vier-tisch", "wolke883y"]);
+    }
+
+    #[test]
     fn mappings_lists_and_empty_values_are_none() {
         for text in [
             "password:\n  required: true\n",
             "password:\n  - a1b2c3d4\n",
             "password:\nuser: a1b2c3\n",
+            "password:\nkl4vier-tisch\n",
+            "db:\n  password:\n  kl4vier-tisch\n",
+            "password: |\nkl4vier-tisch\n",
             "password: |\n  user: x\n",
+            "password: |\n  kl4vier:\n",
+            "password: |\n  # kl4vier-tisch\n",
+            "password: |\n  kl4vier = tisch442\n",
             "password:\n",
             "passwordFile: |\n  a1b2c3d4\n",
             "password:\n  secretKeyRef\n",
+            "password =\n  kl4vier-tisch\n",
+            "password = |\n  kl4vier-tisch\n",
+            "password: |x\n  kl4vier-tisch\n",
+            "password: |-2+\n  kl4vier-tisch\n",
+            "password: kl4vier-tisch\n  wolke883y\n",
+            "  db_password:\n    \"db_password\"\n",
         ] {
             assert!(values(text, "password").is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_line_of_a_key_ends_soon_behind_it() {
+        for (filler, follows) in [(MAX_REST - 2, true), (MAX_REST - 1, false)] {
+            let text = format!("a: password{}:\n", "_".repeat(filler));
+            assert_eq!(may_follow(&text, &(3..11)), follows, "{filler}");
+        }
+        assert!(!may_follow("password: kl4vier\n", &(0..8)));
     }
 }
