@@ -10,8 +10,12 @@ enum Form {
     Line,
     /// The second line of the file.
     Second,
+    /// What stands behind so many colons. A backslash before one makes it part of a word.
+    Colons(usize),
+    /// What stands behind the first colon of the second word.
+    Login,
     /// What stands behind the last colon.
-    Colon,
+    LastColon,
     /// The third field.
     Third,
 }
@@ -45,13 +49,13 @@ const KNOWN: &[(&str, Form)] = &[
     ("openvpn/auth.txt", Form::Second),
     ("openvpn/auth", Form::Second),
     ("auth-user-pass", Form::Second),
-    ("rsyncd.secrets", Form::Colon),
-    ("passwd.client", Form::Colon),
-    ("sasl_passwd", Form::Colon),
-    ("passwd-s3fs", Form::Colon),
-    (".pgpass", Form::Colon),
-    ("pgpass.conf", Form::Colon),
-    ("cram-md5.pwd", Form::Colon),
+    ("rsyncd.secrets", Form::Colons(1)),
+    ("passwd.client", Form::Colons(2)),
+    ("sasl_passwd", Form::Login),
+    ("passwd-s3fs", Form::LastColon),
+    (".pgpass", Form::Colons(4)),
+    ("pgpass.conf", Form::Colons(4)),
+    ("cram-md5.pwd", Form::LastColon),
     ("chap-secrets", Form::Third),
     ("pap-secrets", Form::Third),
     ("davfs2/secrets", Form::Third),
@@ -115,17 +119,16 @@ pub(super) fn below(text: &str, at: &Range<usize>, report: impl FnMut(Range<usiz
         return;
     }
     // The whole path that the keyword is in.
-    let low = text[start..at.start]
-        .rfind([' ', '\'', '"'])
-        .map_or(start, |found| start + found + 1);
-    let high = text[at.end..end]
-        .find([' ', '\'', '"', '|', ')', ':', ';'])
-        .map_or(end, |found| at.end + found);
+    let before = text[start..at.start].rsplit([' ', '\'', '"']).next();
+    let before = before.unwrap_or_default();
+    let behind = text[at.end..end].split([' ', '\'', '"', '|', ')', ':', ';']);
+    let behind = behind.into_iter().next().unwrap_or_default();
     // Its arguments are no content: `mount -o credentials=/run/secrets/x`.
-    if text[low..at.start].contains('=') || text[low..high].trim().is_empty() {
+    if before.contains('=') {
         return;
     }
-    if let Some(form) = form(text[low..high].trim()) {
+    let path = &text[at.start - before.len()..at.end + behind.len()];
+    if let Some(form) = form(path.trim()) {
         content(text, end + 1, form, report);
     }
 }
@@ -154,7 +157,12 @@ fn content(text: &str, from: usize, form: Form, mut report: impl FnMut(Range<usi
             Form::Line => shown,
             Form::Second if number == 2 => shown,
             Form::Second => continue,
-            Form::Colon => shown.rsplit_once(':').map_or("", |(_, value)| value),
+            Form::Colons(count) => behind_colons(shown, count),
+            Form::Login => shown
+                .split_whitespace()
+                .nth(1)
+                .map_or("", |login| behind_colons(login, 1)),
+            Form::LastColon => shown.rsplit_once(':').map_or("", |(_, value)| value),
             Form::Third => shown.split_whitespace().nth(2).unwrap_or(""),
         }
         .trim_matches('"');
@@ -166,10 +174,16 @@ fn content(text: &str, from: usize, form: Form, mut report: impl FnMut(Range<usi
         if ok && let Some(found) = line.rfind(value) {
             report(start + found..start + found + value.len());
         }
-        if form == Form::Second && number == 2 {
-            return;
-        }
     }
+}
+
+/// What stands in `line` behind the colon with this number, counted from one.
+fn behind_colons(line: &str, count: usize) -> &str {
+    let colons = line.match_indices(':');
+    colons
+        .filter(|(at, _)| !line[..*at].ends_with('\\'))
+        .nth(count - 1)
+        .map_or("", |(at, _)| &line[at + 1..])
 }
 
 #[cfg(test)]
@@ -210,6 +224,41 @@ mod tests {
             ),
             ("# cat /etc/openvpn/auth.txt\nbo\ntisch442x\n", "tisch442x"),
             ("$ sudo cat /run/secrets/db\ntisch442x\n", "tisch442x"),
+            ("/etc/rsyncd.secrets:\nbo:tisch442x\n", "tisch442x"),
+            (
+                "# uptime\n 4 days\n# cat '/etc/ntp.keys'\n1 M tisch442x\n",
+                "tisch442x",
+            ),
+            (
+                "# cat /etc/openvpn/auth.txt\n# of bo\nwolke88\ntisch442x\nlampe99\n",
+                "tisch442x",
+            ),
+            ("# cat ~/.pgpass\nh:5432:*:bo:tisch=442\n", "tisch=442"),
+            (
+                "# cat ~/.pgpass\nfe80\\:\\:1:5432:*:bo:ti\\:sch:442\n",
+                "ti\\:sch:442",
+            ),
+            ("# cat /etc/rsyncd.secrets\nbo:tisch:442x\n", "tisch:442x"),
+            (
+                "# cat /etc/postfix/sasl_passwd\nmail.corp bo:tisch:442x\n",
+                "tisch:442x",
+            ),
+            (
+                "# cat /etc/exim4/passwd.client\nmail.corp:bo:tisch:442x\n",
+                "tisch:442x",
+            ),
+            (
+                "# cat /etc/passwd-s3fs\nstore:AK442:x7Fq2mKc9vLw\n",
+                "x7Fq2mKc9vLw",
+            ),
+            (
+                "# cat /etc/munge/munge.key\nuser=bo12\nx7Fq2mKc9vLw4RtYz8BnPq3=\n",
+                "x7Fq2mKc9vLw4RtYz8BnPq3=",
+            ),
+            (
+                "# cat /run/secrets/db\ntisch442x\n# cat /etc/motd\nwelcome7\n",
+                "tisch442x",
+            ),
         ] {
             assert_eq!(under(text), [value], "{text}");
         }
@@ -222,6 +271,14 @@ mod tests {
             "$ ls -l /run/secrets/db\n",
             "# cat /run/secrets/db\ncat: /run/secrets/db: Permission denied\n",
             "$ cat /etc/rsyncd.secrets\n\nnext\n",
+            "$ cat /etc/rsyncd.secrets",
+            "/etc/rsyncd.secrets\nbo:tisch442x\n",
+            "see /etc/rsyncd.secrets:\nbo:tisch442x\n",
+            "# mount -o credentials=/run/secrets/db\ntisch442x\n",
+            "# cat /run/secrets/db\n$ tisch442x\n",
+            "# cat /run/secrets/db\nab1\n",
+            "# cat /run/secrets/db\n${PASSWORD}\n",
+            "# cat /run/secrets/db\nx7Fq2mKc9vLw4RtYz8BnPq=\n",
         ] {
             assert!(under(text).is_empty(), "{text}: {:?}", under(text));
         }
@@ -234,5 +291,27 @@ mod tests {
         file("etc/openvpn/auth.txt", text, |range| out.push(&text[range]));
         assert_eq!(out, ["tisch442x"]);
         file("etc/hosts", text, |_| panic!("ordinary"));
+    }
+
+    #[test]
+    fn a_heading_is_a_short_line() {
+        let text = "bo:tisch442x\n";
+        for (words, count) in [("a b c d e", 1), ("a b c d e f", 0)] {
+            let text = format!("# cat /etc/rsyncd.secrets {words}\n{text}");
+            assert_eq!(under(&text).len(), count, "{words}");
+        }
+        for (length, count) in [(200, 1), (201, 0)] {
+            let folder = "x".repeat(length - "# cat //rsyncd.secrets".len());
+            let text = format!("# cat /{folder}/rsyncd.secrets\n{text}");
+            assert_eq!(under(&text).len(), count, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_file_may_begin_like_a_heading_and_ends_at_the_next_one() {
+        let mut out = Vec::new();
+        let text = "---tisch442x\nwolke883y\n--- other\nlampe99z\n";
+        file("root/.vault-token", text, |range| out.push(&text[range]));
+        assert_eq!(out, ["---tisch442x", "wolke883y"]);
     }
 }
