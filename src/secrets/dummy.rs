@@ -53,24 +53,8 @@ pub(super) fn is_dummy(value: &str) -> bool {
     {
         return true;
     }
-    if [
-        "redacted",
-        "masked",
-        "hidden",
-        "removed",
-        "scrubbed",
-        "obfuscated",
-        "sanitized",
-        "filtered",
-        "placeholder",
-        "secret:",
-    ]
-    .iter()
-    .any(|word| {
-        lower
-            .trim_start_matches(['<', '[', '(', '{', '*', '_', '-', '‹', '#'])
-            .starts_with(word)
-    }) {
+    let body = lower.trim_start_matches(['<', '[', '(', '{', '*', '_', '-', '‹', '#']);
+    if body.starts_with("secret:") || REDACTIONS.iter().any(|word| is_redaction(body, word)) {
         return true;
     }
     // What elides, encrypts or digests: sk-..., ENC[AES256_GCM,…], hmac-sha256:….
@@ -117,7 +101,7 @@ pub(super) fn is_dummy(value: &str) -> bool {
     {
         return true;
     }
-    if first == '%' && value.len() > 2 && value.ends_with('%') {
+    if first == '%' && value.ends_with('%') {
         return true;
     }
     // Paths, addresses and source code.
@@ -141,6 +125,26 @@ pub(super) fn is_dummy(value: &str) -> bool {
     value.contains('_')
         && value.len() > 5
         && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+}
+
+/// Words that a redaction begins with.
+const REDACTIONS: &[&str] = &[
+    "redacted",
+    "masked",
+    "hidden",
+    "removed",
+    "scrubbed",
+    "obfuscated",
+    "sanitized",
+    "filtered",
+    "placeholder",
+];
+
+/// Whether `lower` says with `word` that something was here: a longer word with digits is one that a person made up.
+fn is_redaction(lower: &str, word: &str) -> bool {
+    lower.strip_prefix(word).is_some_and(|rest| {
+        !rest.starts_with(char::is_alphanumeric) || !rest.bytes().any(|b| b.is_ascii_digit())
+    })
 }
 
 /// Words that only a template's value has, beside others: `insert-client-secret-here`, `xoxb-your-token`.
@@ -247,11 +251,112 @@ mod tests {
         for value in [
             "hunter2",
             "s3cretpw",
+            "a1b2",
+            "ab-cd",
             "correcthorsebattery",
             "x7!q",
             "918273",
         ] {
             assert!(!only_in_context(value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_in_one_way_alone() {
+        let sealed = format!("AgB{}", "x7Fq2mKc".repeat(50));
+        for value in [
+            // Masks.
+            "tisch***442",
+            "tisch•••442",
+            "tisch███442",
+            "tischxxxx442",
+            "(masked)",
+            "hidden-442",
+            "redactedbyadmin",
+            "secret:jwt:1",
+            // What elides, encrypts or digests.
+            "tisch442...",
+            "tisch442…",
+            "ENC[tisch442",
+            "hmac-sha1=442a",
+            "sha256:442a",
+            "-----BEGIN X-----",
+            concat!("pk_", "live_442a"),
+            concat!("pk_", "test_442a"),
+            &sealed[..401],
+            "tisch-your-wolke",
+            // Lines to be filled in.
+            "SP%d_ERR",
+            "x=%08x",
+            "a[%s",
+            "%s4711",
+            // References.
+            "<tisch442",
+            "@tisch442",
+            "%(db_pass)x",
+            "#{tisch442",
+            "$_POST['tisch442']",
+            "$env:tisch442",
+            "tisch${X}",
+            "tisch{{ x",
+            "tisch$(cat x",
+            "tisch{}442",
+            "$dir/tisch442.pem",
+            "%tisch442%",
+            // Paths, addresses and source code.
+            "/tisch/442",
+            "./tisch442",
+            "~/tisch442",
+            "tisch://442",
+            "tisch442()",
+            "tisch442(",
+            "os.environ.tisch442",
+            "process.env.tisch442",
+            "env.tisch442",
+            "yours442",
+            "DB_PWD",
+        ] {
+            assert!(is_dummy(value), "{value:?}");
+        }
+        for value in [
+            "hiddenvalley7",
+            "filtered4coffee",
+            "tisch**442",
+            "tischxxx442",
+            "tisch442..",
+            &sealed[..400],
+            &sealed.replace("AgB", "AxB"),
+            "AgBtisch442",
+            "tisch%s442",
+            "tisch{442}",
+            "$dir/$$tisch442",
+            "$4711",
+            "%tisch442",
+            "tisch442%",
+            "/tisch442",
+            "tisch/442",
+            "tisch(442",
+            "DB_PW",
+            "DBPASS",
+            "DB_PASs",
+        ] {
+            assert!(!is_dummy(value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn values_of_templates() {
+        for value in ["tisch442example", "aaexample", "insert-tisch", "a xxxxxx b"] {
+            assert!(is_example(value), "{value:?}");
+        }
+        for value in [
+            "1example",
+            "xxxxxx",
+            "insert",
+            "insert-tisch-442",
+            "tisch-wolke",
+        ] {
+            assert!(!is_example(value), "{value:?}");
         }
     }
 }
