@@ -35,7 +35,7 @@ impl Cuts {
     /// all that stands between two. Both ends of the text count as cuts.
     pub(super) fn find(&self, text: &str) -> Vec<(Range<usize>, usize)> {
         let mut found = Vec::new();
-        if self.forward.is_empty() || text.is_empty() {
+        if self.forward.is_empty() {
             return found;
         }
         let mut from = 0;
@@ -137,4 +137,70 @@ fn follows_word(before: &str) -> bool {
 
 fn leads_word(after: &str) -> bool {
     after.chars().next().is_some_and(char::is_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUES: [&str; 4] = [
+        "Zq8vTr5mB2nLp9YcHd7FsGj4",
+        "correct-horse-battery",
+        "tisch wolke9 lampe berg7 see",
+        "4711-0815-2342-9001-5577",
+    ];
+
+    fn pieces(text: &str) -> Vec<&str> {
+        let found = Cuts::of(VALUES.into_iter()).find(text);
+        found.into_iter().map(|(range, _)| &text[range]).collect()
+    }
+
+    #[test]
+    fn the_beginning_before_a_cut_and_the_end_after_one() {
+        for (text, piece) in [
+            ("login Zq8v…", "Zq8v"),
+            ("login Zq8vTr", "Zq8vTr"),
+            ("login correct-hors", "correct-hors"),
+            ("…sGj4 x", "sGj4"),
+            ("7FsGj4, and on", "7FsGj4"),
+            ("orse-battery at", "orse-battery"),
+        ] {
+            assert_eq!(pieces(text), [piece], "{text}");
+        }
+        for text in [
+            "login Zq8…",
+            "login Zq8vT",
+            "login correct-hor",
+            "login xZq8vTr5",
+            "…Gj4 x",
+            "…sGj4x y",
+            "FsGj4, and on",
+            "7FsGj4x and on",
+            "rse-battery at",
+            "Zq8vTr5mB2nLp9YcHd7FsGj4",
+            "",
+        ] {
+            assert!(pieces(text).is_empty(), "{text}: {:?}", pieces(text));
+        }
+    }
+
+    #[test]
+    fn the_middle_between_two_cuts_is_long_and_distinct() {
+        for (text, piece) in [
+            ("…vTr5mB2nLp9YcHd7…", "vTr5mB2nLp9YcHd7"),
+            ("vTr5mB2nLp9YcHd7", "vTr5mB2nLp9YcHd7"),
+        ] {
+            assert_eq!(pieces(text), [piece], "{text}");
+        }
+        for text in [
+            "…vTr5mB2nLp9YcHd…",
+            "…orrect-horse-batter…",
+            "…isch wolke9 lampe berg7 se…",
+            "…711-0815-2342-9001-557…",
+            "…vTr5mB2nLp9YcHd8…",
+            "… vTr5mB2nLp9YcHd7 …",
+        ] {
+            assert!(pieces(text).is_empty(), "{text}: {:?}", pieces(text));
+        }
+    }
 }
