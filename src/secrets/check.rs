@@ -123,6 +123,21 @@ mod tests {
     }
 
     #[test]
+    fn base64_of_both_alphabets_is_read_and_what_is_too_short_or_cut_is_not() {
+        for (coded, plain) in [
+            ("fn5+fnw/", "~~~~|?"),
+            ("fn5-fnw_", "~~~~|?"),
+            ("Zm8K", "fo\n"),
+            ("Zm9vYg", "foob"),
+        ] {
+            assert_eq!(from_base64_text(coded).as_deref(), Some(plain), "{coded}");
+        }
+        for coded in ["", "Zm8", "Zm8=", "Zm9vY", "Zm9vYmFyY", "Zm8A", "/////w=="] {
+            assert_eq!(from_base64_text(coded), None, "{coded}");
+        }
+    }
+
+    #[test]
     fn checksums() {
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
         assert!(github(concat!(

@@ -91,6 +91,8 @@ mod tests {
         assert_eq!(joined[1].text, "key=abcdef");
         let (place, spans) = joined[1].place(&(4..10));
         assert_eq!((&text[place], spans), ("abc\\\ndef", true));
+        let (place, spans) = joined[1].place(&(4..7));
+        assert_eq!((&text[place], spans), ("abc", false));
     }
 
     #[test]
@@ -98,9 +100,9 @@ mod tests {
         assert_eq!(lines("a\\\n")[0].text, "a");
         assert_eq!(lines("\\").len(), 0);
         assert!(lines(&"x\\\n".repeat(10_000)).len() < 200);
-        assert_eq!(
-            lines(&format!("{}\\\nb", "x".repeat(MAX_BYTES + 1))).len(),
-            0
-        );
+        for (length, count) in [(MAX_BYTES, 1), (MAX_BYTES + 1, 0)] {
+            let text = format!("{}\\\n", "x".repeat(length));
+            assert_eq!(lines(&text).len(), count, "{length}");
+        }
     }
 }

@@ -354,10 +354,7 @@ pub(super) fn judge_key(key: &str) -> Key {
     }
     // Digits after the word: password1, DB_PASSWORD_2.
     let bare = flat.trim_end_matches(|c: char| c.is_ascii_digit());
-    if STRONG.iter().any(|tail| bare.ends_with(tail))
-        && bare.len() < flat.len()
-        && !flat.ends_with("256")
-    {
+    if STRONG.iter().any(|tail| bare.ends_with(tail)) && !flat.ends_with("256") {
         return Key::Strong;
     }
     if flat.contains("password") || flat.contains("passphrase") || flat.contains("passwort") {
@@ -395,6 +392,9 @@ mod tests {
             ("mot de passe", Key::Strong),
             ("Пароль", Key::Strong),
             ("passwd2", Key::Strong),
+            ("password_of_db", Key::Strong),
+            ("passphrase_neu", Key::Strong),
+            ("passwort_neu", Key::Strong),
             ("DB_PWD_1", Key::Strong),
             ("main_pw", Key::Strong),
             ("main-pw", Key::Strong),
@@ -421,5 +421,43 @@ mod tests {
         ] {
             assert_eq!(judge_key(key), kind, "{key}");
         }
+    }
+
+    #[test]
+    fn a_separator_soon_behind_a_keyword_makes_a_key() {
+        let follows = |rest: &str| may_follow(&format!("a password{rest}"), 2..10);
+        for rest in [
+            ": x",
+            "=x",
+            "File.of-bo  : x",
+            " => x",
+            " ?= x",
+            " -> x",
+            "\": x",
+            "\\\": x",
+            "'] = x",
+            "', 'x'",
+            ">x",
+            "：x",
+            "＝x",
+        ] {
+            assert!(follows(rest), "{rest}");
+        }
+        for rest in [
+            "",
+            " x",
+            " ? x",
+            " - x",
+            ", x",
+            " > x",
+            "\" x",
+            "; x",
+            "\"\"\"\"\"\": x",
+        ] {
+            assert!(!follows(rest), "{rest}");
+        }
+        let most = MAX_TAIL + MAX_BLANKS + 7;
+        assert!(follows(&format!("{}:", " ".repeat(most))));
+        assert!(!follows(&format!("{}:", " ".repeat(most + 1))));
     }
 }

@@ -299,19 +299,28 @@ mod tests {
 
     #[test]
     fn a_tree_is_learnt_over_chunk_borders() {
-        let mut content = "x".repeat(79);
-        content.push('\n');
-        let mut content = content.repeat(CHUNK_BYTES / 80);
+        let line = format!("{}\n", "x".repeat(79));
+        let mut content = line.repeat(CHUNK_BYTES / 80);
+        // The border goes through the key.
+        content.push_str(&"\n".repeat(CHUNK_BYTES - 4 - content.len()));
         content.push_str("password: hunter2value\n");
-        content.push_str(&"y\n".repeat(10));
+        content.push_str(&line.repeat(CHUNK_BYTES / 80));
+        content.push_str("db_password: hunter3value\n");
         let (_folder, tree) = tree(&[("a.log", content.as_bytes())]);
         let mut masker = Masker::new();
         let learned = masker.learn_tree(&tree, LearnLimits::default()).unwrap();
         assert_eq!(
-            (learned.files, learned.values, learned.limited),
-            (1, 1, false)
+            learned,
+            Learned {
+                files: 1,
+                bytes: content.len() as u64,
+                hidden_bytes: 0,
+                values: 2,
+                limited: false,
+            }
         );
         assert_eq!(masker.mask("hunter2value"), "‹secret:password:1›");
+        assert_eq!(masker.mask("hunter3value"), "‹secret:password:2›");
         let limits = LearnLimits {
             max_bytes: 10,
             ..LearnLimits::default()
@@ -378,5 +387,180 @@ mod tests {
         let mut masker = Masker::new();
         masker.learn_tree(&tree, LearnLimits::default()).unwrap();
         assert!(!masker.is_empty());
+    }
+
+    #[test]
+    fn limits_hold_for_all_files_together() {
+        let one = b"password: Tr0ub4dorOne\n";
+        let (_folder, tree) = tree(&[
+            ("a.log", one),
+            ("b.bin", b"\0password: Tr0ub4dorBin\n"),
+            ("c.log", one),
+        ]);
+        let all = one.len() as u64;
+        let default = LearnLimits::default();
+        for (limits, files, bytes, hidden_bytes, limited) in [
+            (default, 3, all * 2, 24, false),
+            (
+                LearnLimits {
+                    max_bytes: all,
+                    ..default
+                },
+                1,
+                all,
+                0,
+                true,
+            ),
+            (
+                LearnLimits {
+                    max_bytes: all + 4,
+                    ..default
+                },
+                3,
+                all + 4,
+                24,
+                true,
+            ),
+            (
+                LearnLimits {
+                    max_values: 1,
+                    ..default
+                },
+                1,
+                all,
+                0,
+                true,
+            ),
+        ] {
+            let learned = Masker::new().learn_tree(&tree, limits).unwrap();
+            assert_eq!(
+                (
+                    learned.files,
+                    learned.bytes,
+                    learned.hidden_bytes,
+                    learned.limited
+                ),
+                (files, bytes, hidden_bytes, limited),
+                "{limits:?}"
+            );
+        }
+    }
+
+    /// Whether `value` is hidden in another text after `text` was learnt.
+    fn teaches(text: &str, value: &str) -> bool {
+        let mut masker = Masker::new();
+        masker.learn_text(text);
+        !masker.mask(&format!("tried {value} twice")).contains(value)
+    }
+
+    #[test]
+    fn a_value_is_learnt_in_every_form_it_has_elsewhere() {
+        let auth = check::to_base64(b"bo:Tr0ub4dorDock");
+        let data = check::to_base64(b"Tr0ub4dorTop\nTr0ub4dorEnd\n");
+        for (text, value) in [
+            ("password: \"Tr0ub4dorEnd.\"", "Tr0ub4dorEnd"),
+            ("{\"password\":\"ti\\u0073ch442\"}", "tisch442"),
+            ("<password>tisch&amp;442</password>", "tisch&442"),
+            ("amqp://bo:tisch%40442@mq:5671/v", "tisch@442"),
+            ("amqp://bo:tisch%2540442@mq:5671/v", "tisch@442"),
+            ("run --password=Tr0ub4dor\\\nSeven", "Tr0ub4dorSeven"),
+            ("Recovery codes: 4a7c1-9d2e8, b3f60-1c9a4", "b3f60-1c9a4"),
+            ("Backup codes: b3f60c 4a7c19", "4a7c19"),
+            (
+                concat!(
+                    "-----BEGIN OpenVPN Static ",
+                    "key V1-----\n0f1e2d3c4b5a69788796a5b4c3d2e1f0\n",
+                    "1f2e3d4c5b6a79889706b5a4d3c2f1e0\n-----END OpenVPN Static key V1-----\n"
+                ),
+                "1f2e3d4c5b6a79889706b5a4d3c2f1e0",
+            ),
+            (&format!("{{\"auth\":\"{auth}\"}}"), "Tr0ub4dorDock"),
+            (&format!("Authorization: Basic {auth}"), "Tr0ub4dorDock"),
+            (
+                &format!("kind: Secret\ndata:\n  a: {data}\n"),
+                "Tr0ub4dorEnd",
+            ),
+        ] {
+            assert!(teaches(text, value), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_says_nothing_is_not_learnt() {
+        let auth = |plain: &str| {
+            let coded = check::to_base64(plain.as_bytes());
+            format!("{{\"auth\":\"{coded}\"}}")
+        };
+        for (text, values) in [
+            ("password: \"x7!q.\"", 1),
+            ("password: \"x7!qab.\"", 2),
+            ("password: \"$TISCH442)\"", 1),
+            ("{\"password\":\"\\u0024{TISCH442}\"}", 1),
+            ("Backup codes: b3f60 4a7c1", 1),
+            (&check::to_base64(b"<phash>${PASSWORD_OF_BO}</phash>\n"), 1),
+            (&auth("bo:Tr0ub4dorDock"), 3),
+            (&auth("bo:changed"), 2),
+            (&auth("bo:x7!qa"), 2),
+        ] {
+            let mut masker = Masker::new();
+            masker.learn_text(text);
+            assert_eq!(masker.len(), values, "{text}");
+        }
+        // What stands behind a colon in a Secret is no password of a user.
+        let data = check::to_base64(b"host:tisch442x");
+        let text = format!("kind: Secret\ndata:\n  a: {data}\n");
+        assert!(teaches(&text, "host:tisch442x"));
+        assert!(!teaches(&text, "tisch442x"));
+    }
+
+    #[test]
+    fn escapes_of_json_xml_and_urls_are_read() {
+        for (value, plain) in [
+            ("ti\\u0073ch", Some("tisch")),
+            ("\\u0061bcd", Some("abcd")),
+            ("\\u0061bc", None),
+            ("ti\\nsch", None),
+            ("ti\\sch", None),
+            (
+                "t&lt;i&gt;s&quot;c&apos;h&#39;4&amp;lt;",
+                Some("t<i>s\"c'h'4&lt;"),
+            ),
+            ("ti&sch%40x", Some("ti&sch@x")),
+            ("ti;sch%40x", Some("ti;sch@x")),
+            ("ti&sch;x", None),
+            ("ti%2540sch", Some("ti@sch")),
+            ("ti%252540sch", Some("ti%40sch")),
+            ("ti%4", None),
+            ("ti%zzsch", None),
+            ("ti%ffsch", None),
+            ("tisch442", None),
+        ] {
+            assert_eq!(unescaped(value).as_deref(), plain, "{value}");
+        }
+    }
+
+    #[test]
+    fn bytes_in_units_of_two_are_told_by_how_many_are_nul() {
+        let mixed = |nul: usize| {
+            let mut bytes = vec![0; nul];
+            bytes.resize(20, b'x');
+            readable(&bytes)
+        };
+        for (nul, narrow) in [
+            (1, false),
+            (8, false),
+            (9, true),
+            (11, true),
+            (12, false),
+            (19, false),
+        ] {
+            let expected = if narrow {
+                "x".repeat(20 - nul)
+            } else {
+                "\n".repeat(nul) + &"x".repeat(20 - nul)
+            };
+            assert_eq!(mixed(nul), expected, "{nul}");
+        }
+        assert_eq!(readable(b"a\xFFb"), "a\u{FFFD}b");
     }
 }
