@@ -80,7 +80,7 @@ pub(super) fn is_dummy(value: &str) -> bool {
         return true;
     }
     // References: $VAR, ${VAR}, $(VAR), {{ value }}, %VAR%, <value>, @file, &anchor, !vault.
-    if matches!(first, '<' | '{' | '[' | '(' | '&' | '!' | '|' | '‹' | '@')
+    if matches!(first, '<' | '{' | '[' | '(' | '&' | '!' | '|' | '‹' | '@') && !is_made_up(value)
         || value.starts_with("%(")
         || value.starts_with("#{")
         || value.starts_with("$_")
@@ -125,6 +125,15 @@ pub(super) fn is_dummy(value: &str) -> bool {
     value.contains('_')
         && value.len() > 5
         && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+}
+
+/// Whether a value that begins with a sign is a word that a generator of passwords makes: `!tisch442`, `[x7Fq2mKc`.
+fn is_made_up(value: &str) -> bool {
+    value.len() >= 8
+        && value.bytes().any(|b| b.is_ascii_digit())
+        && value.bytes().any(|b| b.is_ascii_alphabetic())
+        && !value.contains(char::is_whitespace)
+        && !value.contains(['/', '.', ':', '=', '>', '}', ']', ')', '›', '"', '\''])
 }
 
 /// Words that a redaction begins with.
@@ -291,8 +300,17 @@ mod tests {
             "a[%s",
             "%s4711",
             // References.
-            "<tisch442",
-            "@tisch442",
+            "<tisch442x>",
+            "{tisch442x}",
+            "[tisch442x]",
+            "(tisch442x)",
+            "‹tisch442x›",
+            "&tisch4",
+            "!tischlampe",
+            "!4711-0815",
+            "@tisch.442",
+            "@tisch/442",
+            "|tisch 442",
             "%(db_pass)x",
             "#{tisch442",
             "$_POST['tisch442']",
@@ -328,6 +346,14 @@ mod tests {
             &sealed.replace("AgB", "AxB"),
             "AgBtisch442",
             "tisch%s442",
+            "@tisch44",
+            "!tisch442",
+            "&tisch442",
+            "|tisch442",
+            "[tisch442",
+            "(tisch442",
+            "<tisch442",
+            "{tisch442",
             "tisch{442}",
             "$dir/$$tisch442",
             "$4711",
