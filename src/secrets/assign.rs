@@ -218,7 +218,9 @@ fn pairs(pattern: &Regex, text: &str, report: &mut impl FnMut(&'static str, Rang
         let Some(name) = keeps(key.as_str(), shown, None) else {
             continue;
         };
-        if name != "password" || (!word && !shown.contains(' ') && shown.len() >= 6) {
+        let before = text[..found.get(0).map_or(0, |pair| pair.start())].trim_end();
+        let sets = before.ends_with("define(") || before.ends_with("setenv(");
+        if name != "password" || sets || (!word && !shown.contains(' ') && shown.len() >= 6) {
             report(name, value.range());
         }
     }
@@ -399,6 +401,9 @@ mod tests {
             "password: 471",
             "\"password\": \"a7\"",
             "\"password\": \"must not be empty\"",
+            "\"password\": \"test_password\"",
+            "\"password\": \"tisch442...\"",
+            "\"password\": \"%PASSWORD%;\"",
             "\"app.db_pass\": \"db_pass\"",
             "\"app.db_pass\": \"app.db_pass\"",
         ] {
@@ -450,7 +455,10 @@ mod tests {
     #[test]
     fn the_argument_beside_the_name_of_a_secret() {
         for (text, value) in [
-            ("define('DB_PASSWORD', 'ti442x');", "ti442x"),
+            ("login('DB_PASSWORD', 'ti442x');", "ti442x"),
+            ("define('DB_PASSWORD', 'sommerregen');", "sommerregen"),
+            ("define( 'DB_PASSWORD', 'tisch 442x' );", "tisch 442x"),
+            ("setenv(\"DB_PASSWORD\", \"wolke\", 1);", "wolke"),
             (
                 "setItem(\"token\", \"x7Fq2mKc9vLw4RtY\")",
                 "x7Fq2mKc9vLw4RtY",
@@ -463,6 +471,7 @@ mod tests {
             assert_eq!(values(text), [value], "{text}");
         }
         for text in [
+            "define('DB_PASSWORD', '');",
             "swap(\"password\", \"session-id\")",
             "rename(\"password\", \"v1.2\")",
             "fail(\"password\", \"at least 8 characters\")",
