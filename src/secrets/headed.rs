@@ -115,7 +115,7 @@ pub(super) fn below(text: &str, at: &Range<usize>, report: impl FnMut(Range<usiz
         "file: ",
     ];
     let is_path = line.starts_with('/') && line.ends_with(':');
-    if !is_path && !heads.iter().any(|head| line.starts_with(head)) {
+    if !is_path && !is_prompt(line) && !heads.iter().any(|head| line.starts_with(head)) {
         return;
     }
     // The whole path that the keyword is in.
@@ -133,6 +133,13 @@ pub(super) fn below(text: &str, at: &Range<usize>, report: impl FnMut(Range<usiz
     }
 }
 
+/// Whether a shell was asked in this line for what a file holds: `bo@web1:~$ cat /run/secrets/db`.
+fn is_prompt(line: &str) -> bool {
+    ["$ cat ", "# cat ", "$ sudo cat "]
+        .iter()
+        .any(|ask| line.contains(ask))
+}
+
 /// Secrets of the lines from `from`, up to an empty one or the next heading.
 fn content(text: &str, from: usize, form: Form, mut report: impl FnMut(Range<usize>)) {
     let mut at = from;
@@ -145,7 +152,8 @@ fn content(text: &str, from: usize, form: Form, mut report: impl FnMut(Range<usi
             "$ ", "==>", "===", "---", "### ", "+ ", "[root", "# cat", "# /",
         ];
         if shown.is_empty()
-            || (number > 0 || from > 0) && heading.iter().any(|head| shown.starts_with(head))
+            || (number > 0 || from > 0)
+                && (is_prompt(shown) || heading.iter().any(|head| shown.starts_with(head)))
         {
             return;
         }
@@ -226,6 +234,11 @@ mod tests {
             ("$ sudo cat /run/secrets/db\ntisch442x\n", "tisch442x"),
             ("/etc/rsyncd.secrets:\nbo:tisch442x\n", "tisch442x"),
             (
+                "bo@web1:~$ sudo cat /run/secrets/db\ntisch442x\nbo@web1:~$ cat /etc/motd\nwelcome7\n",
+                "tisch442x",
+            ),
+            ("root@web1:~# cat /run/secrets/db\ntisch442x\n", "tisch442x"),
+            (
                 "# uptime\n 4 days\n# cat '/etc/ntp.keys'\n1 M tisch442x\n",
                 "tisch442x",
             ),
@@ -276,6 +289,7 @@ mod tests {
             "see /etc/rsyncd.secrets:\nbo:tisch442x\n",
             "# mount -o credentials=/run/secrets/db\ntisch442x\n",
             "# cat /run/secrets/db\n$ tisch442x\n",
+            "# cat /run/secrets/db\n---8<---lampe9\n",
             "# cat /run/secrets/db\nab1\n",
             "# cat /run/secrets/db\n${PASSWORD}\n",
             "# cat /run/secrets/db\nx7Fq2mKc9vLw4RtYz8BnPq=\n",
