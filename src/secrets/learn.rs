@@ -211,7 +211,7 @@ impl Masker {
     }
 }
 
-/// The value as a program reads it, when JSON, XML or a URL has escaped some of it.
+/// The value as a program reads it, when JSON, a shell, XML or a URL has escaped some of it.
 fn unescaped(value: &str) -> Option<String> {
     let json = || {
         let quoted = format!("\"{value}\"");
@@ -231,7 +231,7 @@ fn unescaped(value: &str) -> Option<String> {
             .fold(value.to_owned(), |text, (from, to)| text.replace(from, to))
     };
     let plain = if value.contains('\\') {
-        json()?
+        json().unwrap_or_else(|| without_backslashes(value))
     } else if value.contains('&') && value.contains(';') {
         xml()
     } else if value.contains('%') {
@@ -240,6 +240,19 @@ fn unescaped(value: &str) -> Option<String> {
         return None;
     };
     (plain != value && plain.len() >= 4 && !plain.contains('\n')).then_some(plain)
+}
+
+/// `\$` as the sign alone.
+fn without_backslashes(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
+        match chars.peek() {
+            Some(next) if c == '\\' && next.is_ascii_punctuation() => out.extend(chars.next()),
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 /// `%40` as the byte it stands for, up to twice.
@@ -463,6 +476,7 @@ mod tests {
             ("<password>tisch&amp;442</password>", "tisch&442"),
             ("amqp://bo:tisch%40442@mq:5671/v", "tisch@442"),
             ("amqp://bo:tisch%2540442@mq:5671/v", "tisch@442"),
+            ("DB_PASSWORD=\"ti\\$sch442\"", "ti$sch442"),
             ("run --password=Tr0ub4dor\\\nSeven", "Tr0ub4dorSeven"),
             ("Recovery codes: 4a7c1-9d2e8, b3f60-1c9a4", "b3f60-1c9a4"),
             ("Backup codes: b3f60c 4a7c19", "4a7c19"),
@@ -514,13 +528,14 @@ mod tests {
     }
 
     #[test]
-    fn escapes_of_json_xml_and_urls_are_read() {
+    fn escapes_of_json_shells_xml_and_urls_are_read() {
         for (value, plain) in [
             ("ti\\u0073ch", Some("tisch")),
             ("\\u0061bcd", Some("abcd")),
             ("\\u0061bc", None),
             ("ti\\nsch", None),
             ("ti\\sch", None),
+            ("ti\\$sch\\\\4\\x", Some("ti$sch\\4\\x")),
             (
                 "t&lt;i&gt;s&quot;c&apos;h&#39;4&amp;lt;",
                 Some("t<i>s\"c'h'4&lt;"),
