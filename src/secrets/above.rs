@@ -37,7 +37,7 @@ fn opening(text: &str, at: &Range<usize>) -> Option<Opening> {
     match rest {
         "" if colon => Some(Opening::Next),
         "" | ">" if !colon => Some(Opening::NextQuoted),
-        "=" if colon => Some(Opening::NextQuoted),
+        "=" => Some(Opening::NextQuoted),
         "\"\"\"" => Some(Opening::Quotes("\"\"\"")),
         "'''" => Some(Opening::Quotes("'''")),
         _ => (colon && opens_block(rest)).then_some(Opening::Block),
@@ -200,6 +200,7 @@ mod tests {
             ),
             ("const password =\n  \"kl4vier-tisch\";\n", "kl4vier-tisch"),
             ("password :=\n  'kl4vier-tisch'\n", "kl4vier-tisch"),
+            ("if password ==\n  'kl4vier-tisch'\n", "kl4vier-tisch"),
             ("  password =>\n    'kl4vier-tisch',\n", "kl4vier-tisch"),
         ] {
             let key = if text.contains("token") {
