@@ -121,8 +121,10 @@ pub(super) fn below(text: &str, at: &Range<usize>, report: impl FnMut(Range<usiz
     // The whole path that the keyword is in.
     let before = text[start..at.start].rsplit([' ', '\'', '"']).next();
     let before = before.unwrap_or_default();
-    let behind = text[at.end..end].split([' ', '\'', '"', '|', ')', ':', ';']);
-    let behind = behind.into_iter().next().unwrap_or_default();
+    let behind = text[at.end..end]
+        .split([' ', '\'', '"', '|', ')', ':', ';'])
+        .next()
+        .unwrap_or_default();
     // Its arguments are no content: `mount -o credentials=/run/secrets/x`.
     if before.contains('=') {
         return;
@@ -233,6 +235,10 @@ mod tests {
             ("# cat /etc/openvpn/auth.txt\nbo\ntisch442x\n", "tisch442x"),
             ("$ sudo cat /run/secrets/db\ntisch442x\n", "tisch442x"),
             ("/etc/rsyncd.secrets:\nbo:tisch442x\n", "tisch442x"),
+            (
+                "up 4 days\n==> /etc/rsyncd.secrets <==\nbo:tisch442x\n",
+                "tisch442x",
+            ),
             (
                 "bo@web1:~$ sudo cat /run/secrets/db\ntisch442x\nbo@web1:~$ cat /etc/motd\nwelcome7\n",
                 "tisch442x",
