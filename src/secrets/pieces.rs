@@ -106,9 +106,57 @@ mod tests {
         for at in (0..20_000).map(|at| 2 + at * 9) {
             let piece = pieces.around(at..at + 8, 1);
             assert!(piece.start <= at && piece.end >= at + 8);
+            assert!(piece.start <= at.saturating_sub(PIECE_BEFORE).max(2));
+            assert!(piece.end >= (at + PIECE_AFTER).min(text.len() - 2));
             assert!(piece.len() < 2 * MAX_LINE_BYTES);
             distinct.insert((piece.start, piece.end));
         }
         assert!(distinct.len() < 5_000, "{}", distinct.len());
+    }
+
+    #[test]
+    fn lines_asked_for_go_on_below_the_keyword_and_half_as_far_above() {
+        let text = "one\ntwo\nthree\nfour\nfive\nsix";
+        let at = text.find("three").expect("a line");
+        for (lines, expected) in [
+            (1, "three"),
+            (2, "three\nfour"),
+            (3, "two\nthree\nfour\nfive"),
+            (4, "two\nthree\nfour\nfive\nsix"),
+            (5, text),
+        ] {
+            let piece = Pieces::new(text).around(at..at + 5, lines);
+            assert_eq!(&text[piece], expected, "{lines}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_very_long_line_belongs_to_its_first_pieces() {
+        let text = "x".repeat(4 * MAX_LINE_BYTES);
+        let mut pieces = Pieces::new(&text);
+        for (at, start) in [
+            (3 * BLOCK_BYTES, 0),
+            (MAX_LINE_BYTES, 0),
+            (
+                MAX_LINE_BYTES + BLOCK_BYTES,
+                MAX_LINE_BYTES + BLOCK_BYTES - PIECE_BEFORE,
+            ),
+        ] {
+            assert_eq!(pieces.around(at..at + 4, 1).start, start, "{at}");
+        }
+    }
+
+    #[test]
+    fn pieces_are_cut_between_characters() {
+        for letters in ["é", "–", "🔑"] {
+            for blanks in 0..4 {
+                let text = format!("{}{}", " ".repeat(blanks), letters.repeat(10_000));
+                let mut pieces = Pieces::new(&text);
+                for (at, letter) in text.char_indices().step_by(97) {
+                    let piece = pieces.around(at..at + letter.len_utf8(), 1);
+                    assert!(piece.contains(&at) && text.get(piece).is_some(), "{at}");
+                }
+            }
+        }
     }
 }

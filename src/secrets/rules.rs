@@ -209,4 +209,11 @@ mod tests {
             assert!(rule.text.id.len() < 40);
         }
     }
+
+    #[test]
+    fn every_rule_spans_its_own_line_at_least() {
+        for rule in RULES.iter() {
+            assert!(rule.text.lines >= 1, "{}", rule.text.id);
+        }
+    }
 }

@@ -282,4 +282,72 @@ mod tests {
             assert!(values(text).is_empty(), "{text}: {:?}", values(text));
         }
     }
+
+    #[test]
+    fn a_head_is_a_word_between_delimiters() {
+        for (text, may) in [
+            ("user,«pass»word,role\n", true),
+            ("user;«pass»_word", true),
+            ("user\tmy_«pass»word\trole", true),
+            ("user,\"«pass»word\",role", true),
+            ("| «pass»word |", true),
+            ("id,root «pass»word,role", true),
+            ("id  «pass»word  role", true),
+            ("id|«contrase»ña|x", true),
+            ("id|é«pass»word|x", true),
+            ("«pass»word: x", false),
+            ("«pass»word=x", false),
+            ("«pass»word of ada", false),
+            ("«pass»-word,x", false),
+            ("url=a&«pass»word,x", false),
+            ("a:«pass»word,x", false),
+        ] {
+            let at = text.find('«').expect("a mark");
+            let end = text.find('»').expect("a mark") - '«'.len_utf8();
+            let plain = text.replace(['«', '»'], "");
+            assert_eq!(may_head(&plain, &(at..end)), may, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_row_gives_its_field_until_the_table_ends() {
+        for (text, expected) in [
+            (
+                "#;password\n1;tisch442x\n2;wolke-9\n",
+                &["tisch442x", "wolke-9"][..],
+            ),
+            ("user,password\nada,\"wol,ke9x\"\n", &["wol,ke9x"]),
+            (
+                "| user | password |\n| a\" | wolke-9 |\n| bo | tisch442x |\n",
+                &["wolke-9", "tisch442x"],
+            ),
+            ("user,password\nada,ab7\nbo,tisch442x\n", &["tisch442x"]),
+            (
+                "| user | password |\n| ada | see  the wiki |\n| bo | ab7x |\n",
+                &["ab7x"],
+            ),
+            (
+                "user,password\nada,tisch442x\nend\nbo,wolke-9\n",
+                &["tisch442x"],
+            ),
+            (
+                "user,password\nada,tisch442x\n\nbo,wolke-9\n",
+                &["tisch442x"],
+            ),
+            ("user,password\r\nada,tisch442x\r\n", &["tisch442x"]),
+        ] {
+            assert_eq!(values(text), expected, "{text}");
+        }
+        let below = format!("{}user,password\nada,tisch442x\n", "a line\n".repeat(400));
+        assert_eq!(values(&below), ["tisch442x"]);
+    }
+
+    #[test]
+    fn a_head_has_a_greatest_length() {
+        for (length, found) in [(MAX_HEAD, 1), (MAX_HEAD + 1, 0)] {
+            let head = format!("{:length$}", "user,password");
+            let text = format!("accounts\n{head}\nada,tisch442x\n");
+            assert_eq!(values(&text).len(), found, "{length}");
+        }
+    }
 }

@@ -198,8 +198,7 @@ pub(super) fn is_chosen(value: &str) -> bool {
     let unnumbered = value
         .trim_start_matches('v')
         .trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '_'));
-    if unnumbered.len() < value.len()
-        && (unnumbered.len() <= 3 || unnumbered.chars().all(|c| c.is_alphabetic() || c == '-'))
+    if (unnumbered.len() <= 3 || unnumbered.chars().all(|c| c.is_alphabetic() || c == '-'))
         && !signs
     {
         return false;
@@ -301,5 +300,167 @@ mod tests {
         assert!(is_hex_key("0f1e2d3c4b5a69788796a5b4c3d2e1f0"));
         assert!(!is_hex_key("00000000000000000000000000000000"));
         assert!(!is_hex_key("0f1e2d3c"));
+    }
+
+    /// Each of `yes` is what `test` asks for, none of `no` is.
+    fn told(name: &str, test: fn(&str) -> bool, yes: &[&str], no: &[&str]) {
+        for value in yes {
+            assert!(test(value), "{name} takes {value}");
+        }
+        for value in no {
+            assert!(!test(value), "{name} leaves {value}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_told_from_names_times_and_sentences() {
+        told(
+            "random",
+            looks_random,
+            &[
+                "a1b2c3d4",
+                "qK7rTz0wLm",
+                "api-0a1b2c3d4e5f6a7b",
+                "qwertzuiopasdfghjklyxcvbnmQWERTZ",
+                "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
+            ],
+            &[
+                "a1b2c3d",
+                "a1b2 c3d4 e5f6",
+                "api-0a1b2c3d4e5f6a7",
+                "9081726354",
+                "2031-11-22/15:46:24",
+                "monitoring",
+                "aaaa1111bbbb",
+                "shop-db-7d9f8",
+                "wolkenbruch",
+            ],
+        );
+        told(
+            "a UUID",
+            is_uuid,
+            &["0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"],
+            &[
+                "0f1e2d3c",
+                "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f",
+                "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1g0",
+                "0f1e2d3cx4b5ax6978x8796xa5b4c3d2e1f0",
+                "a-name-of-a-service-in-36-characters",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_key_is_one_long_word_of_mixed_letters_and_digits() {
+        told(
+            "a key",
+            looks_like_a_key,
+            &[
+                "qK7rTz0wLmB4nXcV9pYd",
+                "qK7rTz0wLm/B4nXcV9pYdHf",
+                "team/qK7rTz0wLmB4/nXcV",
+                "qK7rTz0wLm+B4nXcV9pYdHf==",
+            ],
+            &[
+                "qK7rTz0wLmB4nXcV9pY",
+                "qk7rtz0wlmb4nxcv9pydhf",
+                "QK7RTZ0WLMB4NXCV9PYDHF",
+                "qKsrTzowLmBonXcVapYdHf",
+                "qKsrTzowLmBonXcV9pYdHf",
+                "qK7rTz0wLmB4nXcV9pYd%",
+                "qK7qK7qK7qK7qK7qK7qK7",
+                "team/qK7rTz0wLmB/nXcV9",
+            ],
+        );
+    }
+
+    #[test]
+    fn names_that_speak_of_a_secret_are_none() {
+        told(
+            "a reference",
+            is_reference,
+            &["settings.db_password", "auth.TOKEN", "my_key"],
+            &[
+                "password",
+                "settings.db_passw0rd",
+                "some.thing",
+                "db-token.x",
+            ],
+        );
+        told(
+            "an argument",
+            is_argument,
+            &["old_password", "your-token", "test_key"],
+            &["old_wolke", "wolke_password", "oldpassword", "password"],
+        );
+        told(
+            "prose",
+            looks_like_prose,
+            &["must be set", "don't use this, please", "about 'x' % full"],
+            &[
+                "two words",
+                "two  words",
+                "kl4vier tisch lampe",
+                "one-two three four",
+            ],
+        );
+        for (value, rest, on) in [
+            ("is", " required here", true),
+            ("Note:", " the rest", true),
+            ("wolke", "", false),
+            ("wolke", " 42 times", false),
+            ("wolke", " user=ada", false),
+            ("wolke", " user: ada", false),
+            ("wolke7", " and so on", false),
+        ] {
+            assert_eq!(reads_on(rest, value), on, "{value}{rest}");
+        }
+    }
+
+    #[test]
+    fn types_and_pointers_of_source_code_are_no_values() {
+        for (value, rest, spaced, code) in [
+            ("StringValue", ", x", true, true),
+            ("StringValue,", "", true, true),
+            ("StringValue", " = x", true, true),
+            ("StringValue", " {", true, true),
+            ("StringValue", "", true, false),
+            ("StringValue", " and", true, false),
+            ("StringValue", ", x", false, false),
+            ("stringValue", ", x", true, false),
+            ("Stringvalue", ", x", true, false),
+            ("STRINGVALUE", ", x", true, false),
+            ("StringValue7", ", x", true, false),
+            ("*db_password", "", false, true),
+            ("*db.password", "", false, false),
+            ("*wolke7", "", false, false),
+            ("vault::token", "", false, true),
+            (":token", "", false, true),
+            ("16u32", "", false, true),
+            ("16u33", "", false, false),
+            ("Option", "<String>", false, true),
+            ("wolke7", "</password>", false, false),
+        ] {
+            assert_eq!(is_code(value, rest, spaced), code, "{value}{rest}");
+        }
+    }
+
+    #[test]
+    fn what_is_chosen_has_a_length_and_is_one_word() {
+        let word = |length: usize| format!("wolke{}7", "x".repeat(length - 6));
+        told(
+            "chosen",
+            is_chosen,
+            &["wol7e", "tisch/7/lampe!", &word(128), "10MB!x"],
+            &[
+                "wo7e",
+                "wolke 7tisch",
+                "srv/data7/x",
+                "a&quot;b7c",
+                "wolke::x7",
+                &word(129),
+                "&lt;7wolke",
+            ],
+        );
     }
 }
