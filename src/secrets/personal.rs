@@ -250,13 +250,14 @@ impl Pseudonyms {
             // Loopback, anything and masks are the same everywhere. What goes on after it is a version.
             let everywhere = first == 127 || first == 0 || first == 255;
             let version = joined(before(four))
-                || before(four) == Some('-')
+                || (before(four) == Some('-') && !ends_as_address(&text[..four.start() - 1]))
                 || before(four) == Some('.')
                 || joined(after(four))
                 || (after(four) == Some('.')
                     && text[four.end() + 1..].starts_with(|c: char| c.is_ascii_digit()))
                 || (after(four) == Some('-')
-                    && text[four.end() + 1..].starts_with(|c: char| c.is_ascii_alphanumeric()));
+                    && text[four.end() + 1..].starts_with(|c: char| c.is_ascii_alphanumeric())
+                    && !begins_as_address(&text[four.end() + 1..]));
             return (!everywhere && !version).then_some(("address", four.range()));
         }
         if let Some(name) = found.name("name") {
@@ -312,6 +313,27 @@ fn json(value: &impl Serialize) -> Result<Value> {
     serde_json::to_value(value).or_fail(ExitCode::Bug, "write JSON")
 }
 
+/// Whether `text` begins with an address, as behind the hyphen of a range.
+fn begins_as_address(text: &str) -> bool {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    text[..end]
+        .trim_end_matches('.')
+        .parse::<Ipv4Addr>()
+        .is_ok()
+}
+
+/// Whether `text` ends with an address, as before the hyphen of a range.
+fn ends_as_address(text: &str) -> bool {
+    let start = text
+        .rfind(|c: char| !c.is_ascii_alphanumeric() && !"._-~+".contains(c))
+        .map_or(0, |at| {
+            at + text[at..].chars().next().map_or(1, char::len_utf8)
+        });
+    text[start..].parse::<Ipv4Addr>().is_ok()
+}
+
 /// Whether a dotted name ends as hosts do. Two parts are enough under a public end with a name of some length.
 fn ends_as_host(name: &str) -> bool {
     let small = name.to_lowercase();
@@ -353,6 +375,11 @@ mod tests {
             "kubectl/get_pods.txt, etc/nova/nova.conf, main.py, io.netty.Channel, a.b.c",
             "registry.k8s.io/pause, app.kubernetes.io/name, web.shop.svc.cluster.local, quay.io",
             "sha256:0011aabb, worker@1.service, image@sha256:ab12",
+            "libfoo_1.2.3.4, (libfoo)-1.2.3.4, 1.2.3.4~rc1, 1.2.3.4+git, 1.2.3.4rc1, 1.2.3.4-rc1",
+            "OID 1.3.6.1.4.1.9.9 and libfoo-1.2.3.4-5.6.7.8, foo-1.2.3-4.5.6.7",
+            "_52:54:00:ab:cd:ef, 52:54:00:ab:cd:ef_1, 52:54:00:ab:cd:efg",
+            "print 52:54:00:ab:cd:ef:01:12:23:34:45:56:67:78:89:9a",
+            "web.de, a.com",
         ] {
             assert_eq!(replaced(text), text);
         }
@@ -383,5 +410,59 @@ mod tests {
         let text = replaced("dial tcp 10.1.2.3:443");
         let range = crate::secrets::find_mark(&text).unwrap();
         assert_eq!(&text[range], "‹address:1›");
+    }
+
+    #[test]
+    fn an_address_is_one_at_the_end_of_a_sentence_and_in_a_range() {
+        for (text, expected) in [
+            ("refused by 10.0.4.7. Then", "refused by ‹address:1›. Then"),
+            ("refused by 10.0.4.7- then", "refused by ‹address:1›- then"),
+            (
+                "pool 10.0.4.7-10.0.4.9, and 10.0.4.9-10.0.4.20.",
+                "pool ‹address:1›-‹address:2›, and ‹address:2›-‹address:3›.",
+            ),
+            ("–10.0.4.7-10.0.4.9", "–‹address:1›-‹address:2›"),
+        ] {
+            assert_eq!(replaced(text), expected);
+        }
+    }
+
+    #[test]
+    fn short_names_are_hosts_and_mailboxes_where_more_speaks_for_it() {
+        for (text, expected) in [
+            ("shop.de", "‹host:1›"),
+            ("a.b.de", "‹host:1›"),
+            ("a@b.de", "‹e-mail:1›"),
+        ] {
+            assert_eq!(replaced(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_of_a_host_must_tell_it_from_a_word() {
+        for (name, learnt) in [
+            ("n-01", true),
+            ("db07", true),
+            ("rack-a", true),
+            ("n-1", false),
+            ("kernel", false),
+            ("2024-01", false),
+        ] {
+            let machine = serde_json::json!({"kind": "host", "name": name, "text": name});
+            let value: Value = Pseudonyms::of(&machine).unwrap().over(&machine).unwrap();
+            assert_eq!(value["text"] == "‹host:1›", learnt, "{name}");
+        }
+    }
+
+    #[test]
+    fn lists_are_read_and_replaced_as_single_texts_are() {
+        let run = serde_json::json!({"nodes": [{"kind": "node", "name": "rack7-a"}], "log": ["rack7-a at 10.0.4.7"]});
+        let mut made = Pseudonyms::of(&run).unwrap();
+        let value: Value = made.over(&run).unwrap();
+        assert_eq!(value["log"][0], "‹host:1› at ‹address:1›");
+        assert_eq!(
+            format!("{made:?}"),
+            "Pseudonyms { kinds: {\"address\": 1, \"host\": 1}, .. }"
+        );
     }
 }
