@@ -71,14 +71,25 @@ pub(super) fn putty_keys(text: &str, mut report: impl FnMut(Range<usize>)) {
     }
 }
 
-/// Length of what may still be a key's body when its end mark is missing.
+/// Length of what may still be a key's body when its end mark is missing; the headers of an encrypted one belong to it.
 fn key_length(text: &str) -> usize {
-    text.bytes()
+    const HEADERS: [&str; 5] = ["Proc-Type:", "DEK-Info:", "Version:", "Comment:", "Hash:"];
+    let headers: usize = text
+        .split_inclusive('\n')
+        .take_while(|line| {
+            let line = line.trim();
+            line.is_empty() || HEADERS.iter().any(|header| line.starts_with(header))
+        })
+        .map(str::len)
+        .sum();
+    let body = text[headers..]
+        .bytes()
         .take_while(|b| {
             b.is_ascii_alphanumeric()
                 || matches!(b, b'+' | b'/' | b'=' | b'\n' | b'\r' | b' ' | b'\\')
         })
-        .count()
+        .count();
+    headers + body
 }
 
 fn ceil(text: &str, mut at: usize) -> usize {
@@ -164,7 +175,7 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
             .skip(first)
             .take(2 * MAX_MANIFEST_LINES)
         {
-            if index > number && (line.starts_with("---") || is_item(line) || !belongs(line)) {
+            if index > number && (line.starts_with("---") || !belongs(line)) {
                 break;
             }
             done = (column, index + 1);
@@ -194,11 +205,13 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
     }
 }
 
-/// Whether `text` may hold a Secret as JSON.
+/// Whether `text` may hold a Secret as JSON, also inside strings.
 pub(super) fn may_hold_json_secret(text: &str) -> bool {
-    text.contains("\"Secret\"")
-        || text.contains("\"SecretList\"")
-        || text.contains("\\\"Secret\\\"")
+    text.match_indices("\"Secret").any(|(at, found)| {
+        let rest = &text[at + found.len()..];
+        let rest = rest.strip_prefix("List").unwrap_or(rest);
+        rest.trim_start_matches('\\').starts_with('"')
+    })
 }
 
 /// Values of `data` and `stringData` of JSON objects with `"kind": "Secret"`, also inside strings that hold JSON.
@@ -235,6 +248,31 @@ pub(super) fn json_secrets(value: &serde_json::Value, depth: usize, report: &mut
         }
         _ => {}
     }
+}
+
+/// How `value` stands in JSON when it has to be escaped, and in strings that hold JSON. Go writes `<`, `>` and `&` by their numbers.
+pub(super) fn escaped(value: &str) -> Vec<String> {
+    let escape = |text: &str| {
+        let quoted = serde_json::Value::from(text).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    let numbered = |text: &str| {
+        text.replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+            .replace('&', "\\u0026")
+    };
+    let once = escape(value);
+    let mut out = Vec::new();
+    for mut text in [numbered(&once), once] {
+        for _ in 0..=MAX_NESTED_JSON {
+            if text == value {
+                break;
+            }
+            let deeper = escape(&text);
+            out.push(std::mem::replace(&mut text, deeper));
+        }
+    }
+    out
 }
 
 fn secret_values(map: &serde_json::Map<String, serde_json::Value>, report: &mut impl FnMut(&str)) {
@@ -328,5 +366,134 @@ mod tests {
         let mut found = Vec::new();
         json_secrets(&outer, 0, &mut |value| found.push(value.to_owned()));
         assert_eq!(found, ["aHVudGVyMg==", "hunter2"]);
+    }
+
+    fn keys(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        private_keys(text, |range| found.push(&text[range]));
+        found
+    }
+
+    fn in_yaml(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        yaml_secrets(text, |range| found.push(&text[range]));
+        found
+    }
+
+    fn in_json(value: &serde_json::Value) -> Vec<String> {
+        let mut found = Vec::new();
+        json_secrets(value, 0, &mut |value| found.push(value.to_owned()));
+        found
+    }
+
+    const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+    const END: &str = "-----END PRIVATE KEY-----";
+
+    #[test]
+    fn each_of_several_keys_is_found_from_its_header_to_its_end() {
+        let (one, two) = ("\nMIIEone0one0one0one0\n", "\nMIIEtwo0two0two0two0\n");
+        let certificate = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n";
+        let text = format!("{certificate}{BEGIN}{one}{END}\n{certificate}{BEGIN}{two}{END}\n");
+        assert_eq!(keys(&text), [one, two]);
+        let empty = format!("{BEGIN}{END}\nnext:\n{BEGIN}{two}{END}\n");
+        assert_eq!(keys(&empty), [two]);
+        let encrypted =
+            "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0F1E\n\nMIIEone0one0one0one0\n";
+        let whole = format!("{BEGIN}{encrypted}{END}\n");
+        assert_eq!(keys(&whole), [encrypted]);
+        let cut = format!("{BEGIN}{encrypted}");
+        assert_eq!(keys(&cut), [encrypted]);
+        let cut = format!("{BEGIN}{one}- no key: goes on\n");
+        assert_eq!(keys(&cut), [one]);
+    }
+
+    #[test]
+    fn a_key_has_a_least_and_a_greatest_length() {
+        for (length, found) in [(16, 0), (17, 1)] {
+            let text = format!("{BEGIN}{}{END}", "M".repeat(length));
+            assert_eq!(keys(&text).len(), found, "{length}");
+        }
+        let text = format!("{BEGIN}{}", "M".repeat(2 * MAX_KEY_BYTES));
+        assert_eq!(keys(&text)[0].len(), MAX_KEY_BYTES - "-----".len());
+    }
+
+    #[test]
+    fn values_are_found_wherever_a_list_or_a_document_puts_them() {
+        for text in [
+            "- kind: Secret\n  data:\n    app: tisch442x\n",
+            "- data:\n    app: tisch442x\n  kind: Secret\n",
+            "items:\n  - stringData:\n      app: tisch442x\n    kind: Secret\n",
+            "all:\n    - stringData:\n        app: tisch442x\n      kind: Secret\n",
+            "kind: SecretList\nitems:\n- kind: Secret\n  data:\n    app: tisch442x\n",
+            "kind: ConfigMap\ndata:\n  a: harmless\n---\nkind: Secret\ndata:\n  app: tisch442x\n",
+            "- data:\n    a: harmless\n- data:\n    app: tisch442x\n  kind: Secret\n- data:\n    b: harmless\n",
+            "items:\n- kind: Secret\n  data:\n    app: tisch442x\nother:\n  data:\n    b: harmless\n",
+            "kind: Secret\nmetadata:\n  name: shop-db\nstringData:\n  app: \"tisch442x\"\n\ntype: Opaque\n",
+            "kind: Secret\ndata:\n  app: |\n    tisch442x\n  x.pem: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0t\n  y: null\n",
+        ] {
+            assert_eq!(in_yaml(text), ["tisch442x"], "{text}");
+        }
+    }
+
+    #[test]
+    fn of_a_file_in_a_manifest_the_lines_are_hidden() {
+        for (line, hidden) in [
+            ("app: tisch442x", "tisch442x"),
+            ("ada:tisch442x", "ada:tisch442x"),
+            ("my user: tisch442x", "my user: tisch442x"),
+            ("tisch442x", "tisch442x"),
+        ] {
+            let text = format!("kind: Secret\nstringData:\n  file: |\n    {line}\n");
+            assert_eq!(in_yaml(&text), [hidden]);
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_read_so_far_around_its_kind() {
+        let fill = |lines: usize| "  # as it was\n".repeat(lines);
+        let data = "data:\n  a: tisch442x\n";
+        let most = MAX_MANIFEST_LINES - 3;
+        for (above, found) in [(most, 1), (most + 1, 0)] {
+            let text = format!(
+                "{}---\n{data}metadata:\n{}kind: Secret\n",
+                fill(9),
+                fill(above)
+            );
+            assert_eq!(in_yaml(&text).len(), found, "{above}");
+        }
+        let late = format!("{}---\n{data}kind: Secret\n", fill(3_000));
+        assert_eq!(in_yaml(&late), ["tisch442x"]);
+        let most = 2 * MAX_MANIFEST_LINES - 4;
+        for (below, found) in [(most, 1), (most + 1, 0)] {
+            let text = format!("kind: Secret\nmetadata:\n{}{data}", fill(below));
+            assert_eq!(in_yaml(&text).len(), found, "{below}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_secrets_in_json_need_not_repeat_the_kind() {
+        let list = serde_json::json!({
+            "kind": "SecretList",
+            "items": [{"data": {"app": "tisch442x", "x.pem": "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0t", "y": "null"}}],
+            "others": [{"data": {"app": "harmless"}}],
+        });
+        assert_eq!(in_json(&list), ["tisch442x"]);
+        let others = serde_json::json!({"kind": "List", "items": [{"data": {"app": "harmless"}}]});
+        assert!(in_json(&others).is_empty());
+    }
+
+    #[test]
+    fn strings_of_json_are_opened_to_a_small_depth() {
+        let mut value = serde_json::json!({"kind": "Secret", "data": {"app": "tisch442x"}});
+        for depth in 0..6 {
+            let found = usize::from(depth <= MAX_NESTED_JSON);
+            assert_eq!(in_json(&value).len(), found, "{depth}");
+            assert!(may_hold_json_secret(&value.to_string()), "{depth}");
+            value = serde_json::json!({"last": value.to_string()});
+        }
+        assert!(!may_hold_json_secret(
+            "\"SecretStore\", \"Secrets\", Secret"
+        ));
+        assert!(may_hold_json_secret("{\"kind\":\"SecretList\"}"));
     }
 }

@@ -289,9 +289,13 @@ fn json_manifests(text: &str, found: &mut Vec<Found>) {
             }
         }
     }
+    values.retain(|value| value.len() >= 4);
+    for at in 0..values.len() {
+        let spelled = manifest::escaped(&values[at]);
+        values.extend(spelled);
+    }
     values.sort_unstable();
     values.dedup();
-    values.retain(|value| value.len() >= 4);
     if let Ok(finder) = AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostLongest)
         .build(&values)
@@ -456,6 +460,95 @@ mod tests {
             for hit in Scanner::new().scan(&text) {
                 prop_assert!(text.get(hit.range.clone()).is_some());
             }
+        }
+    }
+
+    #[test]
+    fn a_hit_says_what_where_and_whether_its_checksum_holds() {
+        let hits =
+            Scanner::new().scan("a\n\nx\npassword: hunter2value\n\napi_password: hunter3value");
+        assert_eq!(
+            format!("{hits:?}"),
+            "[password at line 4, 12 bytes, password at line 6, 12 bytes]"
+        );
+        assert_eq!(hits[0].verified, None);
+        for (last, holds) in [("7", true), ("8", false)] {
+            let text = format!(
+                "{}{last}",
+                concat!("gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq1")
+            );
+            assert_eq!(Scanner::new().scan(&text)[0].verified, Some(holds));
+        }
+    }
+
+    #[test]
+    fn lines_that_go_on_behind_a_backslash_are_read_as_one() {
+        let plain = |text: &str| -> Vec<String> {
+            let hits = Scanner::new().scan(text).into_iter();
+            let mut plain: Vec<_> = hits.flat_map(|hit| hit.plain).collect();
+            plain.dedup();
+            plain
+        };
+        let text = "run \\\n --user=ada \\\n --password=tisch\\\n442x\n";
+        assert_eq!(plain(text), ["tisch442x"]);
+        assert_eq!(plain(&text.replace('\n', "\r\n")), ["tisch442x"]);
+        assert_eq!(plain(&text.replace("\\\n442x", " \\\n442x")).len(), 0);
+        // As far as the limit of what is joined in one text.
+        let line = format!("{}\\\n\n", "go on ".repeat(1_000));
+        for (lines, found) in [(150, 1), (200, 0)] {
+            let text = format!("{}{text}", line.repeat(lines));
+            assert_eq!(plain(&text).len(), found, "{lines}");
+        }
+    }
+
+    #[test]
+    fn values_of_json_manifests_are_found_as_they_are_written() {
+        let plain = r#"{"kind":"Secret","stringData":{"app":"wolke-9"}}"#;
+        let nested = serde_json::json!({"last": serde_json::json!({"last": plain}).to_string()});
+        for text in [
+            plain.to_owned(),
+            plain.replace(',', ",\n  "),
+            format!("one\n{plain}\ntwo"),
+            format!("one\napplied {plain}\ntwo"),
+            format!("one\napplied {plain} at last\ntwo"),
+            nested.to_string(),
+            format!("applied {nested}"),
+        ] {
+            assert_eq!(values(&text), ["wolke-9"], "{text}");
+        }
+        for (written, value) in [
+            (r#""kl4\"vier""#, r#"kl4\"vier"#),
+            (r#""ada\ntisch\n""#, r#"ada\ntisch\n"#),
+            (r#""a\u003cb\u0026c9""#, r#"a\u003cb\u0026c9"#),
+            (r#""wolke""#, "wolke"),
+            (r#""wol""#, ""),
+            (r#""none""#, ""),
+        ] {
+            let text = plain.replace(r#""wolke-9""#, written);
+            assert_eq!(values(&text).concat(), value, "{text}");
+            let text = serde_json::json!({"last": text}).to_string();
+            let escaped = value.replace('\\', r"\\").replace('"', r#"\""#);
+            assert_eq!(values(&text).concat(), escaped, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_whole_strings_are_the_values_of_a_json_manifest() {
+        let text = r#"{"kind":"Secret","metadata":{"name":"shop-5432","id":"5432-shop"},"data":{"port":"5432"}}"#;
+        let at = text.rfind("5432").expect("the value");
+        let hits = Scanner::new().scan(text);
+        assert_eq!(hits.len(), 1);
+        assert_eq!(hits[0].range, at..at + 4);
+        assert!(values(r#"} "Secret" {"#).is_empty());
+    }
+
+    #[test]
+    fn what_is_empty_or_already_hidden_is_no_hit() {
+        for text in [
+            "PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 3",
+            "-----BEGIN PRIVATE KEY-----\n‹secret:private-key:1› and more\n-----END PRIVATE KEY-----",
+        ] {
+            assert!(values(text).is_empty(), "{text}");
         }
     }
 }
