@@ -273,4 +273,84 @@ mod tests {
             assert!(opened(text).is_empty(), "{text}");
         }
     }
+
+    fn found(text: &str) -> Vec<String> {
+        opened(text).into_iter().map(|found| found.0).collect()
+    }
+
+    #[test]
+    fn the_shortest_run_is_found_at_every_place() {
+        let run = to_base64(b"password: hunter2v");
+        assert_eq!(run.len(), MIN_RUN);
+        for blanks in 0..3 * MIN_RUN {
+            let text = format!("{}{run} {run}:{run}", " ".repeat(blanks));
+            assert_eq!(found(&text), [&*run, &*run, &*run], "{blanks}");
+        }
+        assert!(found(&run[..MIN_RUN - 1]).is_empty());
+    }
+
+    #[test]
+    fn a_run_that_was_cut_is_opened_as_far_as_it_goes() {
+        let coded = to_base64(b"password: hunter2value and so on");
+        for cut in 32..=coded.len() {
+            assert_eq!(found(&coded[..cut]).len(), 1, "{cut}");
+        }
+    }
+
+    #[test]
+    fn only_long_lines_go_on_in_the_next() {
+        let coded = to_base64("x1: a\npassword: hunter2value\n".repeat(9).as_bytes());
+        let head = &coded[..76];
+        for (text, runs) in [
+            // Lines of the usual lengths, and of the least.
+            (format!("{head}\n{}\n", &coded[76..152]), vec![0..153]),
+            (
+                format!("{}\n    {}\n", &coded[..60], &coded[60..96]),
+                vec![0..101],
+            ),
+            (
+                format!("{}\n{}\n", &coded[..56], &coded[..40]),
+                vec![0..56, 57..97],
+            ),
+            // What follows the last line: a key of YAML, a sentence, a rule, an empty line.
+            (
+                format!("{head}\n    {}\n    next\n", &coded[76..132]),
+                vec![0..137],
+            ),
+            (format!("{head}\nnext words\n"), vec![0..76]),
+            (format!("{head}\n---\nnext\n"), vec![0..76]),
+            (format!("{head} next\n"), vec![0..76]),
+            (format!("{head}==\n\n"), vec![0..78]),
+        ] {
+            for before in ["", &"- a line before\n".repeat(20)] {
+                let whole = format!("{before}{text}");
+                let runs: Vec<&str> = runs.iter().map(|run| &text[run.clone()]).collect();
+                assert_eq!(found(&whole), runs, "{whole}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_decoded_counts_against_the_limit() {
+        let plain = "password: hunter2value and so on, and so on\n";
+        let coded = to_base64(plain.as_bytes());
+        let coded = coded.trim_end_matches('=');
+        let spent = |text: &str, mut left: usize| {
+            let mut count = 0;
+            find(text, 0, &mut left, |_| count += 1);
+            (count, left)
+        };
+        assert_eq!(spent(coded, coded.len()), (1, 0));
+        assert_eq!(spent(coded, coded.len() - 1), (0, coded.len() - 1));
+        assert_eq!(spent(coded, 1_000), (1, 1_000 - coded.len()));
+        let zipped = to_base64(&gzip(plain));
+        let zipped = zipped.trim_end_matches('=');
+        let rest = 1_000 - zipped.len() - plain.len();
+        assert_eq!(spent(zipped, 1_000), (1, rest));
+        // What does not begin as text is never decoded.
+        let binary = to_base64(&[&[0, 1, 2, 3], plain.as_bytes()].concat());
+        for other in [binary.as_str(), "qK7rTz0wLmB4nXcV9pYdqK7rTz0wLmB4nXcV9pYd"] {
+            assert_eq!(spent(other, 1_000), (0, 1_000), "{other}");
+        }
+    }
 }
