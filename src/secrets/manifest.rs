@@ -129,9 +129,18 @@ fn yaml_key(line: &str) -> Option<(usize, &str, &str)> {
     plain.then(|| (column, key.trim_matches(['"', '\'']), value.trim()))
 }
 
+/// A value without the comment behind it and without its quotes.
+fn uncommented(value: &str) -> &str {
+    let end = match value.starts_with('#') {
+        true => 0,
+        false => value.find(" #").unwrap_or(value.len()),
+    };
+    value[..end].trim().trim_matches(['"', '\''])
+}
+
 /// Values of the `data` and `stringData` of YAML manifests with `kind: Secret`.
 pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
-    if !text.contains("kind: Secret") {
+    if !text.contains("kind:") || !text.contains("Secret") {
         return;
     }
     let mut lines = Vec::new();
@@ -143,9 +152,12 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
     // Column and end of the last document: further `kind` lines in it make it no other one.
     let mut done = (0, 0);
     for (number, (_, line)) in lines.iter().enumerate() {
-        let Some((column, "kind", "Secret" | "SecretList" | "\"Secret\"")) = yaml_key(line) else {
+        let Some((column, "kind", kind)) = yaml_key(line) else {
             continue;
         };
+        if !matches!(uncommented(kind), "Secret" | "SecretList") {
+            continue;
+        }
         if column == done.0 && number < done.1 {
             continue;
         }
@@ -182,7 +194,8 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
             if let Some((here, key, value)) = yaml_key(line)
                 && here == column
             {
-                inside = (matches!(key, "data" | "stringData") && value.is_empty()).then_some(());
+                inside = (matches!(key, "data" | "stringData") && uncommented(value).is_empty())
+                    .then_some(());
                 continue;
             }
             if inside.is_some() && !line.trim().is_empty() {
@@ -191,14 +204,18 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
                     Some((_, _, value)) => value,
                     None => line.trim(),
                 };
-                let value = value.trim_matches(['"', '\'']);
-                if !value.is_empty()
-                    && !value.starts_with(CERTIFICATE)
-                    && !matches!(value, "|" | ">" | "|-" | ">-" | "|+")
-                    && !super::dummy::is_dummy(value)
-                {
-                    let offset = value.as_ptr() as usize - line.as_ptr() as usize;
-                    report(start + offset..start + offset + value.len());
+                // What looks like a comment may be a part of the value, or not.
+                let whole = value.trim_matches(['"', '\'']);
+                let alone = Some(uncommented(value)).filter(|alone| *alone != whole);
+                for value in std::iter::once(whole).chain(alone) {
+                    if !value.is_empty()
+                        && !value.starts_with(CERTIFICATE)
+                        && !matches!(value, "|" | ">" | "|-" | ">-" | "|+")
+                        && !super::dummy::is_dummy(value)
+                    {
+                        let offset = value.as_ptr() as usize - line.as_ptr() as usize;
+                        report(start + offset..start + offset + value.len());
+                    }
                 }
             }
         }
@@ -428,6 +445,9 @@ mod tests {
             "kind: ConfigMap\ndata:\n  a: harmless\n---\nkind: Secret\ndata:\n  app: tisch442x\n",
             "- data:\n    a: harmless\n- data:\n    app: tisch442x\n  kind: Secret\n- data:\n    b: harmless\n",
             "items:\n- kind: Secret\n  data:\n    app: tisch442x\nother:\n  data:\n    b: harmless\n",
+            "kind: \"Secret\"\ndata:\n  app: tisch442x\n",
+            "kind: 'Secret'\ndata:\n  app: tisch442x\n",
+            "kind:  Secret # of the shop\ndata: # in base64\n  app: tisch442x\n",
             "kind: Secret\nmetadata:\n  name: shop-db\nstringData:\n  app: \"tisch442x\"\n\ntype: Opaque\n",
             "kind: Secret\ndata:\n  app: |\n    tisch442x\n  x.pem: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0t\n  y: null\n",
         ] {
@@ -438,14 +458,22 @@ mod tests {
     #[test]
     fn of_a_file_in_a_manifest_the_lines_are_hidden() {
         for (line, hidden) in [
-            ("app: tisch442x", "tisch442x"),
-            ("ada:tisch442x", "ada:tisch442x"),
-            ("my user: tisch442x", "my user: tisch442x"),
-            ("tisch442x", "tisch442x"),
+            ("app: tisch442x", &["tisch442x"][..]),
+            ("ada:tisch442x", &["ada:tisch442x"]),
+            ("my user: tisch442x", &["my user: tisch442x"]),
+            ("tisch442x", &["tisch442x"]),
+            ("app: tisch442x # old", &["tisch442x # old", "tisch442x"]),
+            (
+                "app: \"tisch442x\" # old",
+                &["tisch442x\" # old", "tisch442x"],
+            ),
+            ("# wolke-9", &["# wolke-9"]),
         ] {
             let text = format!("kind: Secret\nstringData:\n  file: |\n    {line}\n");
-            assert_eq!(in_yaml(&text), [hidden]);
+            assert_eq!(in_yaml(&text), hidden);
         }
+        let store = "kind: SecretStore\ndata:\n  app: harmless\n";
+        assert!(in_yaml(store).is_empty());
     }
 
     #[test]
