@@ -147,14 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_cut_between_characters() {
+    fn pieces_are_cut_between_characters_and_never_too_short() {
         for letters in ["é", "–", "🔑"] {
             for blanks in 0..4 {
-                let text = format!("{}{}", " ".repeat(blanks), letters.repeat(10_000));
+                let text = format!("{}{}", " ".repeat(blanks), letters.repeat(8_000));
                 let mut pieces = Pieces::new(&text);
-                for (at, letter) in text.char_indices().step_by(97) {
+                let places = text.char_indices().filter(|(at, _)| *at > MAX_LINE_BYTES);
+                for (at, letter) in places {
                     let piece = pieces.around(at..at + letter.len_utf8(), 1);
-                    assert!(piece.contains(&at) && text.get(piece).is_some(), "{at}");
+                    assert!(piece.start <= at - PIECE_BEFORE, "{at}");
+                    assert!(piece.end >= (at + PIECE_AFTER).min(text.len()), "{at}");
+                    assert!(text.get(piece).is_some(), "{at}");
                 }
             }
         }
