@@ -149,6 +149,20 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
         lines.push((at, line.trim_end_matches(['\n', '\r'])));
         at += line.len();
     }
+    let mut tell = |start: usize, line: &str, value: &str| {
+        // What looks like a comment may be a part of the value, or not.
+        let whole = value.trim_matches(['"', '\'']);
+        let alone = Some(uncommented(value)).filter(|alone| *alone != whole);
+        for value in std::iter::once(whole).chain(alone) {
+            if !value.starts_with(CERTIFICATE)
+                && !matches!(value, "|" | ">" | "|-" | ">-" | "|+")
+                && !super::dummy::is_dummy(value)
+            {
+                let at = start + (value.as_ptr() as usize - line.as_ptr() as usize);
+                report(at..at + value.len());
+            }
+        }
+    };
     // Column and end of the last document: further `kind` lines in it make it no other one.
     let mut done = (0, 0);
     for (number, (_, line)) in lines.iter().enumerate() {
@@ -167,10 +181,10 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
                 && line.as_bytes()[column - 2] == b'-'
                 && line[..column - 2].bytes().all(|b| b == b' ')
         };
-        let belongs = |line: &str| {
-            line.trim().is_empty()
-                || line.bytes().take_while(|b| matches!(b, b' ')).count() >= column
-        };
+        let blanks = |line: &str| line.bytes().take_while(|b| *b == b' ').count();
+        // A comment stands anywhere; one that is not deeper than the fields is no part of a value.
+        let aside = |line: &str| line.trim().starts_with('#') && blanks(line) <= column;
+        let belongs = |line: &str| line.trim().is_empty() || blanks(line) >= column || aside(line);
         // The document begins at its first line, or at its item in a list.
         let mut first = number;
         while first > 0 && number - first < MAX_MANIFEST_LINES && !is_item(lines[first].1) {
@@ -180,7 +194,7 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
             }
             first -= 1;
         }
-        let mut inside = None;
+        let mut inside = false;
         for (index, (start, line)) in lines
             .iter()
             .enumerate()
@@ -194,28 +208,23 @@ pub(super) fn yaml_secrets(text: &str, mut report: impl FnMut(Range<usize>)) {
             if let Some((here, key, value)) = yaml_key(line)
                 && here == column
             {
-                inside = (matches!(key, "data" | "stringData") && uncommented(value).is_empty())
-                    .then_some(());
+                let holds = matches!(key, "data" | "stringData");
+                inside = holds && uncommented(value).is_empty();
+                if holds && let Some(fields) = value.strip_prefix('{') {
+                    let fields = fields.split(['}', ',']);
+                    for (key, value) in fields.filter_map(|field| field.split_once(':')) {
+                        if !is_public(key.trim().trim_matches(['"', '\''])) {
+                            tell(*start, line, value.trim());
+                        }
+                    }
+                }
                 continue;
             }
-            if inside.is_some() && !line.trim().is_empty() {
-                let value = match yaml_key(line) {
-                    Some((_, key, _)) if is_public(key) => continue,
-                    Some((_, _, value)) => value,
-                    None => line.trim(),
-                };
-                // What looks like a comment may be a part of the value, or not.
-                let whole = value.trim_matches(['"', '\'']);
-                let alone = Some(uncommented(value)).filter(|alone| *alone != whole);
-                for value in std::iter::once(whole).chain(alone) {
-                    if !value.is_empty()
-                        && !value.starts_with(CERTIFICATE)
-                        && !matches!(value, "|" | ">" | "|-" | ">-" | "|+")
-                        && !super::dummy::is_dummy(value)
-                    {
-                        let offset = value.as_ptr() as usize - line.as_ptr() as usize;
-                        report(start + offset..start + offset + value.len());
-                    }
+            if inside && !aside(line) {
+                match yaml_key(line) {
+                    Some((_, key, _)) if is_public(key) => {}
+                    Some((_, _, value)) => tell(*start, line, value),
+                    None => tell(*start, line, line.trim()),
                 }
             }
         }
@@ -445,6 +454,9 @@ mod tests {
             "kind: ConfigMap\ndata:\n  a: harmless\n---\nkind: Secret\ndata:\n  app: tisch442x\n",
             "- data:\n    a: harmless\n- data:\n    app: tisch442x\n  kind: Secret\n- data:\n    b: harmless\n",
             "items:\n- kind: Secret\n  data:\n    app: tisch442x\nother:\n  data:\n    b: harmless\n",
+            "items:\n- kind: Secret\n# of the shop\n  data:\n    app: tisch442x\n# end\n- data:\n    b: harmless\n",
+            "kind: Secret\ndata: {app: tisch442x, y: null, \"ca.crt\": abcd5}\nmetadata: {name: shop-db}\n",
+            "kind: Secret\ndata: {'app': \"tisch442x\"} # old\nspec:\n  name: shop-db\n",
             "kind: \"Secret\"\ndata:\n  app: tisch442x\n",
             "kind: 'Secret'\ndata:\n  app: tisch442x\n",
             "kind:  Secret # of the shop\ndata: # in base64\n  app: tisch442x\n",
