@@ -417,7 +417,8 @@ mod tests {
 
     #[test]
     fn each_of_several_keys_is_found_from_its_header_to_its_end() {
-        let (one, two) = ("\nMIIEone0one0one0one0\n", "\nMIIEtwo0two0two0two0\n");
+        let one = "\nX-Label: shop.v1\n\nMIIEone0one0one0one0\n";
+        let two = "\nMIIEtwo0two0two0two0\n";
         let certificate = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n";
         let text = format!("{certificate}{BEGIN}{one}{END}\n{certificate}{BEGIN}{two}{END}\n");
         assert_eq!(keys(&text), [one, two]);
@@ -429,8 +430,8 @@ mod tests {
         assert_eq!(keys(&whole), [encrypted]);
         let cut = format!("{BEGIN}{encrypted}");
         assert_eq!(keys(&cut), [encrypted]);
-        let cut = format!("{BEGIN}{one}- no key: goes on\n");
-        assert_eq!(keys(&cut), [one]);
+        let cut = format!("{BEGIN}{two}- no key: goes on\n");
+        assert_eq!(keys(&cut), [two]);
     }
 
     #[test]

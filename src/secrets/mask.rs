@@ -327,6 +327,25 @@ mod tests {
     }
 
     #[test]
+    fn values_first_met_while_masking_are_told_apart() {
+        assert_eq!(
+            Masker::new()
+                .mask("password: hunter2value\npassword: hunter3value\npassword: hunter2value"),
+            "password: ‹secret:password:1›\npassword: ‹secret:password:2›\npassword: ‹secret:password:1›"
+        );
+    }
+
+    #[test]
+    fn values_that_touch_have_a_mark_each() {
+        let mut masker = Masker::new();
+        masker.learn_text("password: Tr0ub4dorSeven\napi_password: Tr0ub4dorEight\n");
+        assert_eq!(
+            masker.mask("saw Tr0ub4dorSevenTr0ub4dorEight"),
+            "saw ‹secret:password:1›‹secret:password:2›"
+        );
+    }
+
+    #[test]
     fn other_spellings_of_a_value_are_hidden_too() {
         let mut masker = Masker::new();
         masker.learn_text("password: \"p@ss/w0rd!x\"\n");

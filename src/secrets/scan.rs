@@ -551,4 +551,11 @@ mod tests {
             assert!(values(text).is_empty(), "{text}");
         }
     }
+
+    #[test]
+    fn a_value_has_the_least_entropy_its_rule_asks_for() {
+        // Eight letters, each twice, are three bits a letter.
+        assert_eq!(values("TOTP seed: QWKRTZ57QWKRTZ57"), ["QWKRTZ57QWKRTZ57"]);
+        assert!(values("TOTP seed: QWKRTZ57QWKRTZ5Q").is_empty());
+    }
 }
