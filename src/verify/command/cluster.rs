@@ -73,7 +73,9 @@ impl Judge {
                         || patch.contains("\"op\":\"remove\""))
                 {
                     self.destructive("nulling finalizers gives up what they protect");
-                } else if patch.contains("\"replicas\":0") {
+                } else if patch.contains("\"replicas\":0")
+                    || patch.contains("/replicas\"") && patch.contains("\"value\":0")
+                {
                     self.destructive("scales to 0");
                 } else {
                     self.changes("`kubectl patch` changes a resource");
@@ -115,19 +117,18 @@ impl Judge {
         while at < own.len() {
             let text = own[at].text.as_str();
             if text.starts_with('-') && !pod
-                || text.starts_with('-')
-                    && matches!(
-                        text,
-                        "-n" | "-c"
-                            | "-i"
-                            | "-t"
-                            | "-it"
-                            | "-ti"
-                            | "--namespace"
-                            | "--container"
-                            | "--stdin"
-                            | "--tty"
-                    )
+                || matches!(
+                    text.split('=').next().unwrap_or_default(),
+                    "-n" | "-c"
+                        | "-i"
+                        | "-t"
+                        | "-it"
+                        | "-ti"
+                        | "--namespace"
+                        | "--container"
+                        | "--stdin"
+                        | "--tty"
+                )
             {
                 at += if values.iter().any(|value| value == text) {
                     2

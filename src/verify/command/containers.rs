@@ -88,13 +88,17 @@ impl Judge {
                 let inner = parsed.all_words();
                 self.container(&inner, stdin);
             }
-            "crictl" if at("exec").is_some_and(|at| at < 4) => {
-                let inner = leading(
-                    &args[at("exec").unwrap_or(0) + 1..],
-                    "-r --runtime-endpoint --timeout --name",
-                );
-                let flags_take: Vec<Arg> = inner.all_words();
-                self.container(flags_take.get(1..).unwrap_or_default(), stdin);
+            "crictl" => {
+                let values =
+                    "-r --runtime-endpoint -i --image-endpoint -t --timeout -c --config --name";
+                let words = leading(args, values).all_words();
+                if words.first().is_none_or(|word| word.text != "exec") {
+                    return false;
+                }
+                // Here, -i and -t take no value.
+                let inner =
+                    leading(&words[1..], "-r --runtime-endpoint --timeout --name").all_words();
+                self.container(inner.get(1..).unwrap_or_default(), stdin);
             }
             "lxc" | "incus" | "multipass" if args.first().is_some_and(|arg| arg.text == "exec") => {
                 let inner = match at("--") {

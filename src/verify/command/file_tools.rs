@@ -5,6 +5,16 @@ use super::shell::show;
 use super::words::{Arg, HOLE};
 use super::{Judge, Stdin};
 
+/// Options of `tar` that name a program to run.
+const RUNNERS: &[&str] = &[
+    "--checkpoint-action",
+    "--to-command",
+    "--use-compress-program",
+    "--rsh-command",
+    "--info-script",
+    "--new-volume-script",
+];
+
 impl Judge {
     pub(super) fn find(&mut self, args: &[Arg]) {
         let mut at = 0;
@@ -56,29 +66,24 @@ impl Judge {
 
     pub(super) fn tar(&mut self, args: &[Arg]) {
         let mut mode = None;
+        let mut to_stdout = false;
         for (index, arg) in args.iter().enumerate() {
             let text = arg.text.as_str();
-            if text.starts_with("--checkpoint-action")
-                || text.starts_with("--to-command")
-                || text.starts_with("--use-compress-program")
-                || text.starts_with("--rsh-command")
-                || text == "-I"
-                || text.starts_with("--info-script")
-                || text.starts_with("--new-volume-script")
-            {
-                let harmless = matches!(
-                    text.split_once('=')
-                        .map(|(_, value)| value)
-                        .or_else(|| args.get(index + 1).map(|arg| arg.text.as_str())),
-                    Some("zstd" | "pigz" | "lz4" | "pbzip2" | "xz" | "gzip")
-                );
-                if !harmless {
-                    self.destructive("`tar` is told to run another program");
-                }
+            let (name, value) = text
+                .split_once('=')
+                .map_or((text, None), |(name, value)| (name, Some(value)));
+            let next = args.get(index + 1).map(|arg| arg.text.as_str());
+            // Long options may be shortened.
+            let runs = name.len() > 3
+                && name != "--checkpoint"
+                && RUNNERS.iter().any(|runner| runner.starts_with(name));
+            if runs {
+                self.tar_runs(value.or(next));
             }
             if text == "--remove-files" || text == "--delete" {
                 self.destructive(format!("`tar {text}` deletes files"));
             }
+            to_stdout |= text == "--to-stdout";
             let letters = match text {
                 "--extract" | "--get" => "x",
                 "--list" => "t",
@@ -86,22 +91,29 @@ impl Judge {
                 "--append" | "--update" | "--concatenate" => "r",
                 "--diff" | "--compare" => "d",
                 _ if text.starts_with("--") => continue,
-                _ if text.starts_with('-') => &text[1..],
-                _ if index == 0 => text,
+                _ if text.starts_with('-') => {
+                    // A letter with a value takes what follows it.
+                    let end = text.find(|c| "fCTbgNKVXIFHL".contains(c));
+                    let (letters, attached) = text.split_at(end.map_or(text.len(), |end| end + 1));
+                    if letters.ends_with(['I', 'F']) {
+                        self.tar_runs(Some(attached).filter(|value| !value.is_empty()).or(next));
+                    }
+                    &letters[1..]
+                }
+                _ if index == 0 => {
+                    if text.contains(['I', 'F']) {
+                        self.tar_runs(next);
+                    }
+                    text
+                }
                 _ => continue,
             };
-            if mode.is_none() {
-                mode = letters.chars().find(|letter| "xtcrduA".contains(*letter));
-            }
-            // To standard output, nothing is written.
-            if mode == Some('x')
-                && (letters.contains('O')
-                    || args
-                        .iter()
-                        .any(|arg| arg.text == "--to-stdout" || arg.text == "-O"))
-            {
-                mode = Some('t');
-            }
+            mode = mode.or(letters.chars().find(|letter| "xtcrduA".contains(*letter)));
+            to_stdout |= letters.contains('O');
+        }
+        // To standard output, nothing is written.
+        if mode == Some('x') && to_stdout {
+            mode = Some('t');
         }
         match mode {
             Some('t' | 'd') => self.read_only(),
@@ -111,22 +123,28 @@ impl Judge {
         }
     }
 
+    /// A program that `tar` is told to run; the usual ones that pack are harmless.
+    fn tar_runs(&mut self, program: Option<&str>) {
+        const PACKERS: &[&str] = &["zstd", "pigz", "lz4", "pbzip2", "xz", "gzip"];
+        if program.is_none_or(|program| !PACKERS.contains(&program)) {
+            self.destructive("`tar` is told to run another program");
+        }
+    }
+
     pub(super) fn dd(&mut self, args: &[Arg]) {
-        match args.iter().find_map(|arg| arg.text.strip_prefix("of=")) {
-            None => self.read_only(),
-            Some("/dev/null" | "/dev/stdout") => self.read_only(),
-            Some(to) if to.starts_with("/dev/") => {
-                self.destructive(format!("`dd` overwrites the device {}", show(to)))
-            }
-            Some(to) => {
-                let to = Arg::new(to);
-                if to.known() {
-                    self.writes_to(&to, false)
-                } else {
+        for to in args.iter().filter_map(|arg| arg.text.strip_prefix("of=")) {
+            match to {
+                "/dev/null" | "/dev/stdout" => {}
+                _ if to.starts_with("/dev/") => {
+                    self.destructive(format!("`dd` overwrites the device {}", show(to)))
+                }
+                _ if to.contains(HOLE) => {
                     self.destructive("`dd` overwrites something that is not named")
                 }
+                _ => self.writes_to(&Arg::new(to), false),
             }
         }
+        self.read_only();
     }
 
     pub(super) fn sed(&mut self, args: &[Arg]) {
@@ -152,24 +170,35 @@ impl Judge {
         if in_place {
             self.changes("`sed -i` changes files in place");
         }
-        let scripts: Vec<String> = if parsed.has(&["-e", "--expression"]) {
+        // Long options may be shortened.
+        let given = |short: &str, long: &str| {
             parsed
                 .flags
                 .iter()
-                .filter(|flag| matches!(flag.name.as_str(), "-e" | "--expression"))
-                .filter_map(|flag| flag.value.clone())
-                .collect()
-        } else if parsed.has(&["-f", "--file"]) {
-            self.unknown("`sed` runs a script that is not shown");
-            Vec::new()
-        } else {
-            parsed
-                .words
-                .first()
-                .map(|word| word.text.clone())
-                .into_iter()
-                .collect()
+                .filter(|flag| {
+                    flag.name == short || flag.name.len() > 2 && long.starts_with(&flag.name)
+                })
+                .cloned()
+                .collect::<Vec<_>>()
         };
+        let expressions = given("-e", "--expression");
+        let shown = given("-f", "--file").is_empty();
+        if !shown {
+            self.unknown("`sed` runs a script that is not shown");
+        }
+        // Without one of these flags, or with a shortened one, a script is the first word.
+        let first = expressions.iter().all(|flag| flag.value.is_none()) && shown;
+        let scripts: Vec<String> = expressions
+            .into_iter()
+            .filter_map(|flag| flag.value)
+            .chain(
+                parsed
+                    .words
+                    .first()
+                    .filter(|_| first)
+                    .map(|word| word.text.clone()),
+            )
+            .collect();
         for script in scripts {
             match super::script::sed_effect(&script) {
                 super::script::SedEffect::Reads => self.read_only(),

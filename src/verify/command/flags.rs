@@ -131,6 +131,13 @@ impl Parsed {
             .find(|flag| names.contains(&flag.name.as_str()))
             .and_then(|flag| flag.value.as_deref())
     }
+    /// Every value that any of `names` is given, in order: which of them counts is up to the program.
+    pub fn values<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        self.flags
+            .iter()
+            .filter(|flag| names.contains(&flag.name.as_str()))
+            .filter_map(|flag| flag.value.as_deref())
+    }
     /// The words' texts.
     pub fn texts(&self) -> Vec<&str> {
         self.words.iter().map(|word| word.text.as_str()).collect()
@@ -148,4 +155,68 @@ impl Parsed {
 /// Turns a constant list into what [`Style`] takes.
 pub(super) fn list(names: &str) -> Vec<String> {
     names.split_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a command line comes to: `flag`, `flag=value`, `word`, `-- rest`.
+    fn shown(line: &str, style: Style<'_>) -> String {
+        let args: Vec<Arg> = line.split_whitespace().map(Arg::new).collect();
+        let parsed = parse(&args, style);
+        let mut out: Vec<String> = parsed
+            .flags
+            .iter()
+            .map(|flag| match &flag.value {
+                Some(value) => format!("{}={value}", flag.name),
+                None => flag.name.clone(),
+            })
+            .collect();
+        out.extend(parsed.words.iter().map(|word| word.text.clone()));
+        if let Some(rest) = &parsed.rest {
+            out.push("--".to_owned());
+            out.extend(rest.iter().map(|word| word.text.clone()));
+        }
+        out.join(" ")
+    }
+
+    #[test]
+    fn flags_take_the_values_that_are_theirs() {
+        let values = list("-n --name -é");
+        let style = Style {
+            values: &values,
+            ..Style::default()
+        };
+        for (line, expected) in [
+            ("-n 5 x", "-n=5 x"),
+            ("-n5 x", "-n=5 x"),
+            ("-n=5 x", "-n=5 x"),
+            ("-abn 5 x", "-a -b -n=5 x"),
+            ("-abn5c x", "-a -b -n=5c x"),
+            ("-é5 -ü x", "-é=5 -ü x"),
+            ("-a=n x", "-a x"),
+            ("--name y x", "--name=y x"),
+            ("--name=y=z x", "--name=y=z x"),
+            ("--all x", "--all x"),
+            ("- x", "- x"),
+            ("-n", "-n"),
+            ("--name", "--name"),
+            ("x -a y -- -b z", "-a x y -- -b z"),
+            ("--", "--"),
+        ] {
+            assert_eq!(shown(line, style), expected, "{line}");
+        }
+        let one = Style {
+            one_dash: true,
+            ..style
+        };
+        assert_eq!(shown("-name x -n 5 -a=b y", one), "-name -n=5 -a=b x y");
+        let stop = Style {
+            stop_at_word: true,
+            ..style
+        };
+        assert_eq!(shown("-a x -b -- -c", stop), "-a x -b -- -c");
+        assert_eq!(shown("-a -- x -b", stop), "-a -- x -b");
+    }
 }

@@ -39,7 +39,7 @@ impl Judge {
             });
             return self.told_to_delete(rest);
         }
-        if first.text.contains(['*', '?', '[']) && first.text != "[" && first.text != "[[" {
+        if first.text.contains(['*', '?', '[']) && !matches!(first.text.as_str(), "[" | "[[") {
             self.unknown("which program runs depends on the files that are there");
             return self.told_to_delete(rest);
         }
@@ -48,14 +48,7 @@ impl Judge {
         {
             return self.init_script(name, rest);
         }
-        let plain = first.text.strip_prefix("./").unwrap_or(&first.text);
-        if self.fetched
-            && first.text.contains('/')
-            && self
-                .written
-                .iter()
-                .any(|path| path == plain || *path == first.text)
-        {
+        if first.text.contains('/') && self.was_fetched(&first.text) {
             return self.destructive("runs a program that was fetched from elsewhere");
         }
         let Some(name) = self.program(&first.text) else {
@@ -99,6 +92,16 @@ impl Judge {
             "{} is not on the list of known programs",
             show(&name)
         ));
+    }
+
+    /// Whether a file was written after something was fetched.
+    fn was_fetched(&self, path: &str) -> bool {
+        let plain = |path: &str| path.strip_prefix("./").unwrap_or(path).to_owned();
+        self.fetched
+            && self
+                .written
+                .iter()
+                .any(|written| plain(written) == plain(path))
     }
 
     /// Words that give an unknown program away all the same: `$TOOL delete …`.
@@ -258,10 +261,9 @@ impl Judge {
             "chmod" | "chown" | "chgrp" | "setfacl" | "chattr" => {
                 let parsed = parse(args, Style::default());
                 let root = parsed.words.iter().any(|word| {
-                    matches!(
-                        word.text.as_str(),
-                        "/" | "/*" | "/etc" | "/usr" | "/bin" | "/lib" | "/var"
-                    )
+                    let folder = word.text.trim_end_matches(['/', '*']);
+                    word.text.starts_with('/')
+                        && matches!(folder, "" | "/etc" | "/usr" | "/bin" | "/lib" | "/var")
                 });
                 if parsed.has(&["-R", "--recursive"]) && root {
                     self.destructive(format!(
@@ -275,7 +277,7 @@ impl Judge {
                 return self.relay_program(name, args, stdin)
                     || self.script_program(name, args, stdin)
                     || self.remote_program(name, args, stdin)
-                    || self.http_program(name, args)
+                    || self.http_program(name, args, stdin)
                     || self.database(name, args, stdin);
             }
         }
@@ -321,7 +323,7 @@ impl Judge {
             (Some(script), _) if script.substituted => {
                 self.destructive("runs the output of a command as code")
             }
-            (Some(script), _) if self.fetched && self.written.contains(&script.text) => {
+            (Some(script), _) if self.was_fetched(&script.text) => {
                 self.destructive("runs a script that was fetched from elsewhere")
             }
             (Some(script), _)
@@ -354,6 +356,9 @@ impl Judge {
             },
             Some(file) if file.substituted => {
                 self.destructive("runs the output of a command as code")
+            }
+            Some(file) if self.was_fetched(&file.text) => {
+                self.destructive("runs a script that was fetched from elsewhere")
             }
             Some(file) => self.unknown(format!("runs {}, which is not shown", show(&file.text))),
             None => self.unknown("runs a file that is not named"),

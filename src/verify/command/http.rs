@@ -1,9 +1,10 @@
 //! HTTP clients: the method, what is sent, and what is written decide.
 
-use super::Judge;
 use super::flags::{Style, anywhere, list, parse};
 use super::shell::show;
 use super::words::{Arg, HOLE};
+use super::wrappers::join;
+use super::{Judge, Stdin, sql};
 use crate::report::CommandClass;
 
 /// Ends of paths where a POST only asks.
@@ -53,13 +54,36 @@ const STOPPING: &[&str] = &[
     "/evict",
 ];
 
+/// Flags of `curl` that send a body.
+const SENDS: &[&str] = &[
+    "-d",
+    "--data",
+    "--data-raw",
+    "--data-binary",
+    "--data-urlencode",
+    "--data-ascii",
+    "--json",
+    "-F",
+    "--form",
+    "--form-string",
+];
+/// Headers that give a POST another method.
+const OVERRIDES: &[&str] = &[
+    "x-http-method-override:",
+    "x-http-method:",
+    "x-method-override:",
+];
+
 impl Judge {
     /// HTTP clients; `false` if `name` is none.
-    pub(super) fn http_program(&mut self, name: &str, args: &[Arg]) -> bool {
+    pub(super) fn http_program(&mut self, name: &str, args: &[Arg], stdin: &Stdin) -> bool {
         match name {
-            "curl" => self.curl(args),
+            // Each part stands for itself.
+            "curl" => args
+                .split(|arg| matches!(arg.text.as_str(), "--next" | "-:"))
+                .for_each(|args| self.curl(args)),
             "wget" => self.wget(args),
-            "http" | "https" | "xh" | "xhs" => self.httpie(args),
+            "http" | "https" | "xh" | "xhs" => self.httpie(args, stdin),
             _ => return false,
         }
         true
@@ -82,8 +106,7 @@ impl Judge {
         self.fetched = true;
         // curl takes any unambiguous beginning of a long option.
         if let Some(flag) = parsed.flags.iter().find(|flag| {
-            flag.name.len() > 4
-                && flag.name.starts_with("--")
+            flag.name.starts_with("--")
                 && flag.name != "--head"
                 && !values.contains(&flag.name)
                 && values.iter().any(|known| known.starts_with(&flag.name))
@@ -93,12 +116,8 @@ impl Judge {
                 show(&flag.name)
             ));
         }
-        if parsed.words.is_empty() && parsed.value(&["--url"]).is_none() && parsed.flags.is_empty()
-        {
-            return self.unknown("`curl` without an address");
-        }
         let mut urls: Vec<Arg> = parsed.all_words();
-        urls.extend(parsed.value(&["--url"]).map(Arg::new));
+        urls.extend(parsed.values(&["--url"]).map(Arg::new));
         for (flags, what) in [
             (
                 "-K --config",
@@ -128,12 +147,7 @@ impl Judge {
             "--hsts",
             "--alt-svc",
         ] {
-            for path in parsed
-                .flags
-                .iter()
-                .filter(|given| given.name == flag)
-                .filter_map(|given| given.value.clone())
-            {
+            for path in parsed.values(&[flag]) {
                 self.writes_to(&Arg::new(path), false);
             }
         }
@@ -151,7 +165,7 @@ impl Judge {
         if parsed.has(&["-T", "--upload-file", "--mail-from", "--mail-rcpt"]) {
             self.changes("`curl` sends data out");
         }
-        if let Some(quote) = parsed.value(&["-Q", "--quote"]) {
+        for quote in parsed.values(&["-Q", "--quote"]) {
             let lower = quote.to_ascii_lowercase();
             let class = if lower.contains("dele") || lower.contains("rm") || lower.contains("rnfr")
             {
@@ -161,83 +175,66 @@ impl Judge {
             };
             self.add(class, "`curl -Q` sends a command to the server");
         }
-        let sends = parsed.has(&[
-            "-d",
-            "--data",
-            "--data-raw",
-            "--data-binary",
-            "--data-urlencode",
-            "--data-ascii",
-            "--json",
-            "-F",
-            "--form",
-            "--form-string",
-        ]);
-        let method = match parsed.value(&["-X", "--request"]) {
-            Some(method) => method.to_ascii_uppercase(),
-            None if parsed.has(&["-G", "--get"]) || parsed.has(&["-I", "--head"]) => "GET".into(),
-            None if sends => "POST".into(),
-            None => "GET".into(),
-        };
-        let body: String = parsed
-            .flags
-            .iter()
-            .filter(|flag| {
-                [
-                    "-d",
-                    "--data",
-                    "--data-raw",
-                    "--data-binary",
-                    "--data-urlencode",
-                    "--json",
-                    "-F",
-                    "--form",
-                ]
-                .contains(&flag.name.as_str())
+        // Which of several counts is up to the program: each is judged.
+        let mut methods: Vec<String> = parsed
+            .values(&["-X", "--request"])
+            .map(str::to_ascii_uppercase)
+            .collect();
+        if methods.is_empty() {
+            let asks = parsed.has(&["-G", "--get", "-I", "--head"]);
+            let method = if parsed.has(SENDS) && !asks {
+                "POST"
+            } else {
+                "GET"
+            };
+            methods.push(method.to_owned());
+        }
+        let overrides: Vec<String> = parsed
+            .values(&["-H", "--header"])
+            .filter_map(|header| {
+                let header = header.to_ascii_uppercase();
+                OVERRIDES
+                    .iter()
+                    .find_map(|name| header.strip_prefix(&name.to_ascii_uppercase()))
+                    .map(|method| method.trim().to_owned())
             })
-            .filter_map(|flag| flag.value.as_deref())
-            .collect::<Vec<_>>()
-            .join(" ");
-        // A header may override the method.
-        let method = parsed
-            .flags
-            .iter()
-            .filter(|flag| matches!(flag.name.as_str(), "-H" | "--header"))
-            .filter_map(|flag| {
-                flag.value
-                    .as_deref()?
-                    .to_ascii_lowercase()
-                    .strip_prefix("x-http-method-override:")
-                    .map(|value| value.trim().to_ascii_uppercase())
-            })
-            .next()
-            .unwrap_or(method);
-        self.request(&method, &urls, &body);
+            .collect();
+        if !overrides.is_empty() {
+            methods.retain(|method| method != "POST");
+            methods.extend(overrides);
+        }
+        let body = parsed.values(SENDS).collect::<Vec<_>>().join("&");
+        for method in methods {
+            self.request(&method, &urls, &body);
+        }
     }
 
-    /// Judges a request by its method, addresses and body.
+    /// Judges a request to each of several addresses.
     fn request(&mut self, method: &str, urls: &[Arg], body: &str) {
-        let address = urls
-            .iter()
-            .map(|url| url.text.to_ascii_lowercase())
-            .collect::<Vec<_>>()
-            .join(" ");
-        let path = address
-            .split('?')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('/')
-            .to_owned();
-        if urls
-            .iter()
-            .any(|url| url.substituted && url.text.contains("://"))
-        {
+        if urls.is_empty() {
+            self.request_to(method, &Arg::default(), body);
+        }
+        for url in urls {
+            self.request_to(method, url, body);
+        }
+    }
+
+    /// Judges a request by its method, address and body.
+    fn request_to(&mut self, method: &str, url: &Arg, body: &str) {
+        let address = url.text.to_ascii_lowercase();
+        let (path, query) = address.split_once('?').unwrap_or((&address, ""));
+        let path = decoded(path).trim_end_matches('/').to_owned();
+        if url.substituted && url.text.contains("://") {
             self.changes("sends the output of a command out in an address");
         }
-        let lower_body = body.to_ascii_lowercase();
+        // What is asked for stands in the address or in the body.
+        let body = decoded(&format!("{query}&{}", body.to_ascii_lowercase()));
+        let statement = (path.ends_with("/query") && !path.ends_with("_validate/query"))
+            .then(|| body.split('&').find_map(|part| part.strip_prefix("q=")))
+            .flatten();
         match method {
             "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PROPFIND" => {
-                if urls.is_empty() {
+                if url.text.is_empty() {
                     self.unknown("a request without an address");
                 }
                 self.read_only();
@@ -248,11 +245,15 @@ impl Judge {
                     "an HTTP {method} to {} stops or deletes something",
                     show(&path)
                 )),
+            "POST" if statement.is_some() => {
+                let (class, why) = sql::sql_class(statement.unwrap_or_default());
+                self.add(class, why);
+            }
             "POST"
                 if ASKING.iter().any(|end| path.ends_with(end))
-                    && !lower_body.contains("mutation")
-                    && !lower_body.contains("delete ")
-                    && !lower_body.contains("drop ") =>
+                    && !body.contains("mutation")
+                    && !body.contains("delete ")
+                    && !body.contains("drop ") =>
             {
                 self.read_only()
             }
@@ -266,11 +267,11 @@ impl Judge {
                     "\"delete\"",
                 ]
                 .iter()
-                .any(|part| lower_body.contains(part)) =>
+                .any(|part| body.contains(part)) =>
             {
                 self.destructive("an HTTP POST tells the other side to delete or stop")
             }
-            "PATCH" if lower_body.contains("finalizers") && lower_body.contains("null") => {
+            "PATCH" if body.contains("finalizers") && body.contains("null") => {
                 self.destructive("nulling finalizers gives up what they protect")
             }
             "POST" | "PUT" | "PATCH" | "MKCOL" | "COPY" | "LOCK" => self.changes(format!(
@@ -285,7 +286,7 @@ impl Judge {
     /// Files that get the name of what is fetched.
     fn note_download(&mut self, urls: &[Arg]) {
         for name in urls.iter().filter_map(|url| url.text.rsplit('/').next()) {
-            if self.written.len() < 64 && !name.is_empty() {
+            if !name.is_empty() {
                 self.written.push(name.to_owned());
             }
         }
@@ -300,47 +301,45 @@ impl Judge {
         if parsed.has(&["-e", "--execute", "-i", "--input-file", "--use-askpass"]) {
             self.unknown("`wget` takes what it does from elsewhere");
         }
-        let target = parsed.value(&["-O", "--output-document"]).map(Arg::new);
-        match target {
-            Some(target) => self.writes_to(&target, false),
-            None if parsed.has(&["--spider"]) => {}
-            None => {
-                self.changes("`wget` writes a file");
-                self.note_download(&parsed.all_words());
-            }
+        let target = ["-O", "--output-document"];
+        for path in parsed.values(&target) {
+            self.writes_to(&Arg::new(path), false);
         }
-        for path in [
+        if !parsed.has(&target) && !parsed.has(&["--spider"]) {
+            self.changes("`wget` writes a file");
+            self.note_download(&parsed.all_words());
+        }
+        let logs = [
             "-o",
             "--output-file",
             "-a",
             "--append-output",
             "--save-cookies",
-        ] {
-            if let Some(path) = parsed.value(&[path]).map(Arg::new) {
-                self.writes_to(&path, true);
-            }
+        ];
+        for path in parsed.values(&logs) {
+            self.writes_to(&Arg::new(path), true);
         }
-        let method = parsed
-            .value(&["--method"])
+        let mut methods: Vec<String> = parsed
+            .values(&["--method"])
             .map(str::to_ascii_uppercase)
-            .unwrap_or_else(|| {
-                if parsed.has(&["--post-data", "--post-file", "--body-data"]) {
-                    "POST".into()
-                } else {
-                    "GET".into()
-                }
-            });
+            .collect();
+        if methods.is_empty() {
+            let sends = parsed.has(&["--post-data", "--post-file", "--body-data"]);
+            methods.push(if sends { "POST" } else { "GET" }.to_owned());
+        }
         let body = parsed
-            .value(&["--post-data", "--body-data"])
-            .unwrap_or_default()
-            .to_owned();
-        self.request(&method, &parsed.all_words(), &body);
+            .values(&["--post-data", "--body-data"])
+            .collect::<Vec<_>>()
+            .join("&");
+        for method in methods {
+            self.request(&method, &parsed.all_words(), &body);
+        }
     }
 
-    fn httpie(&mut self, args: &[Arg]) {
+    fn httpie(&mut self, args: &[Arg], stdin: &Stdin) {
         let parsed = anywhere(
             args,
-            "-a --auth -A --auth-type -o --output -p --print -s --style --timeout --proxy --verify --cert --cert-key --session --session-read-only --max-redirects --json-indent",
+            "-a --auth -A --auth-type -o --output -p --print -s --style --timeout --proxy --verify --cert --cert-key --session --session-read-only --max-redirects --json-indent --raw",
         );
         if let Some(path) = parsed.value(&["-o", "--output"]).map(Arg::new) {
             self.writes_to(&path, false);
@@ -348,26 +347,59 @@ impl Judge {
             self.changes("writes a file");
         }
         let words = parsed.all_words();
+        // A first word of letters, or one before an address, is the method, unless it stands alone.
         let explicit = words
             .first()
-            .map(|word| word.text.as_str())
-            .filter(|word| word.len() > 2 && word.bytes().all(|b| b.is_ascii_uppercase()));
-        let items = |from: usize| {
-            words.iter().skip(from).any(|word| {
+            .filter(|word| word.text.bytes().all(|b| b.is_ascii_alphabetic()) || !word.known())
+            .filter(|word| {
+                words
+                    .get(1)
+                    .is_some_and(|next| word.known() || next.text.contains("://"))
+            });
+        let from = usize::from(explicit.is_some());
+        let (url, items) = match &words[from..] {
+            [url, items @ ..] => (std::slice::from_ref(url), items),
+            [] => (&[][..], &[][..]),
+        };
+        // Data makes it a POST: items, a body, or a standard input that is not the terminal.
+        let sends = parsed.has(&["--raw"])
+            || *stdin != Stdin::None && !parsed.has(&["-I", "--ignore-stdin"])
+            || items.iter().any(|word| {
                 (word.text.contains('=') && !word.text.contains("=="))
                     || word.text.contains(":=")
                     || word.text.contains('@')
-            })
+            });
+        let method = match explicit {
+            Some(method) => method.text.to_ascii_uppercase(),
+            None if sends => "POST".to_owned(),
+            None => "GET".to_owned(),
         };
-        let (method, from) = match explicit {
-            Some(method) => (method.to_owned(), 1),
-            None if items(1) => ("POST".to_owned(), 0),
-            None => ("GET".to_owned(), 0),
-        };
-        self.request(
-            &method,
-            &words[from.min(words.len())..words.len().min(from + 1)],
-            "",
-        );
+        let mut body = join(items);
+        body.extend(parsed.values(&["--raw"]));
+        if let Stdin::Text(text) = stdin {
+            body.push_str(text);
+        }
+        self.request(&method, url, &body);
     }
+}
+
+/// Text of an address or a form without its escapes: `+` and `%XX`.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        let escaped = (*first == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|digits| hex::decode(digits).ok());
+        match escaped {
+            Some(byte) => {
+                out.extend(byte);
+                rest = &after[2..];
+            }
+            None => out.push(if *first == b'+' { b' ' } else { *first }),
+        }
+    }
+    String::from_utf8_lossy(&out).to_lowercase()
 }

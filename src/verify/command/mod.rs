@@ -133,11 +133,15 @@ impl Judge {
     /// Notes that a part is of `class`.
     fn add(&mut self, class: CommandClass, reason: impl Into<String>) {
         self.class = Some(self.class.map_or(class, |so_far| so_far.max(class)));
-        if class != CommandClass::ReadOnly && self.reasons.len() < 4 * MAX_REASONS {
-            let reason = reason.into();
-            if !self.reasons.iter().any(|(_, known)| *known == reason) {
-                self.reasons.push((class, reason));
-            }
+        if class == CommandClass::ReadOnly {
+            return;
+        }
+        let reason = reason.into();
+        // So many of each class, that what is worst is told wherever it stands.
+        let of_class = self.reasons.iter().filter(|(known, _)| *known == class);
+        if of_class.count() < MAX_REASONS && !self.reasons.iter().any(|(_, known)| *known == reason)
+        {
+            self.reasons.push((class, reason));
         }
     }
     fn read_only(&mut self) {

@@ -24,16 +24,20 @@ impl Judge {
         let Some(object) = texts.first() else {
             return self.read_only();
         };
-        if begins(object, "netns") && texts.get(1).is_some_and(|word| begins(word, "exec")) {
-            let inner = words.get(3..).unwrap_or_default().to_vec();
+        if (begins(object, "netns") || begins(object, "vrf"))
+            && texts.get(1).is_some_and(|word| begins(word, "exec"))
+        {
+            // With `-all`, no name stands before the command.
+            let from = if parsed.has(&["-a", "-al", "-all"]) {
+                2
+            } else {
+                3
+            };
+            let inner = words.get(from..).unwrap_or_default().to_vec();
             return self.inner(&inner, stdin);
         }
-        if begins(object, "vrf") && texts.get(1).is_some_and(|word| begins(word, "exec")) {
-            let inner = words.get(3..).unwrap_or_default().to_vec();
-            return self.inner(&inner, stdin);
-        }
-        // What stands under xfrm is state or policy, the verb comes after it.
-        let at = if begins(object, "xfrm") && texts.len() > 1 {
+        // Under these stands a kind of thing (state, policy, endpoint), and the verb comes after it.
+        let at = if begins(object, "xfrm") || object.len() > 1 && begins(object, "mptcp") {
             2
         } else {
             1
@@ -41,31 +45,26 @@ impl Judge {
         let verb = texts.get(at).copied().unwrap_or("show");
         let any = |options: &[&str]| {
             options.iter().any(|full| {
-                full.starts_with(verb)
-                    && verb.len() >= full.len().min(if full.len() > 4 { 1 } else { 2 })
+                full.starts_with(verb) && verb.len() >= if full.len() > 4 { 1 } else { 2 }
             })
         };
+        // `ip link s eth0 down` sets; elsewhere `s` shows.
+        let sets = verb == "set"
+            || matches!(verb, "s" | "se")
+                && begins(object, "link")
+                && texts.iter().filter(|word| **word != "dev").count() > 3;
         if verb.contains(HOLE) {
             self.unknown("what `ip` does is not in the text");
-        } else if any(&["delete", "flush", "del"])
-            && !verb.is_empty()
-            && (verb.starts_with('d') || verb.starts_with('f'))
-        {
+        } else if any(&["delete", "flush"]) {
             self.destructive(format!("`ip {object} {verb}` removes network settings"));
-        } else if verb == "set"
-            || verb == "s"
-                && texts.len() > 2
-                && !begins(object, "link")
-                && texts.contains(&"dev")
-                && texts.contains(&"up")
-        {
+        } else if sets {
             if texts.contains(&"down") {
                 self.destructive(format!("`ip {object} set … down` stops an interface"));
             } else {
                 self.changes(format!("`ip {object} set` changes network settings"));
             }
         } else if [
-            "add", "a", "change", "replace", "append", "prepend", "attach", "set", "save",
+            "add", "a", "change", "replace", "append", "prepend", "attach", "save",
         ]
         .contains(&verb)
             && texts.len() > 2

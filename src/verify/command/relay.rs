@@ -53,12 +53,7 @@ impl Judge {
                 self.cephadm(args, stdin)
             }
             "minikube" | "k3d" if args.first().is_some_and(|arg| arg.text == "ssh") => {
-                let inner: Vec<Arg> = args[1..]
-                    .iter()
-                    .skip_while(|arg| arg.text.starts_with('-') && arg.text != "--")
-                    .filter(|arg| arg.text != "--")
-                    .cloned()
-                    .collect();
+                let inner = leading(&args[1..], "-n --node -p --profile").all_words();
                 if inner.is_empty() {
                     self.unknown("a bare interactive shell");
                 } else {
@@ -114,7 +109,7 @@ impl Judge {
         {
             return self.destructive("`socat` hands a program to the other side");
         }
-        if upper.contains("-LISTEN:") || upper.contains("LISTEN:") {
+        if upper.contains("LISTEN:") {
             return self.changes("`socat` opens a port");
         }
         if upper.contains("OPEN:") || upper.contains("CREATE:") {
@@ -146,8 +141,9 @@ impl Judge {
 
     /// A new table of jobs given on the standard input.
     fn crontab(&mut self, args: &[Arg], stdin: &Stdin) -> bool {
+        let replaces = args.is_empty() || args.iter().any(|arg| arg.text == "-");
         if let Stdin::Text(text) = stdin
-            && args.iter().any(|arg| arg.text == "-")
+            && replaces
         {
             for line in text
                 .lines()
@@ -163,7 +159,7 @@ impl Judge {
             self.changes("replaces the table of jobs");
             return true;
         }
-        if matches!(stdin, Stdin::Piped) && args.iter().any(|arg| arg.text == "-") {
+        if matches!(stdin, Stdin::Piped) && replaces {
             self.destructive("replaces the table of jobs by something that is not shown");
             return true;
         }
@@ -188,9 +184,10 @@ impl Judge {
                 .unwrap_or_default()
                 .to_ascii_lowercase();
             match first.as_str() {
+                _ if first.starts_with('!') => self.destructive("the session runs a shell command"),
                 "shutdown" => self.destructive("shuts the database down"),
                 "startup" | "archive" => self.changes("changes the state of the database"),
-                "host" | "!" | "ho" => self.destructive("the session runs a shell command"),
+                "host" | "ho" => self.destructive("the session runs a shell command"),
                 "spool" => self.changes("writes a file"),
                 "set" | "column" | "col" | "show" | "desc" | "describe" | "exit" | "quit"
                 | "connect" | "conn" | "prompt" => self.read_only(),
@@ -235,14 +232,15 @@ impl Judge {
     fn copies(&mut self, name: &str, args: &[Arg]) {
         let parsed = anywhere(args, "-m -o -g -t -S -Z --mode --owner --group --suffix");
         let words = parsed.all_words();
-        let to = words.last().map_or("", |word| word.text.as_str());
-        let from_nothing = words.len() > 1
-            && words[..words.len() - 1].iter().any(|word| {
-                matches!(
-                    word.text.as_str(),
-                    "/dev/null" | "/dev/zero" | "/dev/urandom" | "/dev/random"
-                )
-            });
+        let (to, from) = words
+            .split_last()
+            .map_or(("", &[][..]), |(to, from)| (to.text.as_str(), from));
+        let from_nothing = from.iter().any(|word| {
+            matches!(
+                word.text.as_str(),
+                "/dev/null" | "/dev/zero" | "/dev/urandom" | "/dev/random"
+            )
+        });
         if name != "ln" && from_nothing {
             self.destructive(format!("`{name}` empties or overwrites {}", show(to)));
         } else if to.starts_with("/dev/")
@@ -262,20 +260,26 @@ impl Judge {
             .iter()
             .any(|arg| matches!(arg.text.as_str(), "run-command" | "send-command"));
         if relays {
-            for (at, arg) in args.iter().enumerate() {
-                let script = match arg.text.as_str() {
-                    "--scripts" | "--parameters" => args.get(at + 1).map(|arg| arg.text.clone()),
-                    text => text
-                        .strip_prefix("--scripts=")
-                        .or_else(|| text.strip_prefix("--parameters="))
-                        .map(str::to_owned),
-                };
-                let Some(script) = script.filter(|script| !script.contains(HOLE)) else {
+            // Several may follow one flag.
+            let mut given = false;
+            for arg in args {
+                let text = arg.text.as_str();
+                let attached = text
+                    .strip_prefix("--scripts=")
+                    .or_else(|| text.strip_prefix("--parameters="));
+                if text.starts_with('-') {
+                    given = attached.is_some() || matches!(text, "--scripts" | "--parameters");
+                    if attached.is_none() {
+                        continue;
+                    }
+                }
+                let script = attached.unwrap_or(text);
+                if !given || script.contains(HOLE) {
                     continue;
-                };
+                }
                 let script = script
                     .strip_prefix("commands=")
-                    .unwrap_or(&script)
+                    .unwrap_or(script)
                     .trim_matches(['[', ']'])
                     .replace("\",\"", "\n");
                 let script = script.trim_matches('"').to_owned();

@@ -28,16 +28,22 @@ impl Judge {
             | "lxc-attach" => return self.other_exec(name, args, stdin),
             "ssh" | "slogin" => self.ssh(args, stdin),
             "pdsh" | "clush" | "pssh" | "parallel-ssh" => {
-                let parsed = leading(
-                    args,
-                    "-w -x -g -l -t -u -f -h -H -p -o -e -i --hosts --user --timeout --group -b",
-                );
+                let values = match name {
+                    "pdsh" => "-w -x -g -X -F -l -t -u -f -R -M",
+                    "clush" => {
+                        "-w -x -g -X -l -t -u -f -o -s --hostfile --user --group --options --fanout --command_timeout --connect_timeout --groupsource --color --conf -m --mode -O --option -R --worker --topology --pick --outdir --errdir --remote --maxrc"
+                    }
+                    _ => {
+                        "-h --hosts -H --host -l --user -p --par -o --outdir -e --errdir -t --timeout -O --options -x --extra-args -X --extra-arg -g --host-glob"
+                    }
+                };
+                let parsed = leading(args, values);
                 let text = join(&parsed.all_words());
                 self.remote_text(&text);
             }
             "ansible" => self.ansible(args),
-            "scp" | "sftp" | "rsync" => self.copy(name, args),
-            "gcloud" if args.len() > 1 && args.iter().any(|arg| arg.text == "ssh") => {
+            "scp" | "sftp" | "rsync" => self.copy(name, args, stdin),
+            "gcloud" if args.iter().any(|arg| arg.text == "ssh") => {
                 match args.iter().enumerate().find_map(|(at, arg)| {
                     arg.text
                         .strip_prefix("--command=")
@@ -49,7 +55,13 @@ impl Judge {
                         })
                 }) {
                     Some(text) => self.remote_text(&text),
-                    None => self.unknown("a bare interactive shell"),
+                    None => {
+                        // What stands after `--` is for ssh.
+                        let mut given = args.splitn(2, |arg| arg.text == "--");
+                        let mut inner = vec![Arg::new("host")];
+                        inner.extend(given.nth(1).unwrap_or_default().iter().cloned());
+                        self.ssh(&inner, stdin);
+                    }
                 }
             }
             _ => return false,
@@ -68,10 +80,15 @@ impl Judge {
     }
 
     fn ssh(&mut self, args: &[Arg], stdin: &Stdin) {
-        let parsed = leading(
-            args,
-            "-B -b -c -D -E -e -F -I -i -J -L -l -m -O -o -P -p -Q -R -S -W -w",
-        );
+        const VALUES: &str = "-B -b -c -D -E -e -F -I -i -J -L -l -m -O -o -P -p -Q -R -S -W -w";
+        let mut parsed = leading(args, VALUES);
+        // Flags may stand after the host as well.
+        if parsed.words.len() > 1 && parsed.words[1].text.starts_with('-') {
+            let after = leading(&parsed.words[1..], VALUES);
+            parsed.words.truncate(1);
+            parsed.words.extend(after.all_words());
+            parsed.flags.extend(after.flags);
+        }
         for flag in &parsed.flags {
             let value = flag
                 .value
@@ -99,10 +116,7 @@ impl Judge {
         if parsed.has(&["-V"]) || parsed.has(&["-Q"]) || parsed.has(&["-G"]) {
             return self.read_only();
         }
-        let mut words = parsed.all_words();
-        if words.get(1).is_some_and(|word| word.text == "--") {
-            words.remove(1);
-        }
+        let words = parsed.all_words();
         match (words.len(), stdin) {
             (0, _) => self.unknown("`ssh` without a host"),
             (1, Stdin::Text(text)) => {
@@ -114,22 +128,25 @@ impl Judge {
             (1, Stdin::None) => self.unknown("a bare interactive shell"),
             _ => {
                 let text = join(&words[1..]);
-                // What the remote shell gets on its standard input matters if it is told to read it.
+                // What the remote shell gets on its standard input matters if it is told to read it and nothing else.
                 let split: Vec<Arg> = text.split_whitespace().map(Arg::new).collect();
-                let reads = split
-                    .iter()
-                    .skip_while(|word| word.text == "sudo")
-                    .enumerate()
-                    .all(|(at, word)| {
-                        if at == 0 {
-                            matches!(
-                                word.text.as_str(),
-                                "bash" | "sh" | "/bin/bash" | "/bin/sh" | "-s" | "-"
-                            )
-                        } else {
-                            word.text.starts_with('-') && !word.text.contains('c')
-                        }
-                    });
+                let plain = !text.contains([';', '|', '&', '\n', '$', '`', '<', '>', '(']);
+                let reads = plain
+                    && split
+                        .iter()
+                        .skip_while(|word| word.text == "sudo")
+                        .take_while(|word| word.text != "-s")
+                        .enumerate()
+                        .all(|(at, word)| {
+                            if at == 0 {
+                                matches!(
+                                    word.text.as_str(),
+                                    "bash" | "sh" | "/bin/bash" | "/bin/sh"
+                                )
+                            } else {
+                                word.text.starts_with('-') && !word.text.contains('c')
+                            }
+                        });
                 if reads {
                     self.inner(&split, stdin);
                 } else {
@@ -152,47 +169,42 @@ impl Judge {
             .value(&["-a", "--args"])
             .unwrap_or_default()
             .to_owned();
-        match parsed.value(&["-m", "--module-name"]).unwrap_or("command") {
-            "command" | "shell" | "raw" | "ansible.builtin.shell" | "ansible.builtin.command" => {
-                self.remote_text(&text)
+        let module = parsed.value(&["-m", "--module-name"]).unwrap_or("command");
+        let module = ["ansible.builtin.", "ansible.legacy.", "ansible.windows."]
+            .iter()
+            .find_map(|collection| module.strip_prefix(collection))
+            .unwrap_or(module);
+        match module {
+            "command" | "shell" | "raw" | "win_command" | "win_shell" => self.remote_text(&text),
+            "ping" | "setup" | "debug" | "stat" | "service_facts" | "package_facts" | "getent" => {
+                self.read_only()
             }
-            "ping"
-            | "setup"
-            | "debug"
-            | "stat"
-            | "ansible.builtin.setup"
-            | "ansible.builtin.ping"
-            | "service_facts"
-            | "package_facts"
-            | "getent" => self.read_only(),
-            "service" | "systemd" if text.contains("stopped") => {
+            "service" | "systemd" | "systemd_service" | "sysvinit" | "win_service"
+                if text.contains("stopped") =>
+            {
                 self.destructive("stops a service")
             }
             "file" if text.contains("absent") => self.destructive("deletes files"),
-            "reboot" => self.destructive("reboots machines"),
+            "reboot" | "win_reboot" => self.destructive("reboots machines"),
             _ if text.contains("state=absent") => self.destructive("removes something"),
             _ => self.changes("an ansible module changes machines"),
         }
-        if parsed.has(&["-C", "--check"]) {
-            self.read_only();
-        }
     }
 
-    fn copy(&mut self, name: &str, args: &[Arg]) {
+    fn copy(&mut self, name: &str, args: &[Arg], stdin: &Stdin) {
         if name == "rsync" {
             let parsed = anywhere(
                 args,
                 "-e --rsh --exclude --include --files-from --bwlimit --timeout --password-file --port --log-file -f --filter --rsync-path --out-format",
             );
-            let shell = parsed
-                .value(&["-e", "--rsh", "--rsync-path"])
-                .unwrap_or_default()
-                .to_owned();
-            if !shell.is_empty()
-                && !shell.starts_with("ssh")
-                && !shell.starts_with("rsync")
-                && !shell.starts_with("sudo rsync")
-            {
+            let usual = |shell: &str| {
+                shell.is_empty()
+                    || ["ssh", "rsync", "sudo rsync"]
+                        .iter()
+                        .any(|known| shell.starts_with(known))
+                        && !shell.contains([';', '|', '&', '$', '`', '\n'])
+            };
+            if !parsed.values(&["-e", "--rsh", "--rsync-path"]).all(usual) {
                 self.destructive("`rsync` is told to run another program");
             }
             if parsed.has(&["-n", "--dry-run"]) || parsed.has(&["--list-only"]) {
@@ -206,12 +218,23 @@ impl Judge {
                 return self.destructive("`rsync --delete` deletes files");
             }
         }
-        if args
+        let hops = args
             .iter()
-            .any(|arg| arg.text.contains("ProxyCommand") && !arg.text.ends_with("none"))
-            || name != "rsync" && args.iter().any(|arg| arg.text == "-S")
-        {
+            .map(|arg| arg.text.to_ascii_lowercase())
+            .any(|text| text.contains("proxycommand") && !text.ends_with("none"));
+        let copier = anywhere(args, "-B -b -c -D -F -i -J -l -o -P -R -S -s -X");
+        if hops || name != "rsync" && copier.has(&["-S"]) {
             self.destructive(format!("`{name}` is told to run another program"));
+        }
+        if let (true, Stdin::Text(text)) = (name == "sftp", stdin)
+            && text.lines().any(|line| {
+                matches!(
+                    line.split_whitespace().next(),
+                    Some("rm" | "-rm" | "rmdir" | "-rmdir")
+                )
+            })
+        {
+            self.destructive("`sftp` is told to delete files");
         }
         if args.iter().all(|arg| arg.text.chars().all(|c| c == HOLE)) {
             return self.unknown("what is copied is not in the text");
