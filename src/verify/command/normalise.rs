@@ -71,7 +71,7 @@ pub(super) fn normalise(text: &str) -> Result<String, String> {
     // `# ` begins a comment, unless every line begins so: then it is the prompt of root.
     let lines = || text.lines().filter(|line| !line.trim().is_empty());
     let prompts = lines().count() > 1 && lines().all(|line| line.trim_start().starts_with("# "));
-    let text = if text.starts_with("#!") || text.starts_with("# ") && !text.contains('\n') {
+    let text = if text.starts_with("#!") {
         text
     } else if prompts {
         PROMPT.replace_all(&text, "").into_owned()
@@ -121,7 +121,42 @@ mod tests {
     }
 
     #[test]
+    fn what_documents_put_around_a_command_is_taken_away() {
+        for (text, command) in [
+            ("\u{FEFF}ls", "ls"),
+            ("ls\t-l\r\ndf\rid", "ls\t-l\ndf\nid"),
+            ("echo ‘a’ “b”", "echo 'a' \"b\""),
+            ("ls\u{00A0}-l\u{202F}-a\u{2009}x", "ls -l -a x"),
+            ("```\nls\n```", "ls"),
+            ("```sh\nls\n```  ", "ls"),
+            ("```shell\nls\n```", "ls"),
+            ("```console\n$ ls\n```", "ls"),
+            ("```bash\nls", "```bash\nls"),
+            ("`ls`", "ls"),
+            ("`ls", "`ls"),
+            ("ls `", "ls `"),
+            ("`", "`"),
+            ("`ls` or `df`", "`ls` or `df`"),
+            ("$ ls\n\n  $ df", "ls\ndf"),
+            ("# ls\n\n# df", "ls\ndf"),
+            ("# ls", "# ls"),
+            ("# a note\n$ ls", "# a note\nls"),
+            ("#!/bin/sh\n\n$ ls", "#!/bin/sh\n\n$ ls"),
+            ("PS C:\\Users> dir", "dir"),
+        ] {
+            assert_eq!(normalise(text).unwrap(), command, "{text:?}");
+        }
+    }
+
+    #[test]
     fn deception_is_refused() {
+        for (text, point) in [
+            ("ls\u{E000}", "U+E000"),
+            ("ls\u{F8FF}", "U+F8FF"),
+            ("l\u{7}s", "U+0007"),
+        ] {
+            assert!(normalise(text).unwrap_err().contains(point), "{text:?}");
+        }
         for text in [
             "ls\u{200B} -l",
             "с\u{0430}t x",

@@ -220,5 +220,40 @@ destructive = ["kubectl delete pod x", "rm -rf x"]
             .unwrap()
             .check();
         assert_eq!(wrong.wrong.len(), 1);
+        assert!(!wrong.holds());
+    }
+
+    #[test]
+    fn a_rule_without_examples_does_not_hold() {
+        let own = |examples: &str| {
+            let text =
+                format!("[[tools]]\nnames = \"acmectl acmeadm\"\nbase = \"read-only\"\n{examples}");
+            Policy::with_own(&text).unwrap().check()
+        };
+        let none = own("");
+        assert_eq!(none.without_examples, ["acmectl acmeadm"]);
+        assert!(none.wrong.is_empty() && !none.holds());
+        let some = own("ok = [\"acmectl x\", \"acmeadm\"]");
+        assert!(some.holds(), "{some:?}");
+        let shipped = Policy::default().check();
+        assert_eq!(some.rules, shipped.rules + 1);
+        assert_eq!(some.programs, shipped.programs + 2);
+        assert_eq!(some.examples, shipped.examples + 2);
+    }
+
+    #[test]
+    fn a_policy_may_be_as_large_as_the_limit() {
+        let of = |bytes: usize| {
+            let tool = "[[tools]]\nnames = \"acmectl\"\n#";
+            Policy::with_own(&format!("{tool}{}", "x".repeat(bytes - tool.len())))
+        };
+        assert!(of(MAX_POLICY_BYTES).is_ok());
+        let error = of(MAX_POLICY_BYTES + 1).unwrap_err();
+        assert!(error.to_string().contains("larger"), "{error}");
+    }
+
+    #[test]
+    fn the_shipped_text_is_a_policy() {
+        assert!(Policy::with_own(Policy::shipped_text()).is_ok());
     }
 }

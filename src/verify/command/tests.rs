@@ -237,3 +237,138 @@ fn what_parses_of_a_torn_text_tells_what_it_does() {
         );
     }
 }
+
+#[test]
+fn the_worst_reason_comes_first_however_late_it_stands() {
+    let unknown: String = (0..40)
+        .map(|number| format!("frobnicate{number} x; "))
+        .collect();
+    let judged = classify(&format!("{unknown} touch y; rm x"));
+    assert_eq!(judged.class, Destructive);
+    assert!(judged.reasons[0].contains("`rm`"), "{:?}", judged.reasons);
+    assert!(
+        judged.reasons[1].contains("`touch`"),
+        "{:?}",
+        judged.reasons
+    );
+    assert_eq!(judged.reasons.len(), MAX_REASONS);
+    assert!(classify("ls; ls; df").reasons.is_empty());
+    assert_eq!(classify("frob; frob; frob").reasons.len(), 1);
+}
+
+#[test]
+fn the_limits_of_length_nesting_and_parts_are_met() {
+    let long = |bytes: usize| format!("ls {}", "x".repeat(bytes - 3));
+    assert_eq!(classify(&long(MAX_COMMAND_BYTES)).class, ReadOnly);
+    let judged = classify(&long(MAX_COMMAND_BYTES + 1));
+    assert_eq!(judged.class, Unknown);
+    assert!(
+        judged.reasons.iter().any(|reason| reason.contains("long")),
+        "{:?}",
+        judged.reasons
+    );
+    let hidden = format!("rm x; {}", long(MAX_COMMAND_BYTES));
+    assert_eq!(classify(&hidden).class, Destructive);
+
+    assert_eq!(
+        classify(&format!("{}ls", "sudo ".repeat(MAX_DEPTH))).class,
+        ReadOnly
+    );
+    let judged = classify(&format!("{}ls", "sudo ".repeat(MAX_DEPTH + 1)));
+    assert_eq!(judged.class, Unknown);
+    assert!(judged.reasons[0].contains("deeply"), "{:?}", judged.reasons);
+    // What stands side by side is not nested.
+    assert_eq!(classify(&"(ls); ".repeat(MAX_DEPTH + 8)).class, ReadOnly);
+
+    // A text, each command in it, its arguments and what a wrapper runs are a part each.
+    let parts = |sudos: usize| {
+        format!(
+            "{}{}",
+            "sudo true; ".repeat(sudos),
+            "true; ".repeat((MAX_PARTS - 1) / 2 - sudos)
+        )
+    };
+    assert_eq!(classify(&parts(1)).class, ReadOnly);
+    let judged = classify(&parts(2));
+    assert_eq!(judged.class, Unknown);
+    assert!(judged.reasons[0].contains("parts"), "{:?}", judged.reasons);
+}
+
+#[test]
+fn text_without_a_command_says_so() {
+    for text in ["", "  \n\t", "``", "# a note"] {
+        let judged = classify(text);
+        assert_eq!(judged.class, Unknown, "{text:?}");
+        assert_eq!(judged.reasons, ["there is no command"], "{text:?}");
+    }
+}
+
+#[test]
+fn a_class_has_one_name_everywhere() {
+    for (class, name) in [
+        (ReadOnly, "read-only"),
+        (Unknown, "unknown"),
+        (ChangesState, "changes-state"),
+        (Destructive, "destructive"),
+    ] {
+        assert_eq!(class_name(class), name);
+        assert_eq!(serde_json::to_value(class).unwrap(), name);
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_refused_with_its_number() {
+    let most = 256 << 10;
+    let judge = |input: String| classify_lines(&Policy::default(), input.as_bytes(), Vec::new());
+    let line = |bytes: usize| format!("ls {}", "x".repeat(bytes - 3));
+    assert_eq!(judge(line(most)).unwrap(), 1);
+    assert_eq!(judge(format!("{}\nls\n", line(most - 1))).unwrap(), 2);
+    let error = judge(format!("ls\n\n{}", line(most + 1))).unwrap_err();
+    assert!(error.to_string().contains("line 3 is longer"), "{error}");
+    let error = judge(format!("{}\nls\n", line(most))).unwrap_err();
+    assert!(error.to_string().contains("line 1 is longer"), "{error}");
+    let error = judge("ls\n{\"command\": 1}\n".to_owned()).unwrap_err();
+    assert!(error.to_string().contains("line 2 is JSON"), "{error}");
+}
+
+#[test]
+fn lines_are_taken_as_they_stand() {
+    let mut out = Vec::new();
+    let input = "ls\r\n \t\n  {\"command\":\"df\"}\r\n{\"a\nrm x";
+    assert_eq!(
+        classify_lines(&Policy::default(), input.as_bytes(), &mut out).unwrap(),
+        4
+    );
+    let commands: Vec<String> = String::from_utf8(out)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["command"].to_string())
+        .collect();
+    assert_eq!(commands, ["\"ls\"", "\"df\"", "\"{\\\"a\"", "\"rm x\""]);
+}
+
+#[test]
+fn text_that_cannot_be_parsed_names_the_verb_that_stands_in_it() {
+    for (command, reason) in [
+        (
+            "echo \"a; rm -rf x",
+            "can't be parsed, and \"rm\" stands in it",
+        ),
+        (
+            "( (systemctl stop x",
+            "can't be parsed, and \"systemctl stop\" stands in it",
+        ),
+        (
+            "ls --force (",
+            "can't be parsed, and \"--force\" stands in it",
+        ),
+        ("echo \"a b", "it can't be parsed as shell"),
+    ] {
+        let judged = classify(command);
+        assert!(
+            judged.reasons.iter().any(|known| known == reason),
+            "{command}: {:?}",
+            judged.reasons
+        );
+    }
+}
