@@ -91,10 +91,6 @@ impl Judge {
             "taint" if text.contains("NoExecute") && !text.contains("NoExecute-") => {
                 self.destructive("a NoExecute taint evicts pods")
             }
-            "rollout" if words.get(1) == Some(&"status") || words.get(1) == Some(&"history") => {
-                self.read_only()
-            }
-            "adm" if words.get(1) == Some(&"node-logs") => self.read_only(),
             _ => {
                 self.by_table("kubectl", args);
             }

@@ -29,7 +29,7 @@ impl Judge {
                         .take_while(|arg| arg.text != ";" && arg.text != "+")
                         .cloned()
                         .collect();
-                    at += inner.len() + 1;
+                    at += inner.len();
                     let inner: Vec<Arg> = inner
                         .into_iter()
                         .map(|arg| {
@@ -74,7 +74,7 @@ impl Judge {
                 .map_or((text, None), |(name, value)| (name, Some(value)));
             let next = args.get(index + 1).map(|arg| arg.text.as_str());
             // Long options may be shortened.
-            let runs = name.len() > 3
+            let runs = name.len() > 2
                 && name != "--checkpoint"
                 && RUNNERS.iter().any(|runner| runner.starts_with(name));
             if runs {
@@ -152,7 +152,7 @@ impl Judge {
         let in_place = args.iter().any(|arg| {
             let text = arg.text.as_str();
             text.starts_with("--in-place")
-                || (text.len() >= 3 && "--in-place".starts_with(text) && text.starts_with("--i"))
+                || (text.starts_with("--i") && "--in-place".starts_with(text))
                 || (text.starts_with('-')
                     && !text.starts_with("--")
                     && text[1..]
@@ -175,9 +175,7 @@ impl Judge {
             parsed
                 .flags
                 .iter()
-                .filter(|flag| {
-                    flag.name == short || flag.name.len() > 2 && long.starts_with(&flag.name)
-                })
+                .filter(|flag| flag.name == short || long.starts_with(&flag.name))
                 .cloned()
                 .collect::<Vec<_>>()
         };

@@ -208,10 +208,14 @@ impl Judge {
                 self.read_only();
             }
             "printf" if args.len() > 2 && args[0].text == "-v" => {
-                let format = &args[2];
-                let plain = args.len() == 3 && format.known() && !format.text.contains('%');
-                let value = plain.then(|| super::words::ansi_c(&format.text));
-                self.scope.variables.insert(args[1].text.clone(), value);
+                let format = super::words::ansi_c(&args[2].text);
+                let value = match format.split_once('%') {
+                    Some((before, _)) => format!("{before}{HOLE}"),
+                    None => format,
+                };
+                self.scope
+                    .variables
+                    .insert(args[1].text.clone(), Some(value));
                 self.read_only();
             }
             "trap" => {
@@ -285,15 +289,16 @@ impl Judge {
     }
 
     fn shell(&mut self, name: &str, args: &[Arg], stdin: &Stdin) {
-        let parsed = leading(args, "-o -O --rcfile --init-file +o +O");
-        if parsed.has(&["-c"])
-            || args.iter().any(|arg| {
-                arg.text.starts_with('-')
-                    && !arg.text.starts_with("--")
-                    && arg.text.ends_with('c')
-                    && arg.text.len() > 2
-            })
-        {
+        // An option that is turned off (`+x`) says nothing.
+        let (options, rest) = args.split_at(
+            args.iter()
+                .position(|arg| !arg.text.starts_with(['-', '+']))
+                .unwrap_or(args.len()),
+        );
+        let on = options.iter().filter(|arg| !arg.text.starts_with('+'));
+        let args: Vec<Arg> = on.chain(rest).cloned().collect();
+        let parsed = leading(&args, "-o -O --rcfile --init-file");
+        if parsed.has(&["-c"]) {
             match parsed.words.first().cloned() {
                 Some(code) => {
                     if code.substituted {

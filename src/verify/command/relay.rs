@@ -21,7 +21,7 @@ impl Judge {
     pub(super) fn relay_program(&mut self, name: &str, args: &[Arg], stdin: &Stdin) -> bool {
         match name {
             "socat" => self.socat(args, stdin),
-            "nc" | "ncat" | "netcat" if matches!(stdin, Stdin::Text(_)) => {
+            "nc" | "ncat" | "netcat" => {
                 let parsed = anywhere(args, "-w -p -s -i -X -x -q -g -G -o --wait");
                 // What is asked decides, unless a port is opened or a program handed over.
                 if parsed.has(&[
@@ -185,7 +185,6 @@ impl Judge {
                 .to_ascii_lowercase();
             match first.as_str() {
                 _ if first.starts_with('!') => self.destructive("the session runs a shell command"),
-                "shutdown" => self.destructive("shuts the database down"),
                 "startup" | "archive" => self.changes("changes the state of the database"),
                 "host" | "ho" => self.destructive("the session runs a shell command"),
                 "spool" => self.changes("writes a file"),
@@ -304,9 +303,11 @@ fn copies_to_output(args: &[Arg]) -> bool {
         .map(|arg| arg.text.as_str())
         .filter(|word| *word == "-" || !word.starts_with('-'))
         .collect();
-    let at = words.iter().position(|word| matches!(*word, "cp" | "get"));
-    at.is_some_and(|at| {
-        matches!(words.get(at + 1..), Some([from, "-", ..]) if from.contains("://"))
-            && words[at + 1..].iter().filter(|word| **word == "-").count() == 1
-    })
+    let mut after = words
+        .iter()
+        .skip_while(|word| !matches!(**word, "cp" | "get"))
+        .skip(1);
+    after.next().is_some_and(|from| from.contains("://"))
+        && after.next() == Some(&"-")
+        && after.all(|word| *word != "-")
 }

@@ -125,7 +125,6 @@ impl Judge {
             }
             (1, Stdin::Piped) => self
                 .destructive("hands control to code that is not shown: a pipe into a remote shell"),
-            (1, Stdin::None) => self.unknown("a bare interactive shell"),
             _ => {
                 let text = join(&words[1..]);
                 // What the remote shell gets on its standard input matters if it is told to read it and nothing else.
@@ -184,9 +183,8 @@ impl Judge {
             {
                 self.destructive("stops a service")
             }
-            "file" if text.contains("absent") => self.destructive("deletes files"),
             "reboot" | "win_reboot" => self.destructive("reboots machines"),
-            _ if text.contains("state=absent") => self.destructive("removes something"),
+            _ if text.contains("absent") => self.destructive("removes something"),
             _ => self.changes("an ansible module changes machines"),
         }
     }

@@ -372,3 +372,58 @@ fn text_that_cannot_be_parsed_names_the_verb_that_stands_in_it() {
         );
     }
 }
+
+#[test]
+fn a_reason_says_what_it_is_about() {
+    for (command, reason) in [
+        (
+            "docker run --privileged -v /:/h alpine ls",
+            "a privileged container with folders of the host",
+        ),
+        (
+            "curl -X $M http://h/x",
+            "the HTTP method is not in the text",
+        ),
+        (
+            "curl -X FROB http://h/x",
+            "the HTTP method FROB is not known",
+        ),
+        ("dd if=a of=/dev/sda", "`dd` overwrites the device /dev/sda"),
+        (
+            "/usr/bin/x.sh a",
+            "/usr/bin/x.sh is a script that is not shown",
+        ),
+        (
+            "/usr/bin/x.py a",
+            "/usr/bin/x.py is a script that is not shown",
+        ),
+        (
+            "/usr/bin/x.pl a",
+            "/usr/bin/x.pl is a script that is not shown",
+        ),
+        ("nc h 25", "what is sent is not in the text"),
+        ("sqlplus a", "a database session"),
+        (
+            "$(which x) y",
+            "which program runs comes from another command",
+        ),
+        ("$X y", "which program runs is not in the text"),
+    ] {
+        let judged = classify(command);
+        assert!(
+            judged.reasons.iter().any(|known| known == reason),
+            "{command}: {:?}",
+            judged.reasons
+        );
+    }
+    for command in [
+        "docker run -v /:/h alpine ls",
+        "docker run --privileged alpine ls",
+    ] {
+        assert_eq!(
+            classify(command).reasons,
+            ["`docker run` creates a container"],
+            "{command}"
+        );
+    }
+}
