@@ -229,9 +229,11 @@ impl Judge {
         }
         // What is asked for stands in the address or in the body.
         let body = decoded(&format!("{query}&{}", body.to_ascii_lowercase()));
-        let statement = (path.ends_with("/query") && !path.ends_with("_validate/query"))
-            .then(|| body.split('&').find_map(|part| part.strip_prefix("q=")))
-            .flatten();
+        let takes_statements = path.ends_with("/query") && !path.ends_with("_validate/query");
+        let statements: Vec<&str> = body
+            .split('&')
+            .filter_map(|part| part.strip_prefix("q=").filter(|_| takes_statements))
+            .collect();
         match method {
             "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PROPFIND" => {
                 if url.text.is_empty() {
@@ -245,9 +247,11 @@ impl Judge {
                     "an HTTP {method} to {} stops or deletes something",
                     show(&path)
                 )),
-            "POST" if statement.is_some() => {
-                let (class, why) = sql::sql_class(statement.unwrap_or_default());
-                self.add(class, why);
+            "POST" if !statements.is_empty() => {
+                for statement in statements {
+                    let (class, why) = sql::sql_class(statement);
+                    self.add(class, why);
+                }
             }
             "POST"
                 if ASKING.iter().any(|end| path.ends_with(end))
