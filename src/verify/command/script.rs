@@ -1,6 +1,6 @@
 //! Code in other languages inside a command: awk, sed, Python, Perl, Ruby, JavaScript, PHP.
 
-use super::flags::{Style, anywhere, leading, list, parse};
+use super::flags::{Parsed, Style, anywhere, leading, list, parse};
 use super::words::{Arg, HOLE};
 use super::{Judge, Stdin};
 use regex::Regex;
@@ -18,7 +18,7 @@ pub(super) enum SedEffect {
 pub(super) fn sed_effect(script: &str) -> SedEffect {
     let mut effect = SedEffect::Reads;
     let mut chars = script.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    while let Some((_, c)) = chars.next() {
         match c {
             '/' | '\\' => {
                 // An address: up to its delimiter.
@@ -27,24 +27,30 @@ pub(super) fn sed_effect(script: &str) -> SedEffect {
                 } else {
                     '/'
                 };
-                skip_to(&mut chars, delimiter);
+                skip_pattern(&mut chars, delimiter);
             }
-            's' | 'y' => {
+            'y' => {
                 let Some((_, delimiter)) = chars.next() else {
                     break;
                 };
                 skip_to(&mut chars, delimiter);
                 skip_to(&mut chars, delimiter);
+            }
+            's' => {
+                let Some((_, delimiter)) = chars.next() else {
+                    break;
+                };
+                skip_pattern(&mut chars, delimiter);
+                skip_to(&mut chars, delimiter);
                 while let Some((_, flag)) =
                     chars.next_if(|(_, c)| c.is_ascii_alphanumeric() || *c == ' ')
                 {
                     match flag {
-                        'e' if c == 's' => return SedEffect::Runs,
-                        'w' if c == 's' => {
-                            if !script[at..].contains("/dev/std") {
+                        'e' => return SedEffect::Runs,
+                        'w' => {
+                            if names_a_file(&mut chars) {
                                 effect = SedEffect::Writes;
                             }
-                            while chars.next_if(|(_, c)| *c != '\n').is_some() {}
                         }
                         _ => {}
                     }
@@ -52,19 +58,19 @@ pub(super) fn sed_effect(script: &str) -> SedEffect {
             }
             'e' => return SedEffect::Runs,
             'w' | 'W' => {
-                if !script[at..].contains("/dev/std") {
+                if names_a_file(&mut chars) {
                     effect = SedEffect::Writes;
                 }
-                while chars.next_if(|(_, c)| *c != '\n').is_some() {}
             }
-            // Text to be printed, labels, files to be read: the rest of the line is not commands.
-            'a' | 'i' | 'c' | 'r' | 'R' | ':' | 'b' | 't' | 'T' | '#' => {
+            // Text to be printed: a backslash takes the line after it into the text.
+            'a' | 'i' | 'c' => skip_to(&mut chars, '\n'),
+            // Files to be read and comments: the rest of the line is not commands.
+            'r' | 'R' | '#' => while chars.next_if(|(_, c)| *c != '\n').is_some() {},
+            // A label ends where a word ends.
+            ':' | 'b' | 't' | 'T' => {
+                while chars.next_if(|(_, c)| matches!(c, ' ' | '\t')).is_some() {}
                 while chars
-                    .next_if(|(_, c)| {
-                        *c != '\n'
-                            && (!matches!(script.as_bytes()[at], b'b' | b't' | b'T')
-                                || *c != ';' && *c != '}')
-                    })
+                    .next_if(|(_, c)| !c.is_whitespace() && !matches!(c, ';' | '}'))
                     .is_some()
                 {}
             }
@@ -74,7 +80,53 @@ pub(super) fn sed_effect(script: &str) -> SedEffect {
     effect
 }
 
-fn skip_to(chars: &mut std::iter::Peekable<std::str::CharIndices<'_>>, delimiter: char) {
+type Script<'s> = std::iter::Peekable<std::str::CharIndices<'s>>;
+
+/// Takes the file name up to the end of the line; whether it is one, and not a terminal's.
+fn names_a_file(chars: &mut Script<'_>) -> bool {
+    let mut name = String::new();
+    while let Some((_, c)) = chars.next_if(|(_, c)| *c != '\n') {
+        name.push(c);
+    }
+    !matches!(name.trim(), "/dev/stdout" | "/dev/stderr")
+}
+
+/// Skips a regular expression up to its delimiter, which ends nothing inside brackets.
+fn skip_pattern(chars: &mut Script<'_>, delimiter: char) {
+    while let Some((_, c)) = chars.next() {
+        if c == '\\' {
+            chars.next();
+        } else if c == delimiter {
+            return;
+        } else if c == '[' {
+            skip_bracket(chars);
+        }
+    }
+}
+
+/// Skips `[…]` from behind its opening: a first `]` and what stands in `[:…:]` don't end it.
+fn skip_bracket(chars: &mut Script<'_>) {
+    chars.next_if(|(_, c)| *c == '^');
+    chars.next_if(|(_, c)| *c == ']');
+    while let Some((_, c)) = chars.next() {
+        if c == ']' {
+            return;
+        }
+        if c == '['
+            && let Some((_, kind)) = chars.next_if(|(_, c)| matches!(c, ':' | '.' | '='))
+        {
+            let mut last = ' ';
+            for (_, c) in chars.by_ref() {
+                if last == kind && c == ']' {
+                    break;
+                }
+                last = c;
+            }
+        }
+    }
+}
+
+fn skip_to(chars: &mut Script<'_>, delimiter: char) {
     while let Some((_, c)) = chars.next() {
         if c == '\\' {
             chars.next();
@@ -128,19 +180,22 @@ pattern!(
 );
 pattern!(
     PYTHON_DANGER,
-    r#"(?i)\b(?:open|exec|eval|compile|__\w+__|getattr|setattr|globals|locals|vars|input|breakpoint|connect|bind|listen|send|sendall|sendto|write|writelines|os|subprocess|shutil|pathlib|ctypes|importlib|builtins|pty|signal|dump|socket\(|create_connection|urlopen|load_module|modules|import_module|system|popen|spawn\w*|fork|kill\w*|remove|unlink|rename|truncate|rmdir|mkdir|chmod)\b"#
+    r#"(?i)\b(?:open|exec|eval|compile|__\w+__|getattr|setattr|globals|locals|vars|input|breakpoint|connect|bind|listen|send|sendall|sendto|write|writelines|os|subprocess|shutil|pathlib|ctypes|importlib|builtins|pty|signal|dump|socket\(|create_connection|urlopen|load_module|modules|import_module|system|popen|spawn\w*|fork|kill\w*|remove|unlink|rename|truncate|rmdir|mkdir|chmod|_\w+|(?:f|gi|cr|ag|tb)_\w+|settrace|setprofile|sendmsg|sendfile|create_server)\b"#
 );
 pattern!(
     AWK_RUNS,
-    r#"\bsystem\s*\(|\|\s*getline|\bgetline\s*<\s*"/inet|\|&"#
+    r#"\bsystem\s*\(|\|\s*getline|\bgetline\s*<\s*"/inet|\|&|@\w+\s*\("#
 );
+pattern!(AWK_TEXT, r#""(?:[^"\\]|\\.)*""#);
+pattern!(AWK_LOADS, r#"@(?:include|load)\s*""#);
+// Texts are passed over as a whole where they can be: what stands in them ends no statement.
 pattern!(
     AWK_PRINTS_TO,
-    r#"\bprintf?\b[^;}\n|]*\|\s*("(?:[^"\\]|\\.)*"|\w+)"#
+    r#"\bprintf?\b(?:(?:"(?:[^"\\]|\\.)*"|[^;}\n|"])*|[^;}\n|]*)\|\s*("(?:[^"\\]|\\.)*"|\w+)"#
 );
 pattern!(
     AWK_WRITES,
-    r#"\bprintf?\b[^;}\n]*>{1,2}\s*("[^"]*"|[A-Za-z_$(]\w*)"#
+    r#"\bprintf?\b((?:"(?:[^"\\]|\\.)*"|[^;}\n"])*|[^;}\n]*)>{1,2}\s*("[^"]*"|[A-Za-z_$(]\w*)"#
 );
 
 impl Judge {
@@ -161,36 +216,53 @@ impl Judge {
                         || arg.text.contains(":lua")
                         || arg.text.contains("shell-command")
                         || arg.text.contains("call-process")
-                }) || matches!(stdin, Stdin::Text(text) if text.contains('!'));
+                }) || told_in_code(args)
+                    || matches!(stdin, Stdin::Text(text) if text.contains('!'));
                 if runs {
                     self.destructive(format!("`{name}` is told to run a command"));
-                } else if args.iter().any(|arg| arg.text == "-R") || base == "view" {
+                } else if only_views(base, args) {
                     self.read_only();
                 } else {
                     self.changes(format!("`{name}` edits files"));
                 }
             }
             "less" | "more" | "man" | "most" => {
-                if args.iter().any(|arg| {
-                    arg.text.starts_with("+!")
-                        || arg.text.starts_with("-P") && name == "man"
-                        || arg.text.contains("!sh")
-                        || arg.text.contains("!/bin")
-                }) {
+                if args
+                    .iter()
+                    .any(|arg| arg.text.contains("!sh") || arg.text.contains("!/bin"))
+                    || if name == "man" {
+                        man_runs(args)
+                    } else {
+                        args.iter().any(|arg| pager_is_told(&arg.text))
+                    }
+                {
                     self.destructive(format!("`{name}` is told to run a command"));
+                    return true;
+                }
+                let parsed = anywhere(args, LESS_VALUES);
+                match parsed.value(&["-o", "-O", "--log-file", "--LOG-FILE"]) {
+                    Some(path) if name == "less" => self.writes_to(&Arg::new(path), false),
+                    _ => self.read_only(),
+                }
+            }
+            "xxd" => {
+                let values = list("-c -cols -g -l -len -n -name -o -R -s -seek");
+                let style = Style {
+                    values: &values,
+                    one_dash: true,
+                    stop_at_word: false,
+                };
+                if parse(args, style).all_words().len() > 1 {
+                    self.changes("`xxd` writes a file");
                 } else {
                     self.read_only();
                 }
             }
-            "base" | "xxd" if name != "base" => {
-                let parsed = anywhere(args, "-w --wrap -c -l -s -n -o -i -g");
-                if name == "xxd" && parsed.words.len() > 1 {
-                    self.changes("`xxd` writes a file");
-                } else if let Some(path) = parsed.value(&["-o"]).filter(|_| name == "base64") {
-                    let path = Arg::new(path);
-                    self.writes_to(&path, false);
-                } else {
-                    self.read_only();
+            "base" if name != "base" => {
+                let parsed = anywhere(args, "-w --wrap -i -o --output");
+                match parsed.value(&["-o", "--output"]) {
+                    Some(path) if name == "base64" => self.writes_to(&Arg::new(path), false),
+                    _ => self.read_only(),
                 }
             }
             _ => return false,
@@ -203,6 +275,23 @@ impl Judge {
             args,
             "-F -v -f -i -l -e -E --field-separator --assign --file --include --load --source --exec",
         );
+        let files = parsed.flags.iter();
+        if files
+            .filter(|flag| matches!(flag.name.as_str(), "-i" | "--include"))
+            .any(|flag| flag.value.as_deref() != Some("inplace"))
+        {
+            self.unknown("`awk` runs a program that is not shown");
+        }
+        if parsed.has(&[
+            "-o",
+            "-d",
+            "-p",
+            "--pretty-print",
+            "--dump-variables",
+            "--profile",
+        ]) {
+            self.changes("`awk` writes a file about its program");
+        }
         if parsed.flags.iter().any(|flag| {
             matches!(
                 (flag.name.as_str(), flag.value.as_deref()),
@@ -214,14 +303,15 @@ impl Judge {
         if parsed.has(&["-f", "--file", "-E", "--exec", "-l", "--load"]) {
             return self.unknown("`awk` runs a program that is not shown");
         }
-        let program = parsed
-            .value(&["-e", "--source"])
-            .map(str::to_owned)
+        let program = pieces(&parsed, &["-e", "--source"])
             .or_else(|| parsed.words.first().map(|word| word.text.clone()));
         let Some(program) = program else {
             return self.unknown("`awk` without a program");
         };
         self.read_only();
+        if AWK_LOADS.is_match(&program) {
+            self.unknown("`awk` loads code that is not shown");
+        }
         if AWK_RUNS.is_match(&program) {
             let shown: Vec<String> = strings(&program);
             let literal = program.matches("system").count() <= 1
@@ -250,14 +340,13 @@ impl Judge {
                 None => {}
             }
         }
-        if let Some(found) = AWK_WRITES.captures(&program)
-            && !found[1].starts_with('(')
-        {
-            let path = Arg::new(found[1].trim_matches('"'));
-            // A comparison in a printed expression has no quoted text on its right side.
-            if found[1].starts_with('"') {
-                self.writes_to(&path, false)
-            } else {
+        for found in AWK_WRITES.captures_iter(&program) {
+            // In brackets `>` compares.
+            let printed = AWK_TEXT.replace_all(&found[1], "");
+            let compares = printed.matches('(').count() != printed.matches(')').count();
+            if found[2].starts_with('"') {
+                self.writes_to(&Arg::new(found[2].trim_matches('"')), false)
+            } else if !(found[2].starts_with('(') && compares) {
                 self.changes("`awk` writes a file named by its input")
             }
         }
@@ -266,19 +355,27 @@ impl Judge {
     fn interpreter(&mut self, name: &str, args: &[Arg], stdin: &Stdin) {
         let values = match name {
             "python" | "pypy" => list("-c -m -W -X -Q"),
-            "perl" => list("-e -E -I -M -m -x"),
+            "perl" => list("-e -E -F -I -M -m -x"),
             "ruby" => list("-e -I -r -C -E"),
             "node" | "nodejs" => list("-e -p --eval --print -r --require --input-type"),
-            "php" => list("-r -f -d -c"),
+            "php" => list("-r -f -d -c -B -R -E -F -z"),
             "osascript" | "lua" | "Rscript" | "groovy" | "expect" => list("-e -c -l"),
             _ => list("-e -c"),
         };
-        let one_dash = false;
+        // `node -pe` is `-p` with the code after it.
+        let args: Vec<Arg> = args
+            .iter()
+            .map(|arg| match arg.text.as_str() {
+                "-pe" if name.starts_with("node") => Arg::new("-p"),
+                _ => arg.clone(),
+            })
+            .collect();
+        let args = args.as_slice();
         let parsed = parse(
             args,
             Style {
                 values: &values,
-                one_dash,
+                one_dash: false,
                 stop_at_word: true,
             },
         );
@@ -289,12 +386,21 @@ impl Judge {
         {
             return self.read_only();
         }
-        if name == "php" && parsed.has(&["-m", "-i", "--ini", "-l"]) && !parsed.has(&["-r", "-f"]) {
+        if name == "php"
+            && parsed.has(&["-m", "-i", "--ini", "-l"])
+            && !parsed.has(&["-r", "-f", "-B", "-R", "-E", "-F", "-z"])
+        {
             return self.read_only();
         }
-        if let Some(module) = parsed.value(&["-m"]).filter(|_| name.starts_with("py")) {
+        // Whichever of `-c` and `-m` comes first takes the rest for its arguments.
+        let told = parsed
+            .flags
+            .iter()
+            .find(|flag| matches!(flag.name.as_str(), "-c" | "-m"))
+            .filter(|flag| name.starts_with("py") && flag.name == "-m");
+        if let Some(module) = told.and_then(|flag| flag.value.as_deref()) {
             return match module {
-                "json.tool" if parsed.words.len() < 2 => self.read_only(),
+                "json.tool" if parsed.all_words().len() < 2 => self.read_only(),
                 "site" | "platform" | "this" | "sysconfig" | "calendar" => self.read_only(),
                 "pip" => {
                     let words: Vec<Arg> = parsed.words.clone();
@@ -308,34 +414,19 @@ impl Judge {
                 _ => self.unknown("runs a Python module that is not known here"),
             };
         }
-        if name == "perl"
-            && args.iter().any(|arg| {
-                arg.text.starts_with("-i")
-                    || arg.text.starts_with("-pi")
-                    || arg.text.starts_with("-ni")
-            })
-            || name == "ruby"
-                && args
-                    .iter()
-                    .any(|arg| arg.text.starts_with("-i") || arg.text.starts_with("-pi"))
-        {
+        if matches!(name, "perl" | "ruby") && parsed.has(&["-i"]) {
             self.changes(format!("`{name} -i` changes files in place"));
         }
         let code = match name {
-            "python" | "pypy" => parsed.value(&["-c"]),
-            "php" => parsed.value(&["-r"]),
-            _ => parsed.value(&["-e", "-E", "-p", "--eval", "--print", "-c"]),
+            "python" | "pypy" => pieces(&parsed, &["-c"]),
+            "php" => pieces(&parsed, &["-r", "-B", "-R", "-E"]),
+            "perl" => pieces(&parsed, &["-e", "-E"]),
+            "ruby" => pieces(&parsed, &["-e"]),
+            _ => pieces(&parsed, &["-e", "-E", "-p", "--eval", "--print", "-c"]),
         };
-        // A cluster like -ne or -pe with the code after it.
-        let code = code.map(str::to_owned).or_else(|| {
-            let at = args.iter().position(|arg| {
-                arg.text.starts_with('-')
-                    && arg.text.len() > 2
-                    && arg.text.ends_with('e')
-                    && matches!(name, "perl" | "ruby")
-            })?;
-            args.get(at + 1).map(|arg| arg.text.clone())
-        });
+        if name == "perl" {
+            self.perl_flags(&parsed, code.as_deref().unwrap_or_default());
+        }
         match (code, parsed.words.first(), stdin) {
             (Some(code), ..) => self.code(name, &code, args),
             (None, Some(script), _) if script.substituted => {
@@ -353,6 +444,31 @@ impl Judge {
                 "hands control to code that is not shown: a pipe into {name}"
             )),
             (None, _, Stdin::None) => self.unknown("a bare interactive session"),
+        }
+    }
+
+    /// What perl does besides running its code: it loads modules, and it opens the files that it reads by names that can
+    /// be commands.
+    fn perl_flags(&mut self, parsed: &Parsed, code: &str) {
+        let modules = parsed
+            .flags
+            .iter()
+            .filter(|flag| matches!(flag.name.as_str(), "-M" | "-m"));
+        if parsed.has(&["-I", "-x", "-d"])
+            || modules
+                .filter_map(|flag| flag.value.as_deref())
+                .any(|module| !PERL_MODULES.is_match(module))
+        {
+            self.unknown("`perl` loads code that is not shown");
+        }
+        let reads_files =
+            parsed.has(&["-n", "-p"]) || code.contains("<>") || code.contains("<ARGV>");
+        let opens = |arg: &Arg| {
+            let name = arg.text.trim();
+            name.starts_with(['>', '|']) || name.starts_with("+<") || name.ends_with('|')
+        };
+        if reads_files && parsed.all_words().iter().any(opens) {
+            self.destructive("`perl` takes the name of a file for a command or writes to it");
         }
     }
 
@@ -424,11 +540,90 @@ impl Judge {
     }
 }
 
+// Modules that only compute, and what is taken from them.
+pattern!(
+    PERL_MODULES,
+    r"^-?(?:strict|warnings|utf8|feature|bigint|bignum|integer|POSIX|JSON|JSON::PP|Encode|Socket|Data::Dumper|(?:List|Scalar)::Util|Time::(?:Local|Piece|HiRes)|MIME::Base64|URI::Escape|Digest::(?:MD5|SHA)|Text::[A-Z]\w+|Math::[A-Z]\w+)(?:=[\w,:]+)?$"
+);
 pattern!(PERL_READS, r#"^[^`]{0,400}$"#);
 pattern!(
     PERL_DANGER,
-    r#"(?i)\b(?:system|exec|open|opendir|unlink|rename|qx|eval|require|use|do|sysopen|syswrite|socket|connect|kill|chmod|chown|mkdir|rmdir|link|symlink|truncate|fork|pipe|syscall|dump|glob|readpipe|utime)\b|\|\s*"|[/#!,{}]\s*[gimsx]*e[a-z]*\s*(?:;|$|\})|[|<>]\s*[\x22']|[\x22'][|<>+]|->|&|::|\*\{|@INC"#
+    r#"(?i)\b(?:system|exec|open|opendir|unlink|rename|qx|eval|require|use|do|sysopen|syswrite|socket|connect|kill|chmod|chown|mkdir|rmdir|link|symlink|truncate|fork|pipe|syscall|dump|glob|readpipe|utime|remove|creat|mkfifo|write|raise)\b|\|\s*"|[/#!,{}]\s*[gimsx]*e[a-z]*\s*(?:;|$|\})|[|<>]\s*[\x22']|[\x22'][|<>+]|->|&|::|\*\{|@INC"#
 );
+
+/// The values of all of `flags`, which together are one program.
+fn pieces(parsed: &Parsed, flags: &[&str]) -> Option<String> {
+    let pieces: Vec<&str> = parsed
+        .flags
+        .iter()
+        .filter(|flag| flags.contains(&flag.name.as_str()))
+        .filter_map(|flag| flag.value.as_deref())
+        .collect();
+    (!pieces.is_empty()).then(|| pieces.join("\n"))
+}
+
+/// Whether an editor is called so that it can't write: nothing but a place to go to is told to it.
+fn only_views(base: &str, args: &[Arg]) -> bool {
+    let parsed = anywhere(args, "");
+    matches!(base, "vi" | "vim" | "nvim" | "view")
+        && (base == "view" || parsed.has(&["-R"]))
+        && parsed.flags.iter().all(|flag| {
+            matches!(
+                flag.name.as_str(),
+                "-R" | "-M" | "-n" | "-b" | "-o" | "-O" | "-p"
+            )
+        })
+        && parsed
+            .words
+            .iter()
+            .filter_map(|word| word.text.strip_prefix('+'))
+            .all(is_place)
+}
+
+/// Whether an editor is told something in a language that can run programs.
+fn told_in_code(args: &[Arg]) -> bool {
+    let after_flag = args
+        .windows(2)
+        .filter(|pair| matches!(pair[0].text.as_str(), "-c" | "--cmd"))
+        .map(|pair| pair[1].text.as_str());
+    let after_plus = args.iter().filter_map(|arg| arg.text.strip_prefix('+'));
+    after_flag.chain(after_plus).any(|told| {
+        let told = told.trim_start_matches([':', ' ']);
+        ["py", "lua", "perl", "ruby", "tcl"]
+            .iter()
+            .any(|language| told.starts_with(language))
+    })
+}
+
+/// A place in a text as editors and pagers take it after a `+`: a line, an end, a pattern.
+fn is_place(told: &str) -> bool {
+    told.starts_with(['/', '?'])
+        || told
+            .chars()
+            .all(|c| c.is_ascii_digit() || "GgFnNp%".contains(c))
+}
+
+/// Flags of `less` with a value.
+const LESS_VALUES: &str =
+    "-o -O -b -h -j -k -p -P -t -T -x -y -z -D --log-file --LOG-FILE --pattern --prompt --tag";
+
+/// Whether an argument of a pager is keys that do more than move.
+fn pager_is_told(arg: &str) -> bool {
+    arg.strip_prefix('+')
+        .is_some_and(|told| !is_place(told.trim_start_matches('+')))
+}
+
+/// Whether `man` is told which program shows the page.
+fn man_runs(args: &[Arg]) -> bool {
+    anywhere(args, "-C -e -E -L -m -M -p -P -r -R -s -S")
+        .flags
+        .iter()
+        .any(|flag| {
+            matches!(flag.name.as_str(), "-P" | "-H")
+                || flag.name.starts_with("--pag")
+                || flag.name.starts_with("--ht")
+        })
+}
 
 fn strings(code: &str) -> Vec<String> {
     STRINGS
@@ -461,13 +656,71 @@ mod tests {
             "s|e|w|g",
             "$!d",
             "/^#/d;/^$/d",
+            "y/abc/ewW/",
+            "y/a\\/b/ewe/",
+            "s/\\/e/w/",
+            "\\,e,p",
+            "\\|w|d",
+            "a rm; e id",
+            "i\\\ne id\\\nw out",
+            "c\\\nw out",
+            "r /srv/e",
+            "# e id",
+            ":a;N;$!ba;s/\\n/ /g",
+            ": end",
+            "/x/{p;b};p",
+            "/x/b end;p;:end",
+            "s/x/y/;te;p;:e",
+            "s/[/e]/x/",
+            "s/[]/e]/x/",
+            "s/[^]/e]/x/",
+            "s/[[:digit:]/e]/x/",
+            "/[/e]/p",
+            "s[a[b[",
+            "w /dev/stdout",
+            "s/a/b/w /dev/stderr",
         ] {
             assert_eq!(sed_effect(script), SedEffect::Reads, "{script}");
         }
-        for script in ["s/a/b/w /tmp/x", "w /tmp/x", "/a/w out"] {
+        for script in [
+            "s/a/b/w /tmp/x",
+            "s/a/b/gw out",
+            "w /tmp/x",
+            "W out",
+            "/a/w out",
+            "w out\n# /dev/stdout",
+            "w /dev/stdout.txt",
+            "s/a/b/w out # /dev/stdout",
+            "y/a/b/;w out",
+            "b;w out",
+            "a text\nw out",
+            "r file\nw out",
+        ] {
             assert_eq!(sed_effect(script), SedEffect::Writes, "{script}");
         }
-        for script in ["s/a/b/e", "1e rm -rf /", "e", "s/a/rm x/ge"] {
+        for script in [
+            "s/a/b/e",
+            "1e rm -rf /",
+            "e",
+            "s/a/rm x/ge",
+            "s/[/]/x/e",
+            "s/[]]/x/e",
+            "s/[^]]/x/e",
+            "s/[[:digit:]]/x/e",
+            "s/[[.a.]b]/x/e",
+            "/[/]/e id",
+            "s[a[b[e",
+            ":a;e id",
+            ": a e id",
+            "ba;e id",
+            "{b};e id",
+            "a text\\\nstill text\ne id",
+            "a\\\ns/\ne id",
+            "# comment\\\ne id",
+            "r file\ne id",
+            "w /dev/stdout\ne id",
+            "y/a/b/;e id",
+        ] {
             assert_eq!(sed_effect(script), SedEffect::Runs, "{script}");
         }
     }

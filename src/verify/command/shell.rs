@@ -240,7 +240,6 @@ impl Judge {
         let mut environment = Vec::new();
         let mut args = Vec::new();
         let mut writes = Vec::new();
-        let mut took_assignments = false;
         let prefix = simple
             .prefix
             .iter()
@@ -278,14 +277,11 @@ impl Judge {
             writes.into_iter().partition(|path| is_socket(&path.text));
         if args.is_empty() {
             for (name, value) in environment {
-                took_assignments = true;
                 self.assigned(&name, value.as_deref());
                 self.scope.variables.insert(name, value);
             }
             self.read_only();
-            if !took_assignments {
-                self.emptied(&writes);
-            }
+            self.emptied(&writes);
             return Stdin::Piped;
         }
         self.environment(&environment);
@@ -573,26 +569,53 @@ fn is_silent(args: &[Arg], stdin: &Stdin) -> bool {
 
 /// What is known of a command's output.
 fn output(args: &[Arg], stdin: Stdin) -> Stdin {
-    let plain = |args: &[Arg]| {
-        Stdin::Text(
-            args.iter()
-                .map(|arg| arg.text.as_str())
-                .collect::<Vec<_>>()
-                .join(" "),
-        )
-    };
     match args[0].text.as_str() {
         "echo" => {
-            let words: Vec<Arg> = args[1..]
+            let (flags, words): (Vec<&Arg>, Vec<&Arg>) = {
+                let is_flag =
+                    |arg: &Arg| matches!(arg.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en");
+                let words = args[1..].iter().position(|arg| !is_flag(arg));
+                let (flags, words) = args[1..].split_at(words.unwrap_or(args.len() - 1));
+                (flags.iter().collect(), words.iter().collect())
+            };
+            let text = words
                 .iter()
-                .skip_while(|arg| matches!(arg.text.as_str(), "-n" | "-e" | "-E" | "-ne" | "-en"))
-                .cloned()
-                .collect();
-            plain(&words)
+                .map(|arg| arg.text.as_str())
+                .collect::<Vec<_>>()
+                .join(" ");
+            let decodes = flags.iter().any(|flag| flag.text.contains('e'));
+            // Some shells decode without being told; a new line can end a comment.
+            Stdin::Text(if decodes {
+                super::words::ansi_c(&text)
+            } else if text.contains("\\n") {
+                format!("{text}\n{}", super::words::ansi_c(&text))
+            } else {
+                text
+            })
         }
         "printf" if args.len() == 2 => Stdin::Text(super::words::ansi_c(&args[1].text)),
-        "printf" if args.len() > 2 && args[1].text.starts_with("%s") && args[1].text.len() <= 4 => {
-            plain(&args[2..])
+        // The format is used again for every argument.
+        "printf"
+            if args.len() > 2
+                && matches!(
+                    args[1].text.as_str(),
+                    "%s" | "%s\\n" | "%s\n" | "%s " | "%b" | "%b\\n"
+                ) =>
+        {
+            let after = super::words::ansi_c(&args[1].text[2..]);
+            let decodes = args[1].text.starts_with("%b");
+            Stdin::Text(
+                args[2..]
+                    .iter()
+                    .map(|arg| {
+                        if decodes {
+                            super::words::ansi_c(&arg.text) + &after
+                        } else {
+                            arg.text.clone() + &after
+                        }
+                    })
+                    .collect(),
+            )
         }
         "cat" if args.len() == 1 || (args.len() == 2 && args[1].text == "-") => stdin,
         _ => Stdin::Piped,
@@ -638,4 +661,65 @@ pub(super) fn holds_huge_number(text: &str) -> bool {
         digits = 0;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::CommandClass::{Destructive, ReadOnly};
+    use crate::verify::command::classify;
+
+    #[test]
+    fn what_is_printed_into_a_shell_is_judged_as_the_shell_gets_it() {
+        for (command, class) in [
+            (r"printf 'df -h' | sh", ReadOnly),
+            (r"printf 'd\x66 -h\n' | sh", ReadOnly),
+            (r"printf '%s' 'df -h' | sh", ReadOnly),
+            (r"printf '%s\n' 'df -h' 'ls -l' | sh", ReadOnly),
+            (r"printf '%s ' df -h | sh", ReadOnly),
+            (r"printf '%b' 'd\x66 -h' | sh", ReadOnly),
+            (r"printf '%s\n' 'ls #' 'rm -rf /data' | sh", Destructive),
+            (r"printf '%s' 'echo a' '#;rm -rf /data' | sh", Destructive),
+            (r"printf '%b' 'ls #\nrm -rf /data' | sh", Destructive),
+            (r"printf '%b\n' 'ls #' 'rm -rf /data' | sh", Destructive),
+            (r"echo -e 'ls #\nrm -rf /data' | sh", Destructive),
+            (r"echo 'ls #\nrm -rf /data' | sh", Destructive),
+            (r"echo -e 'd\x66 -h' | sh", ReadOnly),
+            (r"echo -n -e 'd\x66 -h' | sh", ReadOnly),
+            (r"echo -E 'df -h' | sh", ReadOnly),
+        ] {
+            let judged = classify(command);
+            assert_eq!(judged.class, class, "{command}: {:?}", judged.reasons);
+        }
+    }
+
+    #[test]
+    fn reasons_name_files_shortly_and_without_what_is_not_known() {
+        let long = format!("echo x > /srv/{}", "a".repeat(80));
+        let short = format!("writes the file /srv/{}", "a".repeat(55));
+        for (command, reason) in [
+            ("echo x > /srv/app.conf", "writes the file /srv/app.conf"),
+            ("echo x > /srv/$APP.conf", "writes the file /srv/….conf"),
+            ("echo x > $'/srv/a\\tb'", "writes the file /srv/ab"),
+            (long.as_str(), short.as_str()),
+            ("echo x > /etc/hosts", "overwrites /etc/hosts"),
+            ("echo x > /dev/sda", "overwrites the device /dev/sda"),
+            ("echo x > /dev/shm/a", "writes a file"),
+            ("> app.log", "empties the file app.log"),
+            (
+                "echo 1 > /proc/sys/vm/swappiness",
+                "changes a kernel setting in /proc/sys/vm/swappiness",
+            ),
+            (
+                "echo 1 > /sys/kernel/mm/ksm/run",
+                "changes a kernel setting in /sys/kernel/mm/ksm/run",
+            ),
+        ] {
+            let judged = classify(command);
+            assert!(
+                judged.reasons.iter().any(|said| said == reason),
+                "{command}: {:?}",
+                judged.reasons
+            );
+        }
+    }
 }

@@ -17,11 +17,11 @@ macro_rules! pattern {
 
 pattern!(
     STOPS,
-    r"(?i)\b(?:pg_terminate_backend|pg_cancel_backend|pg_drop_replication_slot|lo_unlink|pg_stat_reset\w*|dblink_exec|xp_cmdshell|sys_exec|sys_eval|pg_promote|pg_replication_slot_advance|to\s+program|from\s+program|utl_file|dbms_scheduler)\b"
+    r"(?i)\bedit\s*\(|\b(?:pg_terminate_backend|pg_cancel_backend|pg_drop_replication_slot|lo_unlink|pg_stat\w*_reset\w*|pg_file_unlink|pg_file_rename|load_extension|dblink_exec|xp_cmdshell|sys_exec|sys_eval|pg_promote|pg_replication_slot_advance|to\s+program|from\s+program|utl_file|dbms_scheduler)\b"
 );
 pattern!(
     CHANGES,
-    r"(?i)\b(?:into\s+outfile|into\s+dumpfile|pg_reload_conf|pg_switch_wal|pg_switch_xlog|pg_rotate_logfile|pg_wal_replay_pause|pg_wal_replay_resume|pg_log_backend_memory_contexts|pg_export_snapshot|pg_logical_emit_message|txid_current|pg_current_xact_id|setval|nextval|pg_advisory_lock|pg_create_\w+|lo_import|lo_export|set_config|pg_start_backup|pg_backup_start|for\s+update|get_lock)\b"
+    r"(?i)\b(?:into\s+outfile|into\s+dumpfile|writefile|pg_file_write|pg_reload_conf|pg_switch_wal|pg_switch_xlog|pg_rotate_logfile|pg_wal_replay_pause|pg_wal_replay_resume|pg_log_backend_memory_contexts|pg_export_snapshot|pg_logical_emit_message|txid_current|pg_current_xact_id|setval|nextval|pg_advisory_lock|pg_create_\w+|lo_import|lo_export|set_config|pg_start_backup|pg_backup_start|for\s+update|get_lock)\b"
 );
 pattern!(
     INTO_TABLE,
@@ -29,7 +29,7 @@ pattern!(
 );
 pattern!(
     WRITES_IN_WITH,
-    r"(?i)\b(?:insert\s+into|update\s+\w|delete\s+from|merge\s+into|drop\s+\w|truncate\s+\w|alter\s+\w)"
+    r"(?i)\b(?:insert\s+into|update\s+[\w\x22`\[]|delete\s+from|merge\s+into|drop\s+\w|truncate\s+[\w\x22`\[]|alter\s+\w|exec(?:ute)?\s+\w)"
 );
 pattern!(
     BLOCK,
@@ -37,12 +37,71 @@ pattern!(
 );
 pattern!(
     DELETES_IN,
-    r"(?i)\b(?:delete\s+from|drop\s+\w|truncate\s+\w)"
+    r"(?i)\b(?:delete\s+from|drop\s+\w|truncate\s+[\w\x22`\[])"
+);
+// A command of the session behind a statement: it sends the result elsewhere or runs it.
+pattern!(BEHIND, r"\\(?:!|gexec|[gow]x?\s*\|)");
+pattern!(TO_FILE, r"\\gx?\s+[^\s;\\]");
+pattern!(
+    STATEMENT,
+    r"(?i)\b(?:select|with|insert|update|delete|merge|replace|values|create|table|execute|declare|refresh)\b"
+);
+pattern!(
+    SETS_SERVER,
+    r"(?i)(?:^set|,)\s+(?:global|persist|persist_only)\b|@@(?:global|persist)"
+);
+pattern!(ANALYZE, r"(?i)\banaly[sz]e\b");
+// What a pragma asks for with a name in brackets.
+pattern!(
+    PRAGMA_ASKS,
+    r"(?i)^pragma\s+(?:[\w\x22]+\.)?(?:table_x?info|table_list|index_x?info|index_list|foreign_key_list|foreign_key_check|integrity_check|quick_check)\b"
+);
+pattern!(
+    PRAGMA_ACTS,
+    r"(?i)=|\(|\b(?:incremental_vacuum|optimize|wal_checkpoint|shrink_memory)\b"
 );
 
-/// The class of SQL text.
+/// How a database reads what is neither a statement nor a name.
+#[derive(Clone, Copy)]
+struct Dialect {
+    /// Whether a backslash escapes a quotation mark in a text.
+    backslash: bool,
+    /// Whether `#` begins a comment, and `--` only with a blank behind it.
+    hash: bool,
+    /// Whether `[…]` quotes a name.
+    brackets: bool,
+}
+
+/// Standard SQL, MySQL, SQL Server.
+const DIALECTS: [Dialect; 3] = [
+    Dialect {
+        backslash: false,
+        hash: false,
+        brackets: false,
+    },
+    Dialect {
+        backslash: true,
+        hash: true,
+        brackets: false,
+    },
+    Dialect {
+        backslash: false,
+        hash: false,
+        brackets: true,
+    },
+];
+
+/// The class of SQL text: the worst of what databases would take it for.
 pub(super) fn sql_class(text: &str) -> (CommandClass, String) {
-    let plain = without_text_and_comments(text);
+    DIALECTS
+        .into_iter()
+        .map(|dialect| class_in(text, dialect))
+        .reduce(|worst, judged| if judged.0 > worst.0 { judged } else { worst })
+        .unwrap_or((CommandClass::Unknown, String::new()))
+}
+
+fn class_in(text: &str, dialect: Dialect) -> (CommandClass, String) {
+    let plain = without_text_and_comments(text, dialect);
     if BLOCK.is_match(text) && DELETES_IN.is_match(text) {
         return (
             CommandClass::Destructive,
@@ -51,7 +110,7 @@ pub(super) fn sql_class(text: &str) -> (CommandClass, String) {
     }
     let mut worst = (CommandClass::ReadOnly, String::new());
     let mut any = false;
-    for statement in plain.split(';') {
+    for statement in plain.split(';').flat_map(with_meta_lines_apart) {
         let statement = statement.trim();
         if statement.is_empty() {
             continue;
@@ -66,6 +125,16 @@ pub(super) fn sql_class(text: &str) -> (CommandClass, String) {
         return (CommandClass::Unknown, "there is no statement".into());
     }
     worst
+}
+
+/// A command of `psql` is a line of its own, and the statement goes on behind it.
+fn with_meta_lines_apart(text: &str) -> Vec<String> {
+    let (meta, statement): (Vec<&str>, Vec<&str>) = text
+        .lines()
+        .partition(|line| line.trim_start().starts_with('\\'));
+    let mut parts: Vec<String> = meta.into_iter().map(str::to_owned).collect();
+    parts.push(statement.join("\n"));
+    parts
 }
 
 fn statement_class(statement: &str) -> (CommandClass, String) {
@@ -98,49 +167,52 @@ fn statement_class(statement: &str) -> (CommandClass, String) {
             "the statement stops sessions or runs programs".into(),
         );
     }
+    if BEHIND.is_match(statement) {
+        return (Destructive, "the session runs a command".into());
+    }
+    if TO_FILE.is_match(statement) {
+        return (ChangesState, "writes a file or data".into());
+    }
     if first.starts_with('\\') {
         return meta_command(statement, first);
     }
+    // SQL Server takes statements without a mark between them; a query can hold one that writes.
+    let writes_too = || {
+        WRITES_IN_WITH.is_match(statement).then(|| {
+            if DELETES_IN.is_match(statement) {
+                says(Destructive, "deletes rows")
+            } else {
+                says(ChangesState, "changes rows")
+            }
+        })
+    };
     match first {
-        "explain" | "desc" | "describe"
-            if words
-                .iter()
-                .take(8)
-                .any(|word| word == "analyze" || word == "analyse") =>
-        {
-            let rest: String = statement
-                .split_whitespace()
-                .skip_while(|word| !is_statement_word(word))
-                .collect::<Vec<_>>()
-                .join(" ");
+        "explain" | "desc" | "describe" if ANALYZE.is_match(before_statement(statement)) => {
+            let rest = &statement[before_statement(statement).len()..];
             if rest.is_empty() {
                 (Unknown, "EXPLAIN ANALYZE of nothing".into())
             } else {
-                statement_class(&rest)
+                statement_class(rest)
             }
         }
-        "explain" | "desc" | "describe" | "show" | "values" | "help" | "use" | "status"
-        | "ping" | "pragma"
-            if first == "pragma" =>
-        {
-            if statement.contains('=') {
+        "pragma" => {
+            if PRAGMA_ACTS.is_match(statement) && !PRAGMA_ASKS.is_match(statement) {
                 says(ChangesState, "changes a setting")
             } else {
                 (ReadOnly, String::new())
             }
         }
+        "ping" => (ReadOnly, String::new()),
         "explain" | "desc" | "describe" | "show" | "values" | "table" | "help" | "use"
         | "status" | "begin" | "start" | "commit" | "end" | "rollback" | "fetch" | "declare"
         | "select" | "with" | "print" | "checksum" | "list" | "go" => {
             if first == "start" && word(1) != "transaction" {
                 return says(ChangesState, "starts something");
             }
-            if first == "with" && WRITES_IN_WITH.is_match(statement) {
-                return if DELETES_IN.is_match(statement) {
-                    says(Destructive, "deletes rows")
-                } else {
-                    says(ChangesState, "changes rows")
-                };
+            if !matches!(first, "explain" | "desc" | "describe" | "show" | "help")
+                && let Some(judged) = writes_too()
+            {
+                return judged;
             }
             if CHANGES.is_match(statement)
                 || (matches!(first, "select" | "with") && INTO_TABLE.is_match(statement))
@@ -149,13 +221,13 @@ fn statement_class(statement: &str) -> (CommandClass, String) {
             }
             (ReadOnly, String::new())
         }
-        "set" => match word(1) {
-            "global" | "persist" | "password" => says(ChangesState, "changes the server"),
-            _ if statement.to_ascii_lowercase().contains("@@global") => {
+        "set" => {
+            if word(1) == "password" || SETS_SERVER.is_match(statement) {
                 says(ChangesState, "changes the server")
+            } else {
+                writes_too().unwrap_or((ReadOnly, String::new()))
             }
-            _ => (ReadOnly, String::new()),
-        },
+        }
         "flush" if matches!(word(1), "privileges" | "hosts" | "status") => {
             says(ChangesState, "reloads something")
         }
@@ -185,10 +257,10 @@ fn statement_class(statement: &str) -> (CommandClass, String) {
         }
         "copy" => {
             let lower = statement.to_ascii_lowercase();
-            if lower.contains("to stdout") {
-                (ReadOnly, String::new())
-            } else {
-                says(ChangesState, "writes")
+            match writes_too() {
+                Some(judged) => judged,
+                None if lower.contains("to stdout") => (ReadOnly, String::new()),
+                None => says(ChangesState, "writes"),
             }
         }
         "insert" | "update" | "create" | "alter" | "grant" | "merge" | "upsert" | "call" | "do"
@@ -200,8 +272,10 @@ fn statement_class(statement: &str) -> (CommandClass, String) {
             if first == "vacuum" {
                 return says(ChangesState, "works on the tables");
             }
-            if matches!(first, "exec" | "execute" | "prepare" | "do" | "call")
-                && DELETES_IN.is_match(statement)
+            if matches!(
+                first,
+                "exec" | "execute" | "prepare" | "do" | "call" | "analyze"
+            ) && DELETES_IN.is_match(statement)
             {
                 return says(Destructive, "deletes rows");
             }
@@ -218,29 +292,19 @@ fn statement_class(statement: &str) -> (CommandClass, String) {
     }
 }
 
-fn is_statement_word(word: &str) -> bool {
-    matches!(
-        word.to_ascii_lowercase().trim_start_matches('('),
-        "select"
-            | "with"
-            | "insert"
-            | "update"
-            | "delete"
-            | "merge"
-            | "values"
-            | "create"
-            | "table"
-            | "execute"
-            | "declare"
-            | "refresh"
-    )
+/// What stands before the statement that is explained.
+fn before_statement(text: &str) -> &str {
+    let at = STATEMENT
+        .find(text)
+        .map_or(text.len(), |found| found.start());
+    &text[..at]
 }
 
 /// `psql` and `mysql` backslash commands.
 fn meta_command(statement: &str, first: &str) -> (CommandClass, String) {
     use CommandClass::{ChangesState, Destructive, ReadOnly, Unknown};
     let command = first.trim_start_matches('\\');
-    if command.starts_with('!') || statement.contains("\\!") || statement.contains('|') {
+    if statement.contains(['|', '`']) {
         return (Destructive, "the session runs a shell command".into());
     }
     match command {
@@ -250,10 +314,17 @@ fn meta_command(statement: &str, first: &str) -> (CommandClass, String) {
             (ReadOnly, String::new())
         }
         "conninfo" | "x" | "timing" | "pset" | "t" | "a" | "q" | "h" | "echo" | "encoding"
-        | "c" | "connect" | "z" | "sf" | "sv" | "g" | "gx" | "s" | "?" | "set" | "unset"
+        | "c" | "connect" | "z" | "sf" | "sv" | "g" | "gx" | "?" | "set" | "unset" | "lo_list"
         | "errverbose" | "watch" => (ReadOnly, String::new()),
-        "copy" if statement.to_ascii_lowercase().contains("to stdout") => (ReadOnly, String::new()),
-        "copy" | "o" | "w" | "e" | "ef" | "password" | "lo_import" | "lo_export" => {
+        "s" if statement.split_whitespace().count() == 1 => (ReadOnly, String::new()),
+        "copy" if DELETES_IN.is_match(statement) => (Destructive, "deletes rows".into()),
+        "copy"
+            if statement.to_ascii_lowercase().contains("to stdout")
+                && !WRITES_IN_WITH.is_match(statement) =>
+        {
+            (ReadOnly, String::new())
+        }
+        "copy" | "s" | "o" | "w" | "e" | "ef" | "password" | "lo_import" | "lo_export" => {
             (ChangesState, "writes a file or data".into())
         }
         "lo_unlink" => (Destructive, "deletes a large object".into()),
@@ -262,49 +333,107 @@ fn meta_command(statement: &str, first: &str) -> (CommandClass, String) {
 }
 
 /// Blanks out comments and the content of quoted text, keeping statement marks inside them out of sight.
-fn without_text_and_comments(text: &str) -> String {
+fn without_text_and_comments(text: &str, dialect: Dialect) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
+    let mut chars = text.chars();
+    loop {
+        let rest = chars.as_str();
+        let Some(c) = chars.next() else {
+            return out;
+        };
+        let next = chars.clone().next();
         match c {
-            '\'' | '"' | '`' => {
+            '\'' | '"' | '`' | '[' if c != '[' || dialect.brackets => {
+                let close = if c == '[' { ']' } else { c };
                 out.push(c);
                 while let Some(inner) = chars.next() {
-                    if inner == '\\' && c != '`' {
+                    if inner == '\\' && c != '`' && dialect.backslash {
                         chars.next();
-                    } else if inner == c {
+                    } else if inner == close {
                         break;
                     }
                 }
                 // An identifier keeps its place as one word.
                 out.push('q');
-                out.push(c);
+                out.push(close);
             }
-            '-' if chars.peek() == Some(&'-') => while chars.next_if(|c| *c != '\n').is_some() {},
-            '/' if chars.peek() == Some(&'*') => {
+            '$' if !dialect.hash && dollar_tag(rest).is_some() => {
+                // Between two such tags is code more often than text: it stays, without what would begin a text in it.
+                let tag = dollar_tag(rest).unwrap_or_default();
+                let inner = &rest[tag.len()..];
+                let (inner, after) = inner.split_once(tag).unwrap_or((inner, ""));
+                out.push_str(tag);
+                out.extend(inner.chars().filter(|c| !matches!(c, '\'' | '"' | '`')));
+                out.push_str(tag);
+                chars = after.chars();
+            }
+            '#' if dialect.hash => skip_line(&mut chars),
+            '-' if next == Some('-') => {
+                let comment = !dialect.hash
+                    || rest[2..].chars().next().is_none_or(char::is_whitespace)
+                    || out.trim_end().is_empty()
+                    || out.trim_end().ends_with(';');
+                if comment {
+                    skip_line(&mut chars);
+                } else {
+                    out.push(c);
+                }
+            }
+            '/' if next == Some('*') => {
                 chars.next();
+                let inner = chars.as_str();
                 // MySQL runs the content of /*! … */.
-                if chars.peek() == Some(&'!') {
-                    chars.next();
-                    while chars.next_if(char::is_ascii_digit).is_some() {}
+                if dialect.hash
+                    && let Some(run) = inner.strip_prefix('!').or_else(|| inner.strip_prefix("M!"))
+                {
+                    chars = run.trim_start_matches(|c: char| c.is_ascii_digit()).chars();
                     continue;
                 }
-                let mut last = ' ';
-                for inner in chars.by_ref() {
-                    if last == '*' && inner == '/' {
-                        break;
-                    }
-                    last = inner;
-                }
+                chars = after_comment(inner, !dialect.hash).chars();
                 out.push(' ');
             }
-            '*' if chars.peek() == Some(&'/') => {
+            '*' if next == Some('/') => {
                 chars.next();
             }
             _ => out.push(c),
         }
     }
-    out
+}
+
+/// `$$` or `$name$` at the beginning of `text`.
+fn dollar_tag(text: &str) -> Option<&str> {
+    let name = text[1..].find('$')?;
+    let tag = &text[..name + 2];
+    let name = &tag[1..=name];
+    let valid = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    valid.then_some(tag)
+}
+
+fn skip_line(chars: &mut std::str::Chars<'_>) {
+    let rest = chars.as_str();
+    *chars = rest.find('\n').map_or("", |at| &rest[at..]).chars();
+}
+
+/// What stands behind a comment whose opening is taken off; `nested` if comments hold comments.
+fn after_comment(text: &str, nested: bool) -> &str {
+    let (mut depth, mut at) = (1, 0);
+    while depth > 0 {
+        let rest = &text[at..];
+        let close = rest.find("*/");
+        match rest.find("/*").filter(|_| nested) {
+            Some(open) if close.is_none_or(|close| open < close) => {
+                depth += 1;
+                at += open + 2;
+            }
+            _ => {
+                let Some(close) = close else { return "" };
+                depth -= 1;
+                at += close + 2;
+            }
+        }
+    }
+    &text[at..]
 }
 
 pattern!(
@@ -314,6 +443,15 @@ pattern!(
 pattern!(
     MONGO_CHANGES,
     r"(?i)\.(?:insert\w*|update\w*|save|create\w*|bulkWrite|renameCollection|initiate|add|addArb|reconfig|enableSharding|shardCollection|setProfilingLevel|setLogLevel|fsync\w*|grant\w*|changeUserPassword|startBalancer|stopBalancer|setBalancerState|moveChunk|resync\w*|syncFrom|stepDown|freeze|convertToCapped|reIndex|hideIndex)\s*\(|\$merge\b|setParameter|replSetStepDown"
+);
+pattern!(
+    MONGO_COMMANDS,
+    r#"(?:runCommand|adminCommand)\s*\(\s*(?:\{\s*)?["']?([A-Za-z]\w*)"#
+);
+// A method that is handed over to be called.
+pattern!(
+    MONGO_REFERS,
+    r"\b(?:forEach|map|filter)\s*\(\s*[\w$]+(?:\.[\w$]+)+\s*[,)]"
 );
 pattern!(MONGO_CALLS, r"([A-Za-z_$][A-Za-z0-9_$]*)\s*\(");
 const MONGO_READS: &[&str] = &[
@@ -423,43 +561,58 @@ pub(super) fn mongo_class(code: &str) -> CommandClass {
     if MONGO_CHANGES.is_match(code) {
         return CommandClass::ChangesState;
     }
-    let admin_writes = ["runCommand", "adminCommand"]
-        .iter()
-        .any(|call| code.contains(call))
-        && ![
-            "ping",
-            "serverStatus",
-            "replSetGetStatus",
-            "getParameter",
-            "listDatabases",
-            "currentOp",
-            "dbStats",
-            "collStats",
-            "hello",
-            "isMaster",
-            "buildInfo",
-            "connPoolStats",
-            "top",
-            "getLog",
-            "hostInfo",
-            "replSetGetConfig",
-            "connectionStatus",
-            "getCmdLineOpts",
-            "listCollections",
-            "listIndexes",
-            "explain",
-            "usersInfo",
-            "validate",
-            "features",
-            "balancerStatus",
-            "listShards",
-        ]
-        .iter()
-        .any(|command| code.contains(command));
+    // The command is the first word of what `runCommand` is given.
+    let admin = MONGO_COMMANDS
+        .captures_iter(code)
+        .map(|call| call[1].to_owned());
+    let admin: Vec<String> = admin.collect();
+    let told = |verbs: &[&str]| {
+        admin
+            .iter()
+            .any(|command| verbs.iter().any(|verb| command.starts_with(verb)))
+    };
+    if told(&["delete", "drop", "kill"]) {
+        return CommandClass::Destructive;
+    }
+    if told(&["insert", "update", "create"]) {
+        return CommandClass::ChangesState;
+    }
+    let calls = code.matches("runCommand").count() + code.matches("adminCommand").count();
+    let admin_writes = calls != admin.len()
+        || !admin.iter().all(|command| {
+            [
+                "ping",
+                "serverStatus",
+                "replSetGetStatus",
+                "getParameter",
+                "listDatabases",
+                "currentOp",
+                "dbStats",
+                "collStats",
+                "hello",
+                "isMaster",
+                "buildInfo",
+                "connPoolStats",
+                "top",
+                "getLog",
+                "hostInfo",
+                "replSetGetConfig",
+                "connectionStatus",
+                "getCmdLineOpts",
+                "listCollections",
+                "listIndexes",
+                "explain",
+                "usersInfo",
+                "validate",
+                "features",
+                "balancerStatus",
+                "listShards",
+            ]
+            .contains(&command.as_str())
+        });
     if admin_writes
-        || code.contains("load(")
+        || MONGO_REFERS.is_match(code)
         || code.contains("eval")
-        || code.contains("run(")
         || code.contains("Function")
         || code.contains(HOLE) && MONGO_CALLS.find(code).is_none()
     {
@@ -485,8 +638,8 @@ impl Judge {
                 &["-c", "--command"],
             ),
             "mysql" | "mariadb" | "mycli" => (
-                "-e --execute -h --host -P --port -u --user -D --database -S --socket --defaults-file --defaults-extra-file --login-path --ssl-ca --ssl-mode --protocol --default-character-set --connect-timeout --tee",
-                &["-e", "--execute"],
+                "-e --execute -h --host -P --port -u --user -D --database -S --socket --defaults-file --defaults-extra-file --login-path --ssl-ca --ssl-mode --protocol --default-character-set --connect-timeout --tee --init-command --init-command-add",
+                &["-e", "--execute", "--init-command", "--init-command-add"],
             ),
             "sqlcmd" | "osql" => ("-Q -q -S -U -P -d -i -o -s -W -h -t -l", &["-Q", "-q"]),
             "clickhouse-client" => (
@@ -498,20 +651,25 @@ impl Judge {
                 &["-e", "--execute"],
             ),
             "influx" => (
-                "-execute -database -host -port -username -password -format -precision",
-                &["-execute"],
+                "-execute --execute -database -host -port -username -password -format -precision",
+                &["-execute", "--execute"],
             ),
-            "sqlite3" | "duckdb" => ("-cmd -separator -init", &["-cmd", "-c"]),
-            "bq" => return false,
+            "sqlite3" => (
+                "-cmd --cmd -separator --separator -init --init -newline -nullvalue",
+                &["-cmd", "--cmd"],
+            ),
+            "duckdb" => (
+                "-cmd --cmd -c -s -f -separator --separator -init --init -newline -nullvalue",
+                &["-cmd", "--cmd", "-c", "-s"],
+            ),
             "mongosh" | "mongo" => (
                 "--eval --host --port -u --username -p --password --authenticationDatabase --db -f --file",
                 &["--eval"],
             ),
-            "redis-cli" | "valkey-cli" | "keydb-cli" => return false,
             _ => return false,
         };
         let values = list(values);
-        let one_dash = matches!(name, "influx" | "sqlite3");
+        let one_dash = matches!(name, "influx" | "sqlite3" | "duckdb");
         let parsed = parse(
             args,
             Style {
@@ -548,8 +706,14 @@ impl Judge {
             self.read_only();
             return true;
         }
-        if parsed.has(&["-f", "--file", "-i", "--init"])
+        let script = |word: &Arg| {
+            [".js", ".mjs", ".cjs", ".mongodb"]
+                .iter()
+                .any(|end| word.text.ends_with(end))
+        };
+        if parsed.has(&["-f", "--file", "-i", "--init", "-init"])
             && !matches!(name, "influx" | "mysql" | "clickhouse-client")
+            || name.starts_with("mongo") && parsed.words.iter().any(script)
         {
             self.unknown("runs statements of a file that is not shown");
         }
@@ -576,24 +740,43 @@ impl Judge {
             } else if matches!(name, "mongosh" | "mongo") {
                 let class = mongo_class(&text);
                 self.add(class, "what the database is told");
-            } else if matches!(name, "sqlite3" | "duckdb") && text.trim_start().starts_with('.') {
-                match text.split_whitespace().next() {
-                    Some(
-                        ".tables" | ".schema" | ".databases" | ".indexes" | ".indices" | ".dbinfo"
-                        | ".headers" | ".mode" | ".stats" | ".show" | ".width" | ".dump"
-                        | ".fullschema" | ".timeout",
-                    ) => self.read_only(),
-                    Some(".shell" | ".system") => {
-                        self.destructive("the session runs a shell command")
-                    }
-                    _ => self.changes("a command of the session that writes"),
-                }
+            } else if matches!(name, "sqlite3" | "duckdb") {
+                self.dotted(&text);
             } else {
                 let (class, why) = sql_class(&text);
                 self.add(class, why);
             }
         }
         true
+    }
+
+    /// What `sqlite3` is told: lines that begin with a dot are commands of the session, the others are statements.
+    fn dotted(&mut self, text: &str) {
+        let (commands, statements): (Vec<&str>, Vec<&str>) = text
+            .lines()
+            .partition(|line| line.trim_start().starts_with('.'));
+        for command in &commands {
+            let name = command.split_whitespace().next().unwrap_or_default();
+            match name {
+                _ if command.contains(" |") || command.contains("\"|") => {
+                    self.destructive("the session runs a shell command")
+                }
+                ".tables" | ".schema" | ".databases" | ".indexes" | ".indices" | ".dbinfo"
+                | ".headers" | ".mode" | ".stats" | ".show" | ".width" | ".dump"
+                | ".fullschema" | ".timeout" => self.read_only(),
+                _ if ".shell".starts_with(name) && name.len() > 3
+                    || ".system".starts_with(name) && name.len() > 2 =>
+                {
+                    self.destructive("the session runs a shell command")
+                }
+                _ => self.changes("a command of the session that writes"),
+            }
+        }
+        let statements = statements.join("\n");
+        if commands.is_empty() || !statements.trim().is_empty() {
+            let (class, why) = sql_class(&statements);
+            self.add(class, why);
+        }
     }
 }
 
@@ -631,6 +814,175 @@ mod tests {
             ("KILL 12", Destructive),
             ("SET GLOBAL max_connections=1", ChangesState),
             ("copy (select 1) to program 'sh'", Destructive),
+            ("select 1; select 2", ReadOnly),
+            ("", Unknown),
+            ("-- only a comment", Unknown),
+            (
+                "select * from t where a = 1 and b = 2 into outfile 'x'",
+                ChangesState,
+            ),
+            ("REPLACE INTO t VALUES (1)", Destructive),
+            ("STOP SLAVE", Destructive),
+            ("copy t to stdout", ReadOnly),
+            ("copy t from '/tmp/x'", ChangesState),
+            ("copy (delete from t returning *) to stdout", Destructive),
+            (
+                "copy (update t set a=1 where b=2 returning *) to stdout",
+                ChangesState,
+            ),
+            ("pragma table_info(t)", ReadOnly),
+            ("pragma main.index_list(t)", ReadOnly),
+            ("pragma user_version", ReadOnly),
+            ("pragma user_version=5", ChangesState),
+            ("pragma journal_mode(wal)", ChangesState),
+            ("pragma wal_checkpoint", ChangesState),
+            ("ping", ReadOnly),
+            ("status", ReadOnly),
+            ("flush status", ChangesState),
+            ("flush privileges", ChangesState),
+            ("flush tables", Destructive),
+            ("check table t", ReadOnly),
+            ("checkpoint", ChangesState),
+            ("check constraint c", ChangesState),
+            ("alter system kill session '1,2'", Destructive),
+            ("alter system reset a", Destructive),
+            ("alter system set a = 1", ChangesState),
+            ("alter session kill x", ChangesState),
+            ("alter table t discard tablespace", Destructive),
+            ("alter table t add column a int", ChangesState),
+            ("change master to master_host='a'", ChangesState),
+            ("change replication source to source_host='a'", ChangesState),
+            ("change frob", Unknown),
+            ("start transaction", ReadOnly),
+            ("start slave", ChangesState),
+            (
+                "update t\nset a=1, b=2, c=3, d=4, e=5, f=6, g=7\nwhere id=2",
+                Destructive,
+            ),
+            (
+                "update t set a=1, b=2, c=3, d=4, e=5, f=6, g=7 where id=2",
+                ChangesState,
+            ),
+            ("set autocommit=0", ReadOnly),
+            ("set @@global.a=1", ChangesState),
+            ("set @@persist.a=1", ChangesState),
+            ("set persist_only a=1", ChangesState),
+            ("set session a=1, global b=2", ChangesState),
+            ("set password = 'x'", ChangesState),
+            ("set nocount on delete from t", Destructive),
+            ("set nocount on update t set a=1", ChangesState),
+            ("vacuum", ChangesState),
+            ("prepare p as delete from t", Destructive),
+            ("prepare p as select 1", ChangesState),
+            ("insert into log values ('delete from t')", ChangesState),
+            (
+                "create rule r as on insert to t do also delete from u",
+                ChangesState,
+            ),
+            ("analyze delete from t", Destructive),
+            ("analyze table t", ChangesState),
+            ("system drop replica 'a'", Destructive),
+            ("do $$ begin delete from t; end $$", Destructive),
+            ("do $$ begin truncate \"t\"; end $$", Destructive),
+            ("do $$ begin update t set a=1; end $$", ChangesState),
+            ("show create table t", ReadOnly),
+            ("help drop table", ReadOnly),
+            ("explain update t set a=1", ReadOnly),
+            ("explain analyze", Unknown),
+            ("desc orders", ReadOnly),
+            ("explain (analyse) update t set a=1 where b=2", ChangesState),
+            (
+                "explain (costs off, verbose, buffers, settings, wal, timing off, summary, analyze) delete from t",
+                Destructive,
+            ),
+            (
+                "explain (analyze)delete from t where a in (select 1)",
+                Destructive,
+            ),
+            ("explain select * from t where analyze = 1", ReadOnly),
+            ("select 1 drop table t", Destructive),
+            ("select 1\ngo\ndrop table t\ngo", Destructive),
+            ("print 'x' exec sp_frob", ChangesState),
+            (
+                "with u as (update \"t\" set a=1 returning *) select * from u",
+                ChangesState,
+            ),
+            ("with u as (select 1) select * from u", ReadOnly),
+            ("select a from t for update", ChangesState),
+            ("select pg_stat_statements_reset()", Destructive),
+            ("select edit('', 'rm x')", Destructive),
+            ("select writefile('x', 'y')", ChangesState),
+            ("select load_extension('x')", Destructive),
+        ] {
+            assert_eq!(sql_class(sql).0, class, "{sql}");
+        }
+    }
+
+    #[test]
+    fn no_quotation_and_no_comment_hides_a_statement() {
+        use CommandClass::{Destructive, ReadOnly};
+        for (sql, class) in [
+            // A backslash escapes in MySQL and stands for itself elsewhere.
+            (r"select '\'; drop table t; --'", Destructive),
+            (r"select '\'' ; drop table t; -- '", Destructive),
+            (r"select 'it\'s fine'", ReadOnly),
+            ("select 'it''s; drop table t'", ReadOnly),
+            ("select \"a;drop table t\"", ReadOnly),
+            ("select `a;drop table t`", ReadOnly),
+            ("select $$'$$; drop table t; select $$'$$", Destructive),
+            ("select $a$'$a$; drop table t; select $a$'$a$", Destructive),
+            ("select $$ -- $$; drop table t", Destructive),
+            ("select $1, 'x;drop table t', $2", ReadOnly),
+            ("select [']; drop table t; select [']", Destructive),
+            ("select 1 # '\n; drop table t; # '", Destructive),
+            ("select a #> '{b}' from t", ReadOnly),
+            ("select 1--1; drop table t", Destructive),
+            ("select 1 -- ; drop table t", ReadOnly),
+            ("--drop table t\nselect 1", ReadOnly),
+            ("select 1; --drop table t", ReadOnly),
+            ("select 1 /* ; drop table t */", ReadOnly),
+            ("select 1 /* ' */; drop table t; -- '", Destructive),
+            ("select 1 /* /* */ ' */; drop table t; -- '", Destructive),
+            ("/*M!100000 drop table t */", Destructive),
+            ("/*!50000 drop table t */", Destructive),
+            ("select 1 */ 2", ReadOnly),
+            ("select 4 - 1 / 2 * 3", ReadOnly),
+            ("select 1 /* never closed; drop table t", ReadOnly),
+        ] {
+            assert_eq!(sql_class(sql).0, class, "{sql}");
+        }
+    }
+
+    #[test]
+    fn commands_of_the_session() {
+        use CommandClass::{ChangesState, Destructive, ReadOnly, Unknown};
+        for (sql, class) in [
+            ("\\l", ReadOnly),
+            ("\\conninfo", ReadOnly),
+            ("\\timing on\nselect 1;", ReadOnly),
+            ("\\timing on\ndrop table t;", Destructive),
+            ("select 1\n\\gx", ReadOnly),
+            ("select 1\\G", ReadOnly),
+            ("\\lo_list", ReadOnly),
+            ("\\lo_unlink 5", Destructive),
+            ("\\lo_import x", ChangesState),
+            ("\\o out.txt", ChangesState),
+            ("\\o | sh", Destructive),
+            ("\\s", ReadOnly),
+            ("\\s history.txt", ChangesState),
+            ("\\i fix.sql", Unknown),
+            ("\\echo `id`", Destructive),
+            ("\\copy t to stdout", ReadOnly),
+            ("\\copy t from x.csv", ChangesState),
+            ("\\copy (delete from t returning *) to stdout", Destructive),
+            (
+                "\\copy (update t set a=1 returning *) to stdout",
+                ChangesState,
+            ),
+            ("select 'drop table t' \\gexec", Destructive),
+            ("select 1 \\g | sh", Destructive),
+            ("select 1 \\g out.txt", ChangesState),
+            ("select 1 \\! id", Destructive),
         ] {
             assert_eq!(sql_class(sql).0, class, "{sql}");
         }
@@ -638,6 +990,41 @@ mod tests {
 
     #[test]
     fn mongo() {
+        use CommandClass::{ChangesState, Destructive, ReadOnly, Unknown};
+        for (code, class) in [
+            ("db.adminCommand('ping')", ReadOnly),
+            ("db.adminCommand({ \"replSetGetStatus\": 1 })", ReadOnly),
+            (
+                "db.runCommand({dbStats: 1}); db.adminCommand({top: 1})",
+                ReadOnly,
+            ),
+            (
+                "db.runCommand({update: 'topics', updates: []})",
+                ChangesState,
+            ),
+            (
+                "db.runCommand({delete: 'laptops', deletes: []})",
+                Destructive,
+            ),
+            ("db.runCommand({dropIndexes: 'ping'})", Destructive),
+            ("db.runCommand({frob: 1, comment: 'ping'})", Unknown),
+            ("db.runCommand(x); db.adminCommand('ping')", Unknown),
+            ("db.t.find().forEach(printjson)", ReadOnly),
+            ("[{}].map(db.t.deleteOne, db.t)", Unknown),
+            ("db.t.find().forEach(db.t.insertOne)", Unknown),
+            ("db['frob']()", Unknown),
+            ("eval`x`", Unknown),
+            ("Function`x`", Unknown),
+            ("db.t.aggregate([{$out: 'x'}])", Destructive),
+            ("db.t.aggregate([{$merge: 'x'}])", ChangesState),
+            ("db.t.drop", ReadOnly),
+            ("db.version()", ReadOnly),
+            ("db", ReadOnly),
+            ("x \u{E000}", Unknown),
+            ("db.t.find('\u{E000}')", ReadOnly),
+        ] {
+            assert_eq!(mongo_class(code), class, "{code}");
+        }
         assert_eq!(mongo_class("rs.status()"), CommandClass::ReadOnly);
         assert_eq!(
             mongo_class("db.getSiblingDB('a').users.find({a: 1}).limit(5).toArray()"),

@@ -263,10 +263,9 @@ fn has_flag(parsed: &Parsed, wanted: &str, worse: bool) -> bool {
             );
         flag.name == wanted && !taken_back
             || (worse
-                && flag.name.len() >= 5
+                && flag.name.len() > 2
                 && flag.name.starts_with("--")
-                && wanted.starts_with(&flag.name)
-                && wanted.len() > flag.name.len() + 1)
+                && wanted.starts_with(&flag.name))
     })
 }
 
@@ -417,6 +416,84 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::command::Policy;
+
+    #[test]
+    fn a_flag_that_only_asks_excuses_no_call_that_acts() {
+        let policy = Policy::with_own(
+            r#"
+[[tools]]
+names = "acmectl"
+base = "changes-state"
+words = 1
+more_words = "changes-state"
+subs = { destructive = ["wipe"], read-only = ["status"] }
+when = [
+    { flags = "--ask --dry-run", class = "read-only", instead = true },
+    { sub = "wipe", flags = "--count", class = "read-only", instead = true },
+    { word = "help", class = "read-only", instead = true },
+]
+"#,
+        )
+        .unwrap();
+        for (command, class) in [
+            ("acmectl", CommandClass::ChangesState),
+            ("acmectl web", CommandClass::ChangesState),
+            ("acmectl web --ask", CommandClass::ReadOnly),
+            ("acmectl status --ask", CommandClass::ReadOnly),
+            ("acmectl web db --ask", CommandClass::ChangesState),
+            ("acmectl web db --dry-run", CommandClass::ReadOnly),
+            ("acmectl web db --dry-run=false", CommandClass::ChangesState),
+            ("acmectl web help", CommandClass::ReadOnly),
+            ("acmectl wipe", CommandClass::Destructive),
+            ("acmectl wipe --ask", CommandClass::Destructive),
+            ("acmectl wipe --dry-run", CommandClass::ReadOnly),
+            ("acmectl wipe --count", CommandClass::ReadOnly),
+        ] {
+            let judged = policy.classify(command);
+            assert_eq!(judged.class, class, "{command}: {:?}", judged.reasons);
+        }
+    }
+
+    #[test]
+    fn reasons_name_what_decides() {
+        for (command, reason) in [
+            (
+                "kubectl delete pod x",
+                "`kubectl delete` deletes, overwrites or stops something",
+            ),
+            ("date 01020304", "`date with 1 argument` changes state"),
+            ("hostname a b", "`hostname with 2 arguments` changes state"),
+            (
+                "telnet db 1 2",
+                "`telnet` is not on the list of what only reads",
+            ),
+            ("sort -o out in", "`sort -o: writes a file` changes state"),
+            (
+                "fuser -k x",
+                "`fuser -k` deletes, overwrites or stops something",
+            ),
+            (
+                "mv a /dev/null",
+                "`mv /dev/null` deletes, overwrites or stops something",
+            ),
+            (
+                "mv -f a /dev/null",
+                "`mv -f` deletes, overwrites or stops something",
+            ),
+            (
+                "dmesg --frob",
+                "`dmesg --frob` is not on the list of what only reads",
+            ),
+            ("logrotate --frob", "`logrotate` changes state"),
+        ] {
+            assert_eq!(
+                crate::verify::command::classify(command).reasons,
+                [reason],
+                "{command}"
+            );
+        }
+    }
 
     #[test]
     fn globs() {

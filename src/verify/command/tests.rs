@@ -47,7 +47,7 @@ fn adversarial_commands_are_classified_as_they_say() {
 
 #[test]
 fn what_is_not_read_only_says_why() {
-    for command in ["rm x", "frob", "mkdir x"] {
+    for command in ["rm x", "frob", "mkdir x", "# nothing but a comment"] {
         assert!(!classify(command).reasons.is_empty(), "{command}");
     }
 }
@@ -82,6 +82,41 @@ fn hostile_nesting_and_length_end_soon() {
         );
     }
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
+fn pieces_of_a_torn_text_are_judged_by_the_own_policy_and_add_no_doubts() {
+    let own = "[[tools]]\nnames = \"acmectl\"\nsubs = { destructive = [\"wipe\"] }\n";
+    let policy = Policy::with_own(own).unwrap();
+    assert_eq!(policy.classify("acmectl wipe db (").class, Destructive);
+    assert_eq!(
+        classify("acmectl wipe db (").reasons,
+        ["it can't be parsed as shell"]
+    );
+}
+
+#[test]
+fn long_values_are_put_together_up_to_a_limit() {
+    let of = |length: usize| {
+        format!(
+            "a='echo {0}'; b=';rm {0}'; bash -c \"$a$b\"",
+            "x".repeat(length)
+        )
+    };
+    assert_eq!(classify(&of(400)).class, Destructive);
+    let grows = format!(
+        "a={}; {}b=$a; rm=$b",
+        "y".repeat(8_000),
+        "a=$a$a; ".repeat(4)
+    );
+    assert_eq!(classify(&format!("{grows}; bash -c \"$a\"")).class, Unknown);
+}
+
+#[test]
+fn many_command_substitutions_are_not_parsed() {
+    let of = |pairs: usize| format!("echo {}", "`ls` ".repeat(pairs));
+    assert_eq!(classify(&of(28)).class, ReadOnly);
+    assert_eq!(classify(&of(30)).class, Unknown);
 }
 
 #[test]

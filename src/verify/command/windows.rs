@@ -38,9 +38,20 @@ pattern!(
 pattern!(CARET, r"(\w)\^(\w)");
 pattern!(ALIAS, r"(?i)^(?:sal|nal|set-alias|new-alias)\s+(.*)$");
 pattern!(WORD, r"[A-Za-z][A-Za-z0-9_.\\:-]*");
+pattern!(CMD_FLAGS, r"^(?:/[a-z](?::on|:off)?\s*)+");
+// A text in quotation marks, or the beginning of one that another part ends.
+pattern!(QUOTED, r#"'[^']*'?|"[^"]*"?"#);
+pattern!(
+    REDIRECTED_TO_NOTHING,
+    r"(?i)[\d*]?>{1,2}\s*(?:&\d|nul\b|\$null\b)|->"
+);
+pattern!(
+    ENCODED,
+    r"^(?:powershell|pwsh)\b.*\s-e(?:c|n\w*)?\s|-encodedcommand|-enc\s|frombase64string|downloadstring"
+);
 pattern!(
     CMD_ONLY,
-    r"(?i)^\s*(?:cmd(?:\.exe)?\s+/[ck]\b|powershell(?:\.exe)?\b|pwsh\b|(?:del|erase|rd|rmdir|format|copy|xcopy|robocopy|move|ren|type|dir|attrib|icacls|takeown|tasklist|taskkill|netsh|sc(?:\.exe)?|reg|wmic|schtasks|net1?|bcdedit|vssadmin|diskpart|fsutil|chkdsk|sfc|dism|cipher|wevtutil|ipconfig|systeminfo|nbtstat|route|gpupdate|gpresult|findstr|where|driverquery|quser|qwinsta|logoff|shutdown)(?:\.exe)?\s+(?:[^\n]*\s)?/[a-z?]|(?:tasklist|systeminfo|ipconfig|netsh|wevtutil|gpresult|driverquery|quser|qwinsta|vssadmin|bcdedit|diskpart|wmic|schtasks|fsutil|sfc|dism|taskkill|robocopy|icacls|takeown|findstr|chkdsk|iisreset|nltest|w32tm|certutil|dcdiag|repadmin|auditpol|gpupdate|wuauclt|defrag|pnputil|setx|tracert|pathping|nbtstat|getmac|openfiles)(?:\.exe)?\b|net\s+(?:stop|start|user|localgroup|use|share|session|view|statistics|accounts)\b|sc(?:\.exe)?\s+(?:query|queryex|stop|start|delete|config|create|qc|failure|sdshow|enumdepend)\b|reg(?:\.exe)?\s+(?:query|delete|add|export|import)\b)"
+    r"(?i)^\s*(?:cmd(?:\.exe)?\s+(?:/[a-z](?::on|:off)?\s+)*/[ckr]\b|powershell(?:\.exe)?\b|pwsh\b|(?:del|erase|rd|rmdir|format|copy|xcopy|robocopy|move|ren|type|dir|attrib|icacls|takeown|tasklist|taskkill|netsh|sc(?:\.exe)?|reg|wmic|schtasks|net1?|bcdedit|vssadmin|diskpart|fsutil|chkdsk|sfc|dism|cipher|wevtutil|ipconfig|systeminfo|nbtstat|route|gpupdate|gpresult|findstr|where|driverquery|quser|qwinsta|logoff|shutdown)(?:\.exe)?\s+(?:[^\n]*\s)?/[a-z?]|(?:tasklist|systeminfo|ipconfig|netsh|wevtutil|gpresult|driverquery|quser|qwinsta|vssadmin|bcdedit|diskpart|wmic|schtasks|fsutil|sfc|dism|taskkill|robocopy|icacls|takeown|findstr|chkdsk|iisreset|nltest|w32tm|certutil|dcdiag|repadmin|auditpol|gpupdate|wuauclt|defrag|pnputil|setx|tracert|pathping|nbtstat|getmac|openfiles)(?:\.exe)?\b|net\s+(?:stop|start|user|localgroup|use|share|session|view|statistics|accounts)\b|sc(?:\.exe)?\s+(?:query|queryex|stop|start|delete|config|create|qc|failure|sdshow|enumdepend)\b|reg(?:\.exe)?\s+(?:query|delete|add|export|import)\b)"
 );
 
 /// Whether the text is PowerShell or cmd rather than a POSIX shell.
@@ -52,12 +63,7 @@ pub(super) fn is_windows(text: &str) -> bool {
 pub(super) fn judge(judge: &mut Judge, text: &str) {
     // `powershell -Command "…"` and `cmd /c …` run what follows.
     let lower = text.to_ascii_lowercase();
-    if lower.contains("-encodedcommand")
-        || lower.contains("-enc ")
-        || lower.contains(" -e ") && lower.starts_with("powershell")
-        || lower.contains("frombase64string")
-        || lower.contains("downloadstring")
-    {
+    if ENCODED.is_match(&lower) {
         return judge.destructive("hands control to code that is not shown");
     }
     let mut text = text.to_owned();
@@ -99,7 +105,9 @@ pub(super) fn judge(judge: &mut Judge, text: &str) {
 fn split(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut quote = None;
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    let mut last = ' ';
+    while let Some(c) = chars.next() {
         match (quote, c) {
             (None, '"' | '\'') => {
                 quote = Some(c);
@@ -109,11 +117,16 @@ fn split(text: &str) -> Vec<String> {
                 quote = None;
                 push(&mut parts, c);
             }
+            // `2>&1`
+            (_, '&') if last == '>' && chars.peek().is_some_and(char::is_ascii_digit) => {
+                push(&mut parts, c);
+            }
             // In double quotes PowerShell runs $( … ), and -Command runs the whole.
             (None, '|' | ';' | '&' | '\n' | '{' | '}' | '(' | ')')
             | (Some('"'), '|' | ';' | '(' | ')' | '&' | '{' | '}') => parts.push(String::new()),
             _ => push(&mut parts, c),
         }
+        last = c;
     }
     parts
 }
@@ -125,6 +138,12 @@ fn push(parts: &mut [String], c: char) {
 }
 
 fn one(judge: &mut Judge, part: &str) {
+    if REDIRECTED_TO_NOTHING
+        .replace_all(&QUOTED.replace_all(part, ""), "")
+        .contains('>')
+    {
+        judge.changes("writes a file");
+    }
     if part.starts_with(['/', '\\'])
         || part.starts_with("./")
         || part.starts_with(".\\")
@@ -186,7 +205,12 @@ fn one(judge: &mut Judge, part: &str) {
         .split_whitespace()
         .find(|word| !word.starts_with(['/', '-']) || name == "route")
         .unwrap_or_default();
-    if rest.contains("-whatif") || rest == "/?" {
+    // Only cmdlets know `-WhatIf`, and `-WhatIf:$false` takes it back.
+    let preview = QUOTED
+        .replace_all(&rest, "")
+        .split_whitespace()
+        .any(|word| word == "-whatif");
+    if preview && name.contains('-') || rest == "/?" {
         return judge.read_only();
     }
     if let Some((verb, noun)) = name.split_once('-') {
@@ -195,45 +219,30 @@ fn one(judge: &mut Judge, part: &str) {
     use CommandClass::{ChangesState, Destructive, ReadOnly, Unknown};
     let class = match name {
         "powershell" | "pwsh" | "cmd" => {
-            let inner = rest
-                .trim_start_matches("/c")
-                .trim_start_matches("/k")
-                .trim();
-            let inner = inner
-                .split_once("-command")
-                .map_or(inner, |(_, inner)| inner)
-                .split_once("-c ")
-                .map_or(inner, |(_, inner)| inner)
-                .trim();
+            let inner = CMD_FLAGS.replace(&rest, "");
             let inner = inner.trim_matches(['"', '\'', ' ', '&']);
-            let bare = inner.is_empty()
-                || inner.starts_with("-noexit")
-                || inner.starts_with("-file")
-                || inner.starts_with("-noprofile") && !inner.contains(' ');
-            if bare && quote_follows(part) {
+            // Flags of the shell before the command.
+            let mut words = inner.split_whitespace().peekable();
+            let mut file = false;
+            while let Some(word) = words.next_if(|word| {
+                word.starts_with('-')
+                    || matches!(*word, "bypass" | "unrestricted" | "hidden" | "remotesigned")
+            }) {
+                file |= word.len() > 1 && "-file".starts_with(word);
+            }
+            let inner = words.collect::<Vec<_>>().join(" ");
+            let inner = inner.trim_matches(['"', '\'', ' ', '&']).to_owned();
+            if file {
+                return judge.unknown("runs a script that is not shown");
+            }
+            if !inner.is_empty() {
+                return judge.deeper(|judge| self::judge(judge, &inner));
+            }
+            if quote_follows(part) {
                 // The command begins behind the quotation mark and is judged as a part of its own.
                 ReadOnly
-            } else if bare {
-                Unknown
             } else {
-                // Flags of the shell before the command.
-                let inner = inner
-                    .split_whitespace()
-                    .skip_while(|word| {
-                        word.starts_with('-')
-                            || matches!(
-                                *word,
-                                "bypass" | "unrestricted" | "hidden" | "remotesigned"
-                            )
-                    })
-                    .collect::<Vec<_>>()
-                    .join(" ");
-                let inner = inner.trim_matches(['"', '\'', ' ', '&']).to_owned();
-                return if inner.is_empty() {
-                    judge.unknown("a bare interactive shell")
-                } else {
-                    judge.deeper(|judge| self::judge(judge, &inner))
-                };
+                return judge.unknown("a bare interactive shell");
             }
         }
         "dir" | "type" | "findstr" | "tasklist" | "systeminfo" | "ipconfig"
@@ -424,7 +433,8 @@ fn one(judge: &mut Judge, part: &str) {
             _ => Destructive,
         },
         "nltest" | "dcdiag" | "pnputil" | "query" | "defrag"
-            if !rest.contains("/reset")
+            if !rest.contains("reset")
+                && !rest.contains("change_pwd")
                 && !rest.contains("delete")
                 && !rest.contains("/fix")
                 && name != "defrag" =>
@@ -514,13 +524,6 @@ fn one(judge: &mut Judge, part: &str) {
         }
     };
     judge.add(class, format!("`{name}` {}", effect(class)));
-    if part.contains('>')
-        && !rest.contains("> nul")
-        && !rest.contains(">nul")
-        && !rest.contains("2>&1")
-    {
-        judge.changes("writes a file");
-    }
 }
 
 /// Whether the part ends where a quoted command begins: `powershell -Command "&`.
@@ -529,16 +532,15 @@ fn quote_follows(part: &str) -> bool {
     part.ends_with('"') && part.contains("-c")
 }
 
+pattern!(
+    SENDS,
+    r"(?:^|\s)-(?:o|(?:bo\w*|inf\w*|form|d|f|t|-output|-data[\w-]*|-form|-json|-upload-file)(?:[\s:=]|$))|post|put|patch"
+);
+
 fn web(rest: &str) -> CommandClass {
     if rest.contains("delete") {
         CommandClass::Destructive
-    } else if rest.contains("-outfile")
-        || rest.contains(" -o")
-        || rest.contains("post")
-        || rest.contains("put")
-        || rest.contains("patch")
-        || rest.contains("-body")
-    {
+    } else if SENDS.is_match(rest) {
         CommandClass::ChangesState
     } else {
         CommandClass::ReadOnly

@@ -247,7 +247,7 @@ impl Judge {
                     .map(|value| self.expand_whole(value).text);
                 match name(parameter).map(|name| self.scope.variables.get(&name).cloned()) {
                     Some(Some(Some(value))) if !value.is_empty() => value,
-                    Some(None) => default.unwrap_or(hole),
+                    Some(None | Some(Some(_))) => default.unwrap_or(hole),
                     _ => hole,
                 }
             }
@@ -257,10 +257,7 @@ impl Judge {
                 let value = alternative_value
                     .as_deref()
                     .map(|value| self.expand_whole(value).text);
-                value.map_or(
-                    hole,
-                    |value| if value.is_empty() { hole_text() } else { value },
-                )
+                value.filter(|value| !value.is_empty()).unwrap_or(hole)
             }
             ParameterExpr::ReplaceSubstring {
                 pattern,
@@ -321,10 +318,6 @@ fn printed(text: &str) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn hole_text() -> String {
-    HOLE.to_string()
 }
 
 /// `{a,b}` outside quotes becomes two arguments, one level deep and only where the word is written plainly.

@@ -49,6 +49,22 @@ const RUNNERS: &[&str] = &[
     "RSYNC_RSH",
 ];
 
+/// Variables that name a program's own settings, in which it can be told to run or load something.
+const SETTINGS: &[&str] = &[
+    "TAR_OPTIONS",
+    "VIMINIT",
+    "EXINIT",
+    "PSQLRC",
+    "RIPGREP_CONFIG_PATH",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_EXEC_PATH",
+    "ZDOTDIR",
+    "MANOPT",
+];
+
 impl Judge {
     /// Assignments before a command that change which code runs.
     pub(super) fn environment(&mut self, environment: &[(String, Option<String>)]) {
@@ -59,12 +75,22 @@ impl Judge {
                 ));
             } else if name == "PATH" {
                 self.unknown("PATH is changed, so another program may run");
+            } else if SETTINGS.contains(&name.as_str())
+                && !matches!(value.as_deref(), Some("" | "/dev/null"))
+                || matches!(name.as_str(), "LESS" | "MORE")
+                    && value.as_deref().is_none_or(|value| value.contains('+'))
+            {
+                self.unknown(format!(
+                    "{name} gives the program settings that can run something"
+                ));
             } else if RUNNERS.contains(&name.as_str()) {
                 match value.as_deref() {
                     None => self.unknown(format!("{name} names a program that is not known")),
                     Some("" | "cat" | "less" | "more" | "head" | "tail") => {}
                     Some(value) => self.deeper(|judge| judge.script(value)),
                 }
+            } else {
+                self.prompt(name, value.as_deref());
             }
         }
     }
@@ -74,6 +100,11 @@ impl Judge {
         if HIJACKERS.contains(&name) && value.is_none_or(|value| !value.is_empty()) {
             self.destructive(format!("{name} makes programs load code that is not shown"));
         }
+        self.prompt(name, value);
+    }
+
+    /// A prompt runs the commands in it.
+    fn prompt(&mut self, name: &str, value: Option<&str>) {
         if matches!(name, "PS0" | "PS1" | "PS2" | "PS4")
             && let Some(value) = value
             && (value.contains("$(") || value.contains('`'))
@@ -91,7 +122,6 @@ impl Judge {
             "env" => self.env(args, stdin),
             "xargs" => self.xargs(args, stdin),
             "eval" => self.eval(args),
-            "time" if args.is_empty() => self.read_only(),
             "command" | "type" | "which"
                 if args
                     .first()
@@ -142,11 +172,7 @@ impl Judge {
             self.unknown("attaches a tracer to a running process");
             return;
         }
-        if matches!(name, "taskset" | "chrt" | "ionice")
-            && args.iter().any(|arg| {
-                arg.text.starts_with("-p") || arg.text.starts_with("-cp") || arg.text == "--pid"
-            })
-        {
+        if matches!(name, "taskset" | "chrt" | "ionice") && parsed.has(&["-p", "--pid"]) {
             // One number asks, a setting and a number change.
             if parsed.words.len() > 1 || (name == "ionice" && parsed.has(&["-c", "-n"])) {
                 self.changes("changes a running process");
@@ -201,7 +227,10 @@ impl Judge {
                     if words[0].text == "record" {
                         self.changes("writes a file");
                     }
-                    let inner = leading(&words[1..], "-e -p -F -o -g -C -t -I -a");
+                    let inner = leading(&words[1..], "-e -p -F -o --output -C -t -I -r");
+                    if inner.has(&["-o", "--output"]) {
+                        self.changes("writes a file");
+                    }
                     if inner.all_words().is_empty() {
                         self.read_only()
                     } else {
