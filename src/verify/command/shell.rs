@@ -24,6 +24,11 @@ static SUBSHELLS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\(\s+\(").unwrap_or_else(|why| panic!("subshell pattern: {why}"))
 });
 
+/// An index with a command in it.
+static INDEX: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\w\[[^\]]*(?:\$\(|`)").unwrap_or_else(|why| panic!("index pattern: {why}"))
+});
+
 impl Judge {
     /// Judges shell text.
     pub(super) fn script(&mut self, text: &str) {
@@ -130,6 +135,9 @@ impl Judge {
             Command::Function(function) => {
                 let name = self.expand_whole(&function.fname.value).text;
                 self.deeper(|judge| judge.compound(&function.body.0));
+                for redirect in function.body.1.iter().flat_map(|list| &list.0) {
+                    self.redirect(redirect);
+                }
                 // A function that calls itself through a pipe into itself is a fork bomb.
                 let body = function.body.to_string();
                 if body.matches(&name).count() >= 2 && body.contains('|') && body.contains('&') {
@@ -158,11 +166,23 @@ impl Judge {
             ExtendedTestExpr::Not(inner) | ExtendedTestExpr::Parenthesized(inner) => {
                 self.test_words(inner)
             }
-            ExtendedTestExpr::UnaryTest(_, word) => drop(self.expand_whole(&word.value)),
-            ExtendedTestExpr::BinaryTest(_, a, b) => {
-                self.expand_whole(&a.value);
-                self.expand_whole(&b.value);
+            ExtendedTestExpr::UnaryTest(_, word) => {
+                let word = self.expand_whole(&word.value);
+                self.index(&word.text);
             }
+            ExtendedTestExpr::BinaryTest(_, a, b) => {
+                for word in [a, b] {
+                    let word = self.expand_whole(&word.value);
+                    self.index(&word.text);
+                }
+            }
+        }
+    }
+
+    /// Where a shell expects a variable or a number, it runs the commands in an index even of a quoted text.
+    fn index(&mut self, text: &str) {
+        if INDEX.is_match(text) {
+            self.deeper(|judge| judge.inner_substitutions(text));
         }
     }
 
@@ -172,7 +192,13 @@ impl Judge {
                 self.expand_whole(&format!("$(({}))", arithmetic.expr.value));
                 self.read_only();
             }
-            CompoundCommand::ArithmeticForClause(clause) => self.list(&clause.body.list),
+            CompoundCommand::ArithmeticForClause(clause) => {
+                let parts = [&clause.initializer, &clause.condition, &clause.updater];
+                for part in parts.into_iter().flatten() {
+                    self.expand_whole(&format!("$(({}))", part.value));
+                }
+                self.list(&clause.body.list);
+            }
             CompoundCommand::BraceGroup(group) => self.list(&group.list),
             CompoundCommand::Subshell(shell) => self.subshell(shell),
             CompoundCommand::ForClause(clause) => {
@@ -285,6 +311,14 @@ impl Judge {
             return Stdin::Piped;
         }
         self.environment(&environment);
+        if matches!(
+            args[0].text.as_str(),
+            "let" | "test" | "[" | "declare" | "typeset" | "local" | "unset" | "printf" | "read"
+        ) {
+            for arg in &args[1..] {
+                self.index(&arg.text);
+            }
+        }
         let silent = is_silent(&args, &stdin);
         if silent {
             self.emptied(&writes);
@@ -359,6 +393,9 @@ impl Judge {
                         Some(value.text).filter(|_| !assignment.append)
                     }
                     AssignmentValue::Array(items) => {
+                        for index in items.iter().filter_map(|(index, _)| index.as_ref()) {
+                            self.expand_whole(&index.value);
+                        }
                         let items: Vec<String> = items
                             .iter()
                             .map(|(_, value)| self.expand_whole(&value.value).text)

@@ -180,7 +180,7 @@ impl Judge {
     }
 
     /// Command substitutions inside text that is not parsed further (arithmetic).
-    fn inner_substitutions(&mut self, text: &str) {
+    pub(super) fn inner_substitutions(&mut self, text: &str) {
         self.expand_whole(&format!("\"{}\"", text.replace('"', "")));
     }
 
