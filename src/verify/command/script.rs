@@ -294,10 +294,7 @@ impl Judge {
             self.changes(format!("`{name} -i` changes files in place"));
         }
         let code = match name {
-            "python" | "pypy" => pieces(&parsed, &["-c"]),
             "php" => pieces(&parsed, &["-r", "-B", "-R", "-E"]),
-            "perl" => pieces(&parsed, &["-e", "-E"]),
-            "ruby" => pieces(&parsed, &["-e"]),
             _ => pieces(&parsed, &["-e", "-E", "-p", "--eval", "--print", "-c"]),
         };
         if name == "perl" {

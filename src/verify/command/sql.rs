@@ -303,7 +303,6 @@ fn meta_command(statement: &str, first: &str) -> (CommandClass, String) {
         "copy" | "s" | "o" | "w" | "e" | "ef" | "password" | "lo_import" | "lo_export" => {
             (ChangesState, "writes a file or data".into())
         }
-        "lo_unlink" => (Destructive, "deletes a large object".into()),
         _ => (Unknown, "a command of the session that is not known".into()),
     }
 }
@@ -626,6 +625,15 @@ mod tests {
             ("/*!50000 drop table t */", Destructive),
             ("select 1 */ 2", ReadOnly),
             ("select 4 - 1 / 2 * 3", ReadOnly),
+            ("select 4-b ; drop table t", Destructive),
+            ("select 4 / 2; drop table t", Destructive),
+            ("select 2*'1; drop table t'", ReadOnly),
+            ("select 2; /*!40000 select 1; */", ReadOnly),
+            ("select x$a, '; drop table t', y$b", ReadOnly),
+            (
+                "select $a_b$'$a_b$; drop table t; select $a_b$'$a_b$",
+                Destructive,
+            ),
             ("select 1 /* never closed; drop table t", ReadOnly),
         ] {
             assert_eq!(sql_class(sql).0, class, "{sql}");
