@@ -71,18 +71,19 @@ pattern!(
 pub(super) fn sql_class(text: &str) -> (CommandClass, String) {
     DIALECTS
         .into_iter()
-        .map(|dialect| class_in(text, dialect))
+        .filter_map(|dialect| class_in(text, dialect))
         .reduce(|worst, judged| if judged.0 > worst.0 { judged } else { worst })
-        .unwrap_or((CommandClass::Unknown, String::new()))
+        .unwrap_or((CommandClass::Unknown, "there is no statement".into()))
 }
 
-fn class_in(text: &str, dialect: Dialect) -> (CommandClass, String) {
+/// The class of what stands in it as statements, if any does.
+fn class_in(text: &str, dialect: Dialect) -> Option<(CommandClass, String)> {
     let plain = without_text_and_comments(text, dialect);
     if BLOCK.is_match(text) && DELETES_IN.is_match(text) {
-        return (
+        return Some((
             CommandClass::Destructive,
             "a block of it deletes or drops".into(),
-        );
+        ));
     }
     let mut worst = (CommandClass::ReadOnly, String::new());
     let mut any = false;
@@ -97,10 +98,7 @@ fn class_in(text: &str, dialect: Dialect) -> (CommandClass, String) {
             worst = judged;
         }
     }
-    if !any {
-        return (CommandClass::Unknown, "there is no statement".into());
-    }
-    worst
+    any.then_some(worst)
 }
 
 /// A command of `psql` is a line of its own, and the statement goes on behind it.
@@ -629,6 +627,7 @@ mod tests {
             ("select 4 / 2; drop table t", Destructive),
             ("select 2*'1; drop table t'", ReadOnly),
             ("select 2; /*!40000 select 1; */", ReadOnly),
+            ("/*!40000 select 1; */", ReadOnly),
             ("select x$a, '; drop table t', y$b", ReadOnly),
             (
                 "select $a_b$'$a_b$; drop table t; select $a_b$'$a_b$",
