@@ -88,9 +88,14 @@ pub struct ReadAnswer {
 }
 
 impl ReadAnswer {
-    /// Masks every text of it, and the paths of its citations as `name` does it.
+    /// Masks every text of it, the names of its odd fields too, and the paths of its citations as `name` does it.
     pub fn mask(&mut self, mask: impl Fn(&str) -> String, name: impl Fn(&str) -> String) {
+        for odd in &mut self.oddities {
+            let fields: Vec<String> = odd.place.split('/').map(&mask).collect();
+            odd.place = fields.join("/");
+        }
         let answer = &mut self.answer;
+        answer.tool = answer.tool.as_deref().map(&mask);
         answer.text = mask(&answer.text);
         answer.prompt = answer.prompt.as_deref().map(&mask);
         for citation in &mut answer.citations {
@@ -191,6 +196,31 @@ impl Reader {
         }
     }
 
+    /// The first of `names` that is there and not null, with its place; the others are said.
+    fn first<'a>(
+        &mut self,
+        object: &'a Map<String, Value>,
+        names: &[&str],
+        place: &str,
+    ) -> Option<(String, &'a Value)> {
+        let mut given = names.iter().filter_map(|name| {
+            let value = object.get(*name).filter(|value| !value.is_null())?;
+            Some((*name, value))
+        });
+        let (name, value) = given.next()?;
+        for (other, _) in given {
+            self.odd(
+                format!("{place}/{other}"),
+                format!("`{name}` stands beside it and is read; this is not judged"),
+            );
+        }
+        let place = format!("{place}/{name}");
+        if name != names[0] {
+            self.odd(place.clone(), format!("read as `{}`", names[0]));
+        }
+        Some((place, value))
+    }
+
     /// The first of `names` that is there, as text.
     fn text(
         &mut self,
@@ -199,18 +229,10 @@ impl Reader {
         place: &str,
         most: usize,
     ) -> Result<Option<String>> {
-        let Some((name, value)) = names
-            .iter()
-            .find_map(|name| Some((*name, object.get(*name)?)))
-        else {
+        let Some((place, value)) = self.first(object, names, place) else {
             return Ok(None);
         };
-        let place = format!("{place}/{name}");
-        if name != names[0] {
-            self.odd(place.clone(), format!("read as `{}`", names[0]));
-        }
         match value {
-            Value::Null => Ok(None),
             Value::String(text) => self.bounded(text, &place, most).map(Some),
             Value::Number(number) => Ok(Some(number.to_string())),
             // Paragraphs or lines.
@@ -244,22 +266,18 @@ impl Reader {
     }
 
     fn number(&mut self, object: &Map<String, Value>, names: &[&str], place: &str) -> Option<u64> {
-        let (name, value) = names
-            .iter()
-            .find_map(|name| Some((*name, object.get(*name)?)))?;
-        let place = format!("{place}/{name}");
-        match value {
+        let (place, value) = self.first(object, names, place)?;
+        let number = match value {
             Value::Number(number) => number.as_u64(),
-            Value::String(text) => {
-                self.odd(place, "a number written as text");
-                text.trim().trim_start_matches(['L', 'l']).parse().ok()
-            }
-            Value::Null => None,
-            _ => {
-                self.odd(place, "no number");
-                None
-            }
+            Value::String(text) => text.trim().trim_start_matches(['L', 'l']).parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.odd(place, "no number of a line");
+        } else if value.is_string() {
+            self.odd(place, "a number written as text");
         }
+        number
     }
 
     fn list<T>(
@@ -268,18 +286,10 @@ impl Reader {
         names: &[&str],
         read: impl Fn(&mut Self, &Value, &str) -> Result<Option<T>>,
     ) -> Result<Vec<T>> {
-        let Some((name, value)) = names
-            .iter()
-            .find_map(|name| Some((*name, object.get(*name)?)))
-        else {
+        let Some((place, value)) = self.first(object, names, "") else {
             return Ok(Vec::new());
         };
-        let place = format!("/{name}");
-        if name != names[0] {
-            self.odd(place.clone(), format!("read as `{}`", names[0]));
-        }
         let items: &[Value] = match value {
-            Value::Null => &[],
             Value::Array(items) => items,
             one => std::slice::from_ref(one),
         };
@@ -353,9 +363,8 @@ impl Reader {
                     &["command", "cmd", "run"],
                     &["why", "reason", "description", "explanation"],
                 ];
-                let found = names[0].iter().find_map(|name| object.get(*name));
-                let command = match found {
-                    Some(Value::String(text)) => self.command(text, place)?,
+                let command = match self.first(object, names[0], place) {
+                    Some((_, Value::String(text))) => self.command(text, place)?,
                     _ => {
                         self.odd(place.to_owned(), "no command in it; it is not judged");
                         return Ok(None);
@@ -477,6 +486,166 @@ mod tests {
                 read.oddities
             );
         }
+    }
+
+    /// Places and words of what was odd.
+    fn odd(text: &str) -> Vec<(String, String)> {
+        let oddities = read(text).oddities.into_iter();
+        oddities.map(|odd| (odd.place, odd.what)).collect()
+    }
+
+    #[test]
+    fn what_is_given_twice_under_two_names_is_read_once_and_said() {
+        for (text, unread) in [
+            (r#"{"text":"a","answer":"b"}"#, "/answer"),
+            (
+                r#"{"text":"a","citations":[],"sources":["a.log"]}"#,
+                "/sources",
+            ),
+            (
+                r#"{"text":"a","commands":[],"actions":["rm -rf /data"]}"#,
+                "/actions",
+            ),
+            (
+                r#"{"text":"a","commands":[{"command":"ls -l","run":"rm -rf /data"}]}"#,
+                "/commands/0/run",
+            ),
+            (
+                r#"{"text":"a","citations":[{"path":"a.log","line_start":2,"line":7}]}"#,
+                "/citations/0/line",
+            ),
+        ] {
+            let odd = odd(text);
+            assert_eq!(odd.len(), 1, "{text} {odd:?}");
+            assert_eq!(odd[0].0, unread);
+            assert!(odd[0].1.contains("not judged"), "{odd:?}");
+        }
+        // What is null is not given.
+        let twice = r#"{"text":null,"answer":"b","commands":null,"actions":["df -h"]}"#;
+        let read = read(twice).answer;
+        assert_eq!(read.text, "b");
+        assert_eq!(read.commands[0].command, "df -h");
+        let nulls = r#"{"text":"a","tool":null,"commands":null,"citations":[{"path":"a","line_start":null}]}"#;
+        assert_eq!(odd(nulls), []);
+    }
+
+    #[test]
+    fn fields_of_another_kind_are_said_or_refused() {
+        for (text, place) in [
+            (
+                r#"{"text":"a","citations":[{"path":"a.log","line_start":-3}]}"#,
+                "/citations/0/line_start",
+            ),
+            (
+                r#"{"text":"a","citations":[{"path":"a.log","line_start":2.5}]}"#,
+                "/citations/0/line_start",
+            ),
+            (
+                r#"{"text":"a","citations":[{"path":"a.log","line_start":"third"}]}"#,
+                "/citations/0/line_start",
+            ),
+            (
+                r#"{"text":"a","citations":[{"path":"a.log","line_start":[3]}]}"#,
+                "/citations/0/line_start",
+            ),
+            (r#"{"text":"a","citations":[7]}"#, "/citations/0"),
+            (r#"{"text":"a","commands":[7]}"#, "/commands/0"),
+            (r#"{"text":"a","commands":[{"command":7}]}"#, "/commands/0"),
+            (r#"{"text":["a","b"]}"#, "/text"),
+            (r#"{"text":"a","x\u0007/y~":1}"#, "/x~1y~0"),
+        ] {
+            let odd = odd(text);
+            assert_eq!(odd.len(), 1, "{text} {odd:?}");
+            assert_eq!(odd[0].0, place, "{text}");
+        }
+        assert_eq!(read(r#"{"text":42}"#).answer.text, "42");
+        let refused = |text: &str| read_document(text.as_bytes()).unwrap_err().to_string();
+        assert!(refused(r#"{"text":["a",1]}"#).contains("/text of the answer is no text"));
+        assert!(refused(r#"{"findings":[]}"#).contains("the report names no schema"));
+    }
+
+    #[test]
+    fn a_place_may_stand_in_the_path() {
+        let place = |text: &str| {
+            let cited = read(&format!(r#"{{"text":"a","citations":[{text}]}}"#));
+            let cited = cited.answer.citations.into_iter().next().unwrap();
+            (cited.path, cited.line_start, cited.line_end)
+        };
+        for (given, path, start, end) in [
+            (r#""a.log""#, "a.log", None, None),
+            (r#""a.log:3""#, "a.log", Some(3), Some(3)),
+            (r#""a.log:L3-L5""#, "a.log", Some(3), Some(5)),
+            (r#""a.log#L3-L5""#, "a.log", Some(3), Some(5)),
+            (r#""a:b.log""#, "a:b.log", None, None),
+            (r#"":3""#, ":3", None, None),
+            (r#"{"path":"a.log:3-5"}"#, "a.log", Some(3), Some(5)),
+            (
+                r#"{"path":"a.log","line_start":3}"#,
+                "a.log",
+                Some(3),
+                Some(3),
+            ),
+            (
+                r#"{"path":"a.log:3-5","line_start":7,"line_end":8}"#,
+                "a.log:3-5",
+                Some(7),
+                Some(8),
+            ),
+        ] {
+            assert_eq!(place(given), (path.to_owned(), start, end), "{given}");
+        }
+    }
+
+    #[test]
+    fn the_limits_are_met_and_not_exceeded() {
+        let text = |length| format!(r#"{{"text":"{}"}}"#, "x".repeat(length));
+        let command = |length| format!(r#"{{"text":"a","commands":["{}"]}}"#, "x".repeat(length));
+        let path = |length| format!(r#"{{"text":"a","citations":["{}"]}}"#, "x".repeat(length));
+        let commands = |count| {
+            let all = vec![r#""df -h""#; count].join(",");
+            format!(r#"{{"text":"a","commands":[{all}]}}"#)
+        };
+        for (given, most) in [
+            (&text as &dyn Fn(usize) -> String, MAX_TEXT_BYTES),
+            (&command, MAX_FIELD_BYTES),
+            (&path, MAX_FIELD_BYTES),
+            (&commands, MAX_ITEMS),
+        ] {
+            assert!(read_document(given(most).as_bytes()).is_ok(), "{most}");
+            assert!(read_document(given(most + 1).as_bytes()).is_err(), "{most}");
+        }
+        let fields: Vec<String> = (0..MAX_ODDITIES + 5)
+            .map(|number| format!(r#""field{number}":1"#))
+            .collect();
+        let odd = odd(&format!(r#"{{"text":"a",{}}}"#, fields.join(",")));
+        assert_eq!(odd.len(), MAX_ODDITIES);
+    }
+
+    #[test]
+    fn plain_text_is_read_without_its_control_characters() {
+        let read = text_answer("\u{FEFF}a\tb\r\nc\u{7}d\u{1b}e".as_bytes()).unwrap();
+        assert_eq!(read.answer.text, "a\tb\r\ncde");
+        assert_eq!(read.oddities.len(), 1);
+        assert_eq!(read.oddities[0].place, "/text");
+        let plain = text_answer(b"a\tb\r\nc").unwrap();
+        assert_eq!(plain.answer.text, "a\tb\r\nc");
+        assert_eq!(plain.oddities, []);
+    }
+
+    #[test]
+    fn no_text_of_an_answer_stays_unmasked() {
+        let mut read = read(
+            r#"{"tool":"hunter2","prompt":"hunter2","text":"hunter2","hunter2":1,"citations":[{"path":"hunter2","quote":"hunter2"}],"commands":[{"command":"hunter2","why":"hunter2"}]}"#,
+        );
+        assert_eq!(format!("{read:?}").matches("hunter2").count(), 8);
+        read.mask(
+            |text| text.replace("hunter2", "‹secret›"),
+            |path| path.replace("hunter2", "‹name›"),
+        );
+        let masked = format!("{read:?}");
+        assert!(!masked.contains("hunter2"), "{masked}");
+        assert_eq!(masked.matches("‹name›").count(), 1);
+        assert_eq!(read.oddities[0].place, "/‹secret›");
     }
 
     #[test]

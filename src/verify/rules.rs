@@ -226,6 +226,7 @@ mod tests {
     fn ids_are_those_of_the_verdict() {
         for rule in Rule::ALL {
             assert_eq!(serde_json::to_value(rule).unwrap(), rule.about().id);
+            assert_eq!(rule.to_string(), rule.about().id);
         }
     }
 }

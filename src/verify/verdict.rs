@@ -137,3 +137,41 @@ pub struct Matched {
     /// Last line, inclusive.
     pub line_end: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_more_failed_claim_rejects_and_is_counted() {
+        let mut verdict = Verdict {
+            schema: VERDICT_SCHEMA.into(),
+            mode: crate::verify::Mode::Strict,
+            outcome: VerdictOutcome::Accepted,
+            counts: Counts {
+                ok: 3,
+                rejected: 1,
+                ..Counts::default()
+            },
+            policy: None,
+            claims: vec![],
+        };
+        assert!(!verdict.is_rejected());
+        verdict.outcome = VerdictOutcome::AcceptedWithChanges;
+        assert!(!verdict.is_rejected());
+        verdict.reject("/bundle/sha256", Rule::Bundle, "another bundle");
+        assert!(verdict.is_rejected());
+        assert_eq!((verdict.counts.ok, verdict.counts.rejected), (3, 2));
+        let [claim] = &verdict.claims[..] else {
+            panic!("{verdict:?}");
+        };
+        assert_eq!(
+            (claim.place.as_str(), claim.rule, claim.status),
+            ("/bundle/sha256", Rule::Bundle, Status::Rejected)
+        );
+        verdict.claims[0].excerpt = Some("another one".into());
+        verdict.mask(|text| text.replace("another", "‹name›"));
+        assert_eq!(verdict.claims[0].reason, "‹name› bundle");
+        assert_eq!(verdict.claims[0].excerpt.as_deref(), Some("‹name› one"));
+    }
+}
