@@ -33,7 +33,7 @@ static TELLS: LazyLock<Regex> = LazyLock::new(|| {
         (?: ^ | [.:;,(] \s* | \b(?:then|and|or|please|to|can|could|should|must|may|might|you|we|will|just|simply|also|first|finally|next|now|afterwards|instead|manually|\d+[.)])\s+ | ^\s*[-*+]\s+ )
         (?: re-?run | run | execute | use | try | issue | apply | type | enter | invoke | perform | do | call | start\ with | proceed\ with | follow\ with )
         (?: \s+(?:the|this|a|following|command|commands|again|with|once|e\.g\.|for\ example)\b[:,]? )* \s* :? \s* $
-        | (?: ^ | [-*+.:;,(] \s* | \b(?:please|you|we|can|could|should|must|may|might|then|and|simply|just|first|next|finally|also|now|either|or|safely|\d+[.)]|(?:need|have|want|like|best|easiest|enough|how|way|able|ought|possible)\s+to | (?:way|fix|solution|step|thing|option|remedy|approach|answer|workaround|plan|choice|move)\b[^.;:!?]{0,40}\s(?:is|was|be)\s+to)\s+ | ^ to \s+ )
+        | (?: ^ | [-*+.:;,(] \s* | \b(?:please|you|we|can|could|should|must|may|might|then|and|simply|just|first|next|finally|also|now|either|or|safely|\d+[.)]|(?:need|have|want|like|best|easiest|enough|how|way|able|ought|possible)\s+to | (?:way|fix|solution|step|thing|option|remedy|approach|answer|workaround|plan|choice|move)\b[^.;:!?]{0,40}\s(?:is|was|be)\s+to)\s+ | ^ (?: [-*+] \s+ )? to \s+ )
           (?: remove | delete | clean | clear | free | reset | restart | recreate | re-create | redeploy | drain | fix | repair | resolve | solve | restore | scale | roll | reboot | stop | start | force | drop | purge | wipe | kill | evict | cordon | apply | patch | change | correct | mend | get\ rid | rid | unblock | unlock | release | reclaim | shrink | truncate | empty | rotate | renew | replace | undo | revert | recover | work\ around | mitigate | address | tidy | throw | take | do | go\ on | proceed | continue | start\ over | begin | get | bring | make | force-delete | terminate | disable | enable | rebuild | format | initialise | initialize | set )
           \b [^.;:!?]{0,120} \b(?: with | using | via | through | by\ means\ of | by\ running | by\ executing | by\ issuing | by\ a | running | issuing ) (?:\s+(?:the|a|this|following|command|simple|plain))* \s* :? \s* $
         | \b(?: by | try | consider | recommend(?:ed|s)? | suggest(?:ed|s)? | advise | worth )\s+ (?:running|executing|using|issuing|trying)? (?:\s*(?:the|this|following|command))* \s* :? \s* $
@@ -207,7 +207,7 @@ fn spans(line: &str, found: &mut Vec<Advice>) {
         if looks_like_command(code) {
             let sentence = sentence_start(&line[..open]);
             let before = line[sentence..open].trim_start();
-            let after = line[close + 1..].trim_start_matches('`');
+            let after = line[close..].trim_start_matches('`');
             let bare = before
                 .trim_matches(|c: char| {
                     c.is_whitespace()
@@ -234,10 +234,8 @@ fn plain(line: &str, found: &mut Vec<Advice>) {
         let (Some(whole), Some(command)) = (hit.get(0), hit.get(1)) else {
             return;
         };
+        // It begins with a letter of ASCII or a colon.
         at = whole.start() + 1;
-        while !line.is_char_boundary(at) {
-            at += 1;
-        }
         let text = command.as_str();
         let first = text
             .split_whitespace()
@@ -291,23 +289,13 @@ fn blank_spans(line: &str) -> String {
 
 /// Where the last sentence of `text` begins; of a long one, where its last part does.
 fn sentence_start(text: &str) -> usize {
-    let mut from = text.len().saturating_sub(MAX_SENTENCE_BYTES);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
+    let from = text.ceil_char_boundary(text.len().saturating_sub(MAX_SENTENCE_BYTES));
     let text = &text[from..];
     from + text
         .match_indices(['.', '!', '?'])
         .filter(|(at, _)| text[at + 1..].starts_with(char::is_whitespace))
-        .map(|(at, _)| at + 1)
-        // A number at the beginning of a line is the number of a step.
-        .rfind(|at| {
-            !text[..at - 1]
-                .trim()
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-        })
-        .unwrap_or(0)
+        .last()
+        .map_or(0, |(at, _)| at + 1)
 }
 
 #[cfg(test)]
@@ -390,6 +378,26 @@ mod tests {
                 "Recommended: `Remove-Item -Recurse C:\\data`",
                 "Remove-Item -Recurse C:\\data",
             ),
+            (
+                "The disk is full. To free space, go with `rm -rf /data`.",
+                "rm -rf /data",
+            ),
+            ("1. To free space, go with `rm -rf /data`.", "rm -rf /data"),
+            ("- To free space, go with `rm -rf /data`.", "rm -rf /data"),
+            ("The disk is full! `rm -rf /data`", "rm -rf /data"),
+            (
+                "To free space, run rm -rf /data, then look again.",
+                "rm -rf /data",
+            ),
+            (
+                "The tool \"fstrim\" is gone: run rm -rf /data",
+                "rm -rf /data",
+            ),
+            ("The 5\" disk is full: run rm -rf /data", "rm -rf /data"),
+            (
+                "Then:\n~~~console\n$ rm -rf /data\nremoved\n~~~\n",
+                "rm -rf /data",
+            ),
         ] {
             assert_eq!(told(text), [command], "{text}");
         }
@@ -413,8 +421,62 @@ mod tests {
             "The operator cleaned the folder using `rm -rf /srv/cache`.",
             "A `kubectl delete pod x` would not fix it.",
             "It can not be solved with `kubectl delete pod x`.",
+            "The entry says \"please run rm -rf /data now\".",
         ] {
             assert!(told(text).is_empty(), "{text}: {:?}", told(text));
+        }
+    }
+
+    #[test]
+    fn every_command_of_a_text_is_found() {
+        for text in [
+            "- `rm -rf /a`\n- `rm -rf /b`",
+            "Run rm -rf /a, then run rm -rf /b.",
+            "Run `rm -rf /a` and run rm -rf /b.",
+        ] {
+            let mut all = told(text);
+            all.sort();
+            assert_eq!(all, ["rm -rf /a", "rm -rf /b"], "{text}");
+        }
+        // What stands between two code spans is none.
+        assert_eq!(advice("Logs of `web` kill the `db` of it."), []);
+    }
+
+    #[test]
+    fn the_beginning_of_a_sentence_is_found_behind_a_long_one() {
+        for long in ["x".repeat(500), "é".repeat(250)] {
+            let text = format!("{long}. To free space, go with `rm -rf /data`.");
+            assert_eq!(told(&text), ["rm -rf /data"], "{text}");
+            let text = format!("{long}. Never go with `rm -rf /data`.");
+            assert!(told(&text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_a_known_program_with_something_behind_it() {
+        for (text, command) in [
+            ("rm -rf /data", true),
+            ("$ rm -rf /data", true),
+            ("# rm -rf /data", true),
+            ("sudo rm -rf /data", true),
+            ("LANG=C rm -rf /data", true),
+            ("/usr/bin/rm -rf /data", true),
+            ("=1 rm -rf /data", false),
+            ("rm", false),
+            ("LANG=C", false),
+            ("the pod is gone", false),
+            ("Get-Item C:\\data", true),
+            ("Set-Acl C:\\data", true),
+            ("Get-Item", false),
+            ("Go-Item C:\\data", false),
+            ("Get-It C:\\data", false),
+            ("get-Item C:\\data", false),
+            ("Get-item C:\\data", false),
+            ("get-item C:\\data", false),
+            ("Get-It\u{e9}m C:\\data", false),
+            ("Cluster-Admin_2 of it", false),
+        ] {
+            assert_eq!(looks_like_command(text), command, "{text}");
         }
     }
 
