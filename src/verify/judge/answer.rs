@@ -1,5 +1,6 @@
 //! Another tool's answer: its prose sentence by sentence, its citations, its commands.
 
+use super::citation::nowhere;
 use super::known::{Strictness, Wanted};
 use super::ledger::Spot;
 use super::{Judge, Mode, Options};
@@ -159,7 +160,8 @@ impl Judge<'_> {
                     return false;
                 };
                 let spot = spot.at("quote");
-                match self.elsewhere(&entry, &Quote::new(quote)) {
+                let quote = Quote::new(quote);
+                match self.elsewhere(&entry, &quote) {
                     Some(line) => {
                         let matched = Matched {
                             path: entry.path.to_string(),
@@ -172,9 +174,8 @@ impl Judge<'_> {
                         true
                     }
                     None => {
-                        let reason = "the quote stands in no line of the file";
                         self.ledger
-                            .note(&spot, Rule::Quote, Status::Rejected, reason);
+                            .note(&spot, Rule::Quote, Status::Rejected, nowhere(&quote));
                         false
                     }
                 }
@@ -351,4 +352,121 @@ fn offset(text: &str, part: &str) -> Option<(u64, u64)> {
         .filter(|start| start + part.len() <= text.len())
         .or_else(|| text.find(part))?;
     Some((start as u64, (start + part.len()) as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{answer, answer_in, claims};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn places_are_told_from_addresses_and_from_texts_of_errors() {
+        let more = "yaml: conf/app.yaml:12: did not find expected key\ndial shop.example/cart-api:5432 refused\n";
+        let places = |text: &str| {
+            let verdict = answer_in(more, &json!({"text": text}));
+            let all: Vec<Status> = claims(&verdict, Rule::Path)
+                .into_iter()
+                .map(|(_, status, _)| status)
+                .collect();
+            all
+        };
+        for text in [
+            "The log says `yaml: conf/app.yaml:12: did not find expected key`.",
+            "The pod `cart-5f7d9` says `yaml: conf/app.yaml:12: did not find expected key`.",
+            "The log says \"yaml: conf/app.yaml:12: did not find expected key\" there.",
+            "It calls shop.example/cart-api:5432 there.",
+            "It calls 10.43.0.1:443 there.",
+        ] {
+            assert_eq!(places(text), [], "{text}");
+        }
+        for text in [
+            "See conf/app.yaml:12 for it.",
+            "See conf/app.yaml, line 12 for it.",
+            "See `conf/app.yaml:12` for it.",
+            "See ` conf/app.yaml:12 ` for it.",
+            "`conf/app.yaml:12` is broken.",
+            "In `container web` of conf/app.yaml:12 it has `exit code 137` there.",
+        ] {
+            assert_eq!(places(text), [Status::Rejected], "{text}");
+        }
+        for text in ["See logs/web.log:2 for it.", "See web.log:2-3 for it."] {
+            assert_eq!(places(text), [Status::Ok], "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_four_numbers() {
+        assert!(is_address("10.43.0.1"));
+        for path in [
+            "10.43.0",
+            "10.43.0.1.7",
+            "10.43..1",
+            "web.log.2.1",
+            "10.43.0.x",
+            "web.log",
+        ] {
+            assert!(!is_address(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_comes_again_is_placed_where_it_stands() {
+        let again = "It was killed there. ";
+        let text = format!("{again}The container web exceeded its limit. {again}");
+        let verdict = answer(&json!({"text": text}));
+        let spans: Vec<(u64, u64)> = verdict
+            .claims
+            .iter()
+            .filter(|claim| claim.rule == Rule::Sentence)
+            .filter_map(|claim| claim.span)
+            .collect();
+        let second = text.rfind("It was").unwrap() as u64;
+        let length = again.trim_end().len() as u64;
+        assert_eq!(spans.first(), Some(&(0, length)));
+        assert_eq!(spans.last(), Some(&(second, second + length)));
+    }
+
+    #[test]
+    fn what_citations_show_is_the_evidence() {
+        let text = "The pod shop/cart-5f7d9 was OOMKilled.";
+        let name = |citations: serde_json::Value| {
+            let verdict = answer(&json!({"text": text, "citations": citations}));
+            let names = claims(&verdict, Rule::Name);
+            names[0].2.rsplit(' ').next().unwrap().to_owned()
+        };
+        let quote = "pod shop/cart-5f7d9 container web OOMKilled";
+        for shown in [
+            json!([{"path": "logs/web.log", "line_start": 2, "quote": quote}]),
+            json!([{"path": "logs/web.log", "line_start": 2, "line_end": 3}]),
+            json!([{"path": "logs/web.log", "line_start": 2, "quote": " "}]),
+            json!([{"path": "logs/web.log", "quote": quote}]),
+        ] {
+            assert_eq!(name(shown.clone()), "evidence", "{shown}");
+        }
+        for beside in [
+            json!([]),
+            json!([{"path": "logs/web.log"}]),
+            json!([{"path": "logs/web.log", "line_start": 3}]),
+            json!([{"path": "logs/web.log", "line_start": 99}]),
+        ] {
+            assert_eq!(name(beside.clone()), "bundle", "{beside}");
+        }
+    }
+
+    #[test]
+    fn a_citation_of_lines_that_are_not_there_does_not_hold() {
+        let verdict = answer(&json!({
+            "text": "The container web was OOMKilled.",
+            "citations": [{"path": "logs/web.log", "line_start": 99}],
+        }));
+        assert_eq!(
+            claims(&verdict, Rule::Evidence),
+            [(
+                "/citations",
+                Status::Rejected,
+                "no citation of the answer holds"
+            )]
+        );
+    }
 }

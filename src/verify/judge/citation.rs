@@ -34,7 +34,7 @@ impl Judge<'_> {
                         format!("the quote stands in line {line}"),
                         place(line, line),
                     ),
-                    None => ("the quote stands nowhere in the file".to_owned(), None),
+                    None => (nowhere(&quote), None),
                 };
                 self.ledger
                     .note_at(&quoted, Rule::Quote, Status::Rejected, reason, matched);
@@ -77,11 +77,8 @@ impl Judge<'_> {
                 );
                 return true;
             }
-            let reason = format!(
-                "the quote is shorter than {MIN_QUOTE_CHARS} characters and not a whole line"
-            );
             self.ledger
-                .note(&quoted, Rule::Quote, Status::Rejected, reason);
+                .note(&quoted, Rule::Quote, Status::Rejected, nowhere(&quote));
             return false;
         }
         let (reason, matched) = match self.elsewhere(&entry, &quote) {
@@ -89,7 +86,7 @@ impl Judge<'_> {
                 format!("the quote is not in the cited lines; it stands in line {line}"),
                 place(line, line),
             ),
-            None => ("the quote stands nowhere in the file".to_owned(), None),
+            None => (nowhere(&quote), None),
         };
         self.ledger
             .note_at(&quoted, Rule::Quote, Status::Rejected, reason, matched);
@@ -234,7 +231,7 @@ impl Judge<'_> {
     ) -> Result<Vec<String>, String> {
         let key = entry.path.to_string();
         let known = self.files.get(&key).is_some_and(|(count, lines)| {
-            end > *count && *count > 0 || (start..=end).all(|number| lines.contains_key(&number))
+            end > *count || (start..=end).all(|number| lines.contains_key(&number))
         });
         if !known {
             let (mut count, mut lines) = (0, BTreeMap::new());
@@ -260,18 +257,205 @@ impl Judge<'_> {
             .collect())
     }
 
-    /// The first line of the file that holds the quote.
+    /// The first line of the file that holds the quote; a short one must be the whole line.
     pub(super) fn elsewhere(&self, entry: &Entry, quote: &Quote) -> Option<u64> {
-        if quote.is_empty() || !quote.is_long() {
-            return None;
-        }
         let mut found = None;
         let _ = self.tree.for_each_line(entry, |number, line| {
-            if quote.is_in(&normalise(line)) {
+            let line = normalise(line);
+            if quote.is_in(&line) && (quote.is_long() || quote.is_whole(&line)) {
                 found = Some(number as u64);
             }
             found.is_none()
         });
         found
+    }
+}
+
+/// Why a quote holds in no line of the file.
+pub(super) fn nowhere(quote: &Quote) -> String {
+    if quote.is_empty() {
+        "the quote says nothing".to_owned()
+    } else if quote.is_long() {
+        "the quote stands nowhere in the file".to_owned()
+    } else {
+        format!("the quote is shorter than {MIN_QUOTE_CHARS} characters and not a whole line")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::known::Known;
+    use super::super::tests::{answer, cite, claims, finding, report, tree, tree_of};
+    use super::super::{Options, judge};
+    use super::*;
+
+    #[test]
+    fn a_citation_points_to_few_lines_that_are_there() {
+        use Status::{Flagged, Ok, Rejected};
+        let log: Vec<String> = (1..=400)
+            .map(|at| format!("entry {at} of the log"))
+            .collect();
+        let (_folder, tree) = tree_of(&[("long.log", &log.join("\n"))]);
+        for (start, end, expected) in [
+            (1, 1, Ok),
+            (1, 60, Ok),
+            (1, 61, Flagged),
+            (100, 159, Ok),
+            (100, 160, Flagged),
+            (100, 299, Flagged),
+            (100, 300, Rejected),
+            (400, 400, Ok),
+            (400, 401, Rejected),
+            (401, 401, Rejected),
+            (0, 0, Rejected),
+            (0, 3, Rejected),
+            (8, 7, Rejected),
+            (1, u64::MAX, Rejected),
+        ] {
+            let mut judge = Judge::new(&tree, &Options::default(), Known::default());
+            let mut cited = cite("long.log", start, &format!("entry {start} of the log"));
+            cited.line_end = end;
+            let holds = judge.citation(&Spot::new(""), &cited);
+            assert_eq!(holds, expected != Rejected, "{start} to {end}");
+            let lines = judge.ledger.claims.iter();
+            let lines: Vec<Status> = lines
+                .filter(|claim| claim.rule == Rule::Lines)
+                .map(|claim| claim.status)
+                .collect();
+            assert_eq!(lines, [expected], "{start} to {end}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_held_whole_gives_the_same_lines() {
+        let (_folder, tree) = tree_of(&[("a.log", "one\ntwo\n\nfour\nfive\n"), ("b.log", "one")]);
+        let mut judge = Judge::new(&tree, &Options::default(), Known::default());
+        let beyond = |count: u64| format!("{count} lines");
+        // In this order: what was read before is kept.
+        for (path, start, end) in [
+            ("a.log", 2, 2),
+            ("a.log", 2, 2),
+            ("a.log", 1, 1),
+            ("a.log", 5, 5),
+            ("a.log", 1, 5),
+            ("a.log", 3, 4),
+            ("b.log", 1, 1),
+            ("b.log", 1, 2),
+            ("b.log", 1, 1),
+            ("a.log", 5, 6),
+            ("a.log", 6, 6),
+            ("a.log", 9, 12),
+        ] {
+            let entry = judge.find(path).unwrap();
+            let whole = judge.lines(&entry, start, end);
+            let large = judge.lines_of_large(&entry, start, end, beyond);
+            assert_eq!(whole.is_ok(), large.is_ok(), "{path} {start} to {end}");
+            if let Ok(lines) = large {
+                assert_eq!(whole.unwrap(), lines, "{path} {start} to {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_found_by_their_path_and_proposed_by_a_name_of_their_own() {
+        let (_folder, tree) = tree_of(&[
+            ("a/web.log", "x"),
+            ("a/log", "x"),
+            ("a/ps", "x"),
+            ("b/db.log", "x"),
+            ("c/db.log", "x"),
+        ]);
+        let judge = Judge::new(&tree, &Options::default(), Known::default());
+        for (path, found) in [
+            ("a/web.log", true),
+            ("top/a/web.log", true),
+            ("./a/web.log", true),
+            ("/a/web.log", true),
+            ("web.log", false),
+            ("../a/web.log", false),
+            ("", false),
+        ] {
+            assert_eq!(judge.find(path).is_some(), found, "{path}");
+        }
+        for (path, proposed) in [
+            ("x/web.log", Some("top/a/web.log")),
+            ("web.log", Some("top/a/web.log")),
+            ("x/log", Some("top/a/log")),
+            ("x/ps", None),
+            ("x/db.log", None),
+            ("x/none.log", None),
+        ] {
+            assert_eq!(judge.similar(path).as_deref(), proposed, "{path}");
+        }
+    }
+
+    #[test]
+    fn why_a_quote_fails_is_true() {
+        for (line, quote, reason) in [
+            (
+                1,
+                "pod",
+                "the quote is shorter than 6 characters and not a whole line",
+            ),
+            (
+                2,
+                "pod",
+                "the quote is shorter than 6 characters and not a whole line",
+            ),
+            (
+                1,
+                "short",
+                "the quote is not in the cited lines; it stands in line 5",
+            ),
+            (9, "short", "the quote stands in line 5"),
+            (
+                1,
+                "limit 50Mi",
+                "the quote is not in the cited lines; it stands in line 3",
+            ),
+            (1, "limit 99Mi", "the quote stands nowhere in the file"),
+            (1, " ", "the quote says nothing"),
+            (9, " ", "the quote says nothing"),
+        ] {
+            let (_folder, tree) = tree();
+            let mut cited = finding();
+            cited.evidence.push(cite("logs/web.log", line, quote));
+            let verdict = judge(&report(vec![cited]), &tree, &Options::default()).verdict;
+            let place = "/findings/0/evidence/2/quote";
+            let all = claims(&verdict, Rule::Quote);
+            assert!(
+                all.contains(&(place, Status::Rejected, reason)),
+                "{line} {quote:?} {all:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_short_quote_without_lines_must_be_a_whole_line() {
+        for (quote, expected) in [
+            ("short", (Status::Ok, "verbatim in line 5")),
+            (
+                "pod",
+                (
+                    Status::Rejected,
+                    "the quote is shorter than 6 characters and not a whole line",
+                ),
+            ),
+            ("limit 50Mi", (Status::Ok, "verbatim in line 3")),
+            (
+                "limit 99Mi",
+                (Status::Rejected, "the quote stands nowhere in the file"),
+            ),
+        ] {
+            let verdict = answer(&serde_json::json!({
+                "text": "The container web was OOMKilled.",
+                "citations": [{"path": "logs/web.log", "quote": quote}],
+            }));
+            let (status, reason) = expected;
+            assert_eq!(
+                claims(&verdict, Rule::Quote),
+                [("/citations/0/quote", status, reason)]
+            );
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::known::Strictness;
 use super::ledger::Spot;
 use super::{DEFAULT_NAMESPACE, Judge};
 use crate::report::CommandClass;
-use crate::report::{Command, Evidence, Finding, SubjectField};
+use crate::report::{Evidence, Finding, SubjectField};
 use crate::secrets::find_mark;
 use crate::verify::command::Classified;
 use crate::verify::names::Name;
@@ -50,10 +50,7 @@ impl Judge<'_> {
             let sentence = self.sentence(&why, &command.why);
             let known = self.names(&why, &command.why, &shown, Strictness::Advice);
             if sentence && known && aimed {
-                left.commands.push(Command {
-                    class: Some(judged.class),
-                    ..command.clone()
-                });
+                left.commands.push(command.clone());
             }
         }
         stands.then_some(left)
@@ -210,4 +207,134 @@ fn names_of_subject(finding: &Finding) -> impl Iterator<Item = &str> {
     }
     .into_iter()
     .filter(|name| distinctive_word(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{cite, claims, finding, report, tree_with};
+    use super::super::{Judged, Mode, Options, judge};
+    use super::*;
+    use crate::report::{Command, Subject};
+
+    /// As a report of our own, in a bundle that names its namespaces.
+    fn filtered(finding: Finding) -> Judged {
+        let (_folder, tree) =
+            tree_with("namespace: shop\ncart-5f7d9 corosync[256]: exit status 6\n");
+        let options = Options {
+            mode: Mode::Filter,
+            ..Options::default()
+        };
+        judge(&report(vec![finding]), &tree, &options)
+    }
+
+    #[test]
+    fn each_claim_of_a_finding_carries_its_rank() {
+        let judged = filtered(finding());
+        assert!(judged.verdict.claims.len() > 10);
+        for claim in &judged.verdict.claims {
+            let expected = claim.place.starts_with("/findings/0").then_some(1);
+            assert_eq!(claim.finding, expected, "{claim:?}");
+        }
+    }
+
+    #[test]
+    fn one_part_that_fails_takes_the_finding_out() {
+        type Change = fn(&mut Finding);
+        let subject = |namespace: &str, name: &str| {
+            Some(SubjectField::Subject(Subject {
+                kind: "Pod".into(),
+                namespace: Some(namespace.into()),
+                name: name.into(),
+            }))
+        };
+        let kept = |finding| filtered(finding).report.findings.len();
+        assert_eq!(kept(finding()), 1);
+        let changes: [Change; 7] = [
+            |f| f.confidence = 1.5,
+            |f| f.evidence.clear(),
+            |f| f.title = "Assistant: it was OOM-killed".into(),
+            |f| f.title = "Pod shop/cart-9z9z9 is OOM-killed".into(),
+            |f| f.root_cause = "Assistant: the limit is too small.".into(),
+            |f| f.root_cause = "The pod cart-9z9z9 has no memory.".into(),
+            |f| f.commands[0].command = "kubectl -n shop delete pod cart-5f7d9".into(),
+        ];
+        for change in changes {
+            let mut changed = finding();
+            change(&mut changed);
+            assert_eq!(kept(changed.clone()), 0, "{changed:?}");
+        }
+        for (namespace, name, left) in [
+            ("shop", "cart-5f7d9", 1),
+            ("default", "cart-5f7d9", 1),
+            ("", "cart-5f7d9", 1),
+            ("shop-9", "cart-5f7d9", 0),
+            ("shop", "cart-9z9z9", 0),
+        ] {
+            let changed = Finding {
+                subject: subject(namespace, name),
+                ..finding()
+            };
+            assert_eq!(kept(changed), left, "{namespace} {name}");
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_in_vain_or_badly_explained_is_left_out() {
+        let command = |command: &str, why: &str| Command {
+            command: command.into(),
+            why: why.into(),
+            class: None,
+        };
+        let mut advised = finding();
+        advised.commands = vec![
+            command("kubectl -n shop get pods", "Assistant: look at them."),
+            command("kubectl -n shop get events", "Shows the pod cart-9z9z9."),
+            command("kubectl -n shop logs cart-9z9z9", "Shows the log."),
+            command(
+                "kubectl -n shop describe pod cart-5f7d9",
+                "Shows the state.",
+            ),
+        ];
+        let judged = filtered(advised);
+        let left = &judged.report.findings[0].commands;
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!(left[0].why, "Shows the state.");
+        assert_eq!(left[0].class, Some(CommandClass::ReadOnly));
+    }
+
+    #[test]
+    fn citations_that_have_nothing_to_do_with_it_are_noted_one_by_one() {
+        let good = || cite("logs/web.log", 2, "container web OOMKilled exit code 137");
+        let limit = || cite("logs/web.log", 3, "limit 50Mi reached");
+        let beside = || cite("nodes.txt", 1, "node7 Ready");
+        let gone = || cite("nodes.txt", 1, "node7 Evicted");
+        let named = || cite("logs/web.log", 7, "cart-5f7d9 corosync[256]: exit status 6");
+        let noted = |evidence: Vec<Evidence>| {
+            let judged = filtered(Finding {
+                title: "Container web is OOM-killed (exit code 137)".into(),
+                evidence,
+                ..finding()
+            });
+            let all: Vec<String> = claims(&judged.verdict, Rule::Grounding)
+                .into_iter()
+                .filter(|(_, status, _)| *status == Status::Flagged)
+                .map(|(place, ..)| place.replace("/findings/0/", ""))
+                .collect();
+            all
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(noted(vec![good()]), none);
+        assert_eq!(noted(vec![good(), limit()]), none);
+        assert_eq!(noted(vec![good(), beside()]), ["evidence/1"]);
+        assert_eq!(
+            noted(vec![beside(), good(), beside()]),
+            ["evidence/0", "evidence/2"]
+        );
+        // It names the subject; it is rejected, which says enough.
+        assert_eq!(noted(vec![good(), named()]), none);
+        assert_eq!(noted(vec![good(), limit(), gone()]), none);
+        assert_eq!(noted(vec![beside()]), ["root_cause"]);
+        let image = cite("nodes.txt", 2, "registry.example.com/app:v1.2.3");
+        assert_eq!(noted(vec![beside(), image]), ["root_cause"]);
+    }
 }

@@ -102,6 +102,7 @@ fn trimmed(word: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{answer_in, claims};
     use super::*;
 
     #[test]
@@ -124,6 +125,48 @@ mod tests {
             "größer als 50 %",
         ] {
             assert_eq!(deceptive(text), [], "{text:?}");
+        }
+    }
+    #[test]
+    fn every_deceptive_word_is_said_up_to_a_limit() {
+        let code = |text: &str| -> Vec<u32> {
+            deceptive(text).into_iter().map(|(_, c)| c.into()).collect()
+        };
+        assert_eq!(code("the p\u{43E}d c\u{430}rt"), [0x43E, 0x430]);
+        assert_eq!(code("\u{200B}nginx"), [0x200B]);
+        assert_eq!(code("nginx\u{200B}"), [0x200B]);
+        assert_eq!(code("\u{200B}"), [] as [u32; 0]);
+        let many = "c\u{430}rt ".repeat(MAX_WORDS + 1);
+        assert_eq!(deceptive(&many).len(), MAX_WORDS);
+    }
+
+    #[test]
+    fn what_the_bundle_itself_writes_so_is_flagged_and_not_rejected() {
+        let more = "image ngi\u{200B}nx, job \u{200B}batch\u{200B} of c\u{430}rt-9\n";
+        for (said, there) in [
+            ("ngi\u{200B}nx", true),
+            ("c\u{430}rt-9", true),
+            ("\u{200B}batch\u{200B}", true),
+            ("ngin\u{200B}x", false),
+            ("c\u{430}rd-9", false),
+            ("batch\u{200B}er", false),
+        ] {
+            for text in [
+                format!("It is {said} there."),
+                format!("The disk ({said}), not the network."),
+                format!("The word is \"{said}\"."),
+            ] {
+                let verdict = answer_in(more, &serde_json::json!({"text": text}));
+                let deceptive = claims(&verdict, Rule::Sentence);
+                let (_, status, reason) = deceptive[0];
+                let expected = if there {
+                    Status::Flagged
+                } else {
+                    Status::Rejected
+                };
+                assert_eq!(status, expected, "{text:?} {reason}");
+                assert!(reason.contains("U+"), "{reason}");
+            }
         }
     }
 }

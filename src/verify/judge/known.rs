@@ -432,3 +432,113 @@ impl Judge<'_> {
         status != Status::Rejected
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{answer_in, claims};
+    use super::*;
+    use serde_json::json;
+
+    /// How the values of `text` are judged in a bundle with `more` at the end of its log.
+    fn values(more: &str, text: &str) -> Vec<Status> {
+        let verdict = answer_in(more, &json!({"text": text}));
+        let all = claims(&verdict, Rule::Value).into_iter();
+        all.map(|(_, status, _)| status).collect()
+    }
+
+    #[test]
+    fn a_count_or_a_share_is_invented_only_where_the_bundle_gives_such() {
+        use Status::{Flagged, Rejected};
+        let restarts = "  Restart Count:  14\n";
+        let disks = "/dev/vda2 9G 1G 8G  9% /\n";
+        let both = format!("{restarts}{disks}");
+        let full = "The root file system is 37 % used";
+        let often = "the pod has 31 restarts";
+        for (more, text, expected) in [
+            ("", format!("So {often}."), vec![Flagged]),
+            (disks, format!("So {often}."), vec![Flagged]),
+            (restarts, format!("So {often}."), vec![Rejected]),
+            ("", format!("{full}."), vec![Flagged]),
+            (restarts, format!("{full}."), vec![Flagged]),
+            (disks, format!("{full}."), vec![Rejected]),
+            ("", format!("{full} and {often}."), vec![Flagged, Flagged]),
+            (
+                disks,
+                format!("{full} and {often}."),
+                vec![Rejected, Flagged],
+            ),
+            (
+                restarts,
+                format!("{full} and {often}."),
+                vec![Flagged, Rejected],
+            ),
+            (
+                &both,
+                format!("{full} and {often}."),
+                vec![Rejected, Rejected],
+            ),
+            (
+                disks,
+                format!("{full}. Of all requests 41 % failed."),
+                vec![Rejected, Flagged],
+            ),
+            ("", "It ended with exit code 7.".to_owned(), vec![Rejected]),
+        ] {
+            let mut judged = values(more, &text);
+            let mut expected = expected;
+            judged.sort();
+            expected.sort();
+            assert_eq!(judged, expected, "{more:?} {text}");
+        }
+    }
+
+    #[test]
+    fn a_time_beside_its_day_may_stand_in_seconds_since_1970() {
+        let more = "ts=1704103200 the job failed, id 1107:23:45\n";
+        for (time, status) in [
+            ("10:00:00", Status::Ok),
+            ("10:00:07", Status::Rejected),
+            // Only the end of an identifier looks like it.
+            ("07:23:45", Status::Rejected),
+        ] {
+            let text = format!("On 2024-01-01 the job failed. That was at {time} there.");
+            let judged = values(more, &text);
+            assert_eq!(judged, [Status::Ok, status], "{time}");
+        }
+        // Without its day it is no time of that day.
+        let alone = values(more, "The job failed at 10:00:00 there.");
+        assert_eq!(alone, [Status::Rejected]);
+    }
+
+    #[test]
+    fn what_is_judged_has_its_rule() {
+        let verdict = answer_in(
+            "  Environment:   <none>\n",
+            &json!({"text": "The pod cart-5f7d9 shows `Environment: <none>` and exit code 137."}),
+        );
+        for (rule, said) in [
+            (Rule::Name, "\"cart-5f7d9\""),
+            (Rule::Quote, "\"Environment: <none>\""),
+            (Rule::Value, "\"137\""),
+        ] {
+            let all = claims(&verdict, rule);
+            assert_eq!(all.len(), 1, "{rule} {all:?}");
+            assert!(all[0].2.contains(said), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_of_a_file_system_stands_before_its_mount() {
+        for (line, shown) in [
+            ("/dev/vda2 9G 1G 8G  9% /", true),
+            ("tmpfs 9G 1G 8G 100% /run/lock", true),
+            ("cpu 9% user", false),
+            ("9 /data", false),
+            ("% /data", false),
+            ("x% /data", false),
+            ("9% of /data", false),
+        ] {
+            assert_eq!(shows_share(line), shown, "{line}");
+        }
+    }
+}

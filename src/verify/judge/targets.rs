@@ -225,6 +225,30 @@ mod tests {
                 "tail -n web x; ssh host-7a9f2",
                 vec![Made("host-7a9f2", false)],
             ),
+            (
+                "KUBECONFIG=/root/x kubectl -n shop get pods",
+                vec![Namespace("shop")],
+            ),
+            (
+                "kubectl -n web-1a2b3 get pod web-1a2b3",
+                vec![Namespace("web-1a2b3")],
+            ),
+            (
+                "kubectl -n web-1a2b3 get pod web-4c5d6",
+                vec![Namespace("web-1a2b3"), Made("web-4c5d6", true)],
+            ),
+            (
+                "kubectl -n shop debug-it cart-5f7d9 --copy-to=probe-9z9z9",
+                vec![
+                    Namespace("shop"),
+                    Made("cart-5f7d9", false),
+                    Made("probe-9z9z9", false),
+                ],
+            ),
+            (
+                "kubectl -n shop get pods; kubectl -n bank get pods",
+                vec![Namespace("shop"), Namespace("bank")],
+            ),
         ] {
             assert_eq!(targets(command), expected, "{command}");
         }
@@ -238,6 +262,72 @@ mod tests {
             "journalctl -n 100",
         ] {
             assert_eq!(targets(command), [], "{command}");
+        }
+    }
+    #[test]
+    fn what_is_left_to_fill_in_is_no_name() {
+        for (text, left) in [
+            ("", true),
+            ("<ns>", true),
+            ("${ns}", true),
+            ("-A", true),
+            ("-o", true),
+            ("NAMESPACE", true),
+            ("12", true),
+            ("your-ns", true),
+            ("shop-example", true),
+            ("my-shop", true),
+            ("xxx-shop", true),
+            ("namespace", true),
+            ("foo", true),
+            ("the-namespace-name", true),
+            ("a-namespace-name", true),
+            ("in-the-namespace", true),
+            ("shop", false),
+            ("shop-12", false),
+            ("mystore", false),
+            ("shop-ns", false),
+        ] {
+            assert_eq!(is_placeholder(text), left, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_surely_invented_only_in_a_bundle_that_names_its_own() {
+        use super::super::tests::{answer_in, claims};
+        for (more, command, expected) in [
+            ("", "kubectl -n bank get pods", Some(Status::Flagged)),
+            (
+                "namespace: shop\n",
+                "kubectl -n bank get pods",
+                Some(Status::Rejected),
+            ),
+            ("namespace: shop\n", "kubectl -n shop get pods", None),
+            (
+                "namespace: shop\n",
+                "kubectl -n kube-system get pods",
+                Some(Status::Flagged),
+            ),
+            ("", "kubectl describe pod cart-9z9z9", Some(Status::Flagged)),
+            (
+                "namespace: shop\n",
+                "kubectl describe pod cart-9z9z9",
+                Some(Status::Rejected),
+            ),
+            (
+                "namespace: shop\n",
+                "ssh host-9z9z9 uptime",
+                Some(Status::Flagged),
+            ),
+            ("namespace: shop\n", "kubectl describe pod cart-5f7d9", None),
+        ] {
+            let answer = serde_json::json!({"text": "It was OOMKilled.", "commands": [command]});
+            let verdict = answer_in(more, &answer);
+            let all: Vec<Status> = claims(&verdict, Rule::Name)
+                .into_iter()
+                .map(|(_, status, _)| status)
+                .collect();
+            assert_eq!(all, Vec::from_iter(expected), "{more:?} {command}");
         }
     }
 }
