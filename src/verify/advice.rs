@@ -109,38 +109,26 @@ pub(super) enum Block<'a> {
 pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut out = Vec::new();
     let mut start = 0;
-    let mut open: Option<(usize, bool)> = None;
+    let mut open: Option<(Mark, usize)> = None;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let trimmed = line.trim();
         let end = at + line.len();
-        if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
+        if let Some(mark) = Mark::of(line) {
             match open.take() {
                 None => {
                     out.push(Block::Prose(&text[start..at]));
-                    let language = trimmed[3..].trim().to_ascii_lowercase();
-                    let shell = matches!(
-                        language.split(' ').next().unwrap_or_default(),
-                        "" | "bash"
-                            | "sh"
-                            | "shell"
-                            | "console"
-                            | "zsh"
-                            | "shell-session"
-                            | "terminal"
-                            | "cmd"
-                            | "powershell"
-                            | "ps1"
-                            | "sql"
-                            | "bat"
-                    );
-                    open = Some((end, shell));
+                    open = Some((mark, end));
                 }
-                Some((from, shell)) => {
-                    if shell {
+                Some((first, from)) if mark.c != first.c || mark.length < first.length => {
+                    open = Some((first, from));
+                }
+                Some((first, from)) => {
+                    if first.is_shell() {
                         out.push(Block::Fence(&text[from..at]));
                     }
                     start = end;
+                    // One that was not closed before the next.
+                    open = (!mark.language.is_empty()).then_some((mark, end));
                 }
             }
         }
@@ -148,11 +136,54 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
     }
     match open {
         // A fence that is never closed goes to the end.
-        Some((from, true)) => out.push(Block::Fence(&text[from.min(text.len())..])),
+        Some((first, from)) if first.is_shell() => out.push(Block::Fence(&text[from..])),
         Some(_) => {}
         None => out.push(Block::Prose(&text[start..])),
     }
     out
+}
+
+/// A line that opens or closes a fence.
+struct Mark<'a> {
+    c: char,
+    length: usize,
+    language: &'a str,
+}
+
+impl<'a> Mark<'a> {
+    fn of(line: &'a str) -> Option<Self> {
+        let line = line.trim();
+        let c = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
+        let language = line.trim_start_matches(c);
+        let length = line.len() - language.len();
+        // Where the same marks come again, it is a code span.
+        let fence = length >= 3 && !(c == '`' && language.contains(c));
+        fence.then_some(Self {
+            c,
+            length,
+            language: language.trim(),
+        })
+    }
+
+    /// Whether what it opens may hold commands.
+    fn is_shell(&self) -> bool {
+        let language = self.language.to_ascii_lowercase();
+        matches!(
+            language.split(' ').next().unwrap_or_default(),
+            "" | "bash"
+                | "sh"
+                | "shell"
+                | "console"
+                | "zsh"
+                | "shell-session"
+                | "terminal"
+                | "cmd"
+                | "powershell"
+                | "ps1"
+                | "sql"
+                | "bat"
+        )
+    }
 }
 
 /// The commands of a fence: with prompts, only what stands behind one; else the whole.
@@ -424,6 +455,40 @@ mod tests {
             "The entry says \"please run rm -rf /data now\".",
         ] {
             assert!(told(text).is_empty(), "{text}: {:?}", told(text));
+        }
+    }
+
+    #[test]
+    fn a_fence_ends_where_a_reader_sees_it_end() {
+        use Block::{Fence, Prose};
+        for (text, expected) in [
+            (
+                "a\n```\nb\n```\nc",
+                vec![Prose("a\n"), Fence("b\n"), Prose("c")],
+            ),
+            ("```yaml\nb\n```\nc", vec![Prose(""), Prose("c")]),
+            (
+                "~~~ SH x\nb\n~~~\nc",
+                vec![Prose(""), Fence("b\n"), Prose("c")],
+            ),
+            // Never closed.
+            ("a\n```sh\nb", vec![Prose("a\n"), Fence("b")]),
+            ("a\n```yaml\nb", vec![Prose("a\n")]),
+            // Other marks and shorter ones are content.
+            ("```yaml\n~~~\n```\nc", vec![Prose(""), Prose("c")]),
+            ("````yaml\n```\n````\nc", vec![Prose(""), Prose("c")]),
+            ("```yaml\nb\n`````\nc", vec![Prose(""), Prose("c")]),
+            // A code span is no fence.
+            ("```note```\nc", vec![Prose("```note```\nc")]),
+            ("``note\nc", vec![Prose("``note\nc")]),
+            ("~~~a~~~\nc\n~~~\nd", vec![Prose(""), Prose("d")]),
+            // The next one begins before the last is closed.
+            (
+                "```yaml\na\n```sh\nb\n```\nc",
+                vec![Prose(""), Fence("b\n"), Prose("c")],
+            ),
+        ] {
+            assert_eq!(blocks(text), expected, "{text:?}");
         }
     }
 

@@ -498,6 +498,9 @@ fn copied_figures_and_names_that_stand_nowhere_are_rejected() {
         "The service registry.example.com/shop/node7/cart-5f7d9/ubuntu is up.",
         "It writes to /shop/node7 at once.",
         "The log says `container web:OOMKilled exit code 137`.",
+        // Neither hides what a reader sees as prose.
+        "```note```\nThe pod shop/jenkins-9z9z9 was OOMKilled.",
+        "```yaml\n~~~\n```\nThe pod shop/jenkins-9z9z9 was OOMKilled.",
     ] {
         let verdict = answered(text, &[]);
         assert_eq!(verdict.outcome, VerdictOutcome::Rejected, "{text}");
