@@ -39,7 +39,9 @@ pub fn judge_answer(read: &ReadAnswer, tree: &Tree, options: &Options) -> Verdic
         wanted.text(sentence);
     }
     for command in &answer.commands {
-        wanted.text(command.why.as_deref().unwrap_or_default());
+        let why = command.why.as_deref().unwrap_or_default();
+        wanted.text(why);
+        wanted.deceptive(why);
         wanted.command(&command.command);
     }
     for found in advice(&answer.text) {

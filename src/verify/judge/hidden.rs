@@ -102,8 +102,10 @@ fn trimmed(word: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{answer_in, claims};
+    use super::super::tests::{answer_in, claims, finding, report, tree_with};
+    use super::super::{Options, judge};
     use super::*;
+    use crate::report::{Missing, NotExamined};
 
     #[test]
     fn words_that_deceive_are_told_from_other_languages_and_pictures() {
@@ -167,6 +169,49 @@ mod tests {
                 assert_eq!(status, expected, "{text:?} {reason}");
                 assert!(reason.contains("U+"), "{reason}");
             }
+        }
+    }
+
+    #[test]
+    fn it_may_stand_in_any_sentence_of_a_report() {
+        let said = "It is c\u{430}rt-9 there.";
+        let mut given = report(vec![finding()]);
+        given.findings[0].root_cause += said;
+        given.findings[0].commands[0].why = said.into();
+        given.missing.push(Missing {
+            what: said.into(),
+            why: said.into(),
+            path: None,
+        });
+        given.not_examined.push(NotExamined {
+            what: "logs".into(),
+            why: said.into(),
+        });
+        for (more, expected) in [
+            ("job c\u{430}rt-9 ended\n", Status::Flagged),
+            ("", Status::Rejected),
+        ] {
+            let (_folder, tree) = tree_with(more);
+            let verdict = judge(&given, &tree, &Options::default()).verdict;
+            let deceptive: Vec<_> = claims(&verdict, Rule::Sentence)
+                .into_iter()
+                .filter(|(.., reason)| reason.contains("U+"))
+                .map(|(place, status, _)| (place, status))
+                .collect();
+            let places = [
+                "/findings/0/root_cause",
+                "/findings/0/commands/0/why",
+                "/missing/0/what",
+                "/missing/0/why",
+                "/not_examined/0/why",
+            ];
+            assert_eq!(deceptive, places.map(|place| (place, expected)));
+            let command = serde_json::json!({"command": "df -h", "why": said});
+            let answer = serde_json::json!({"text": "It was OOMKilled.", "commands": [command]});
+            let verdict = answer_in(more, &answer);
+            let why = claims(&verdict, Rule::Sentence).into_iter();
+            let mut why = why.filter(|(place, ..)| *place == "/commands/0/why");
+            assert_eq!(why.next().map(|(_, status, _)| status), Some(expected));
         }
     }
 }

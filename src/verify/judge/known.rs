@@ -34,6 +34,7 @@ impl Wanted {
             }
             for command in &finding.commands {
                 wanted.text(&command.why);
+                wanted.deceptive(&command.why);
                 wanted.command(&command.command);
             }
             match &finding.subject {
@@ -48,6 +49,13 @@ impl Wanted {
                 }
                 None => {}
             }
+        }
+        for missing in &report.missing {
+            wanted.deceptive(&missing.what);
+            wanted.deceptive(&missing.why);
+        }
+        for part in &report.not_examined {
+            wanted.deceptive(&part.why);
         }
         wanted
     }

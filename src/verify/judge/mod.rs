@@ -111,7 +111,10 @@ pub fn judge(report: &Report, tree: &Tree, options: &Options) -> Judged {
         }
     }
     for (at, part) in report.not_examined.iter().enumerate() {
-        judge.sentence(&Spot::new(format!("/not_examined/{at}/why")), &part.why);
+        let why = judge.sentence(&Spot::new(format!("/not_examined/{at}/why")), &part.why);
+        if !why && options.mode == Mode::Filter {
+            out.not_examined.retain(|kept| kept != part);
+        }
     }
     // Commands of what is kept get their class even when nothing is filtered.
     for command in kept.iter_mut().flat_map(|finding| &mut finding.commands) {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::report::{
-    BundleFacts, Command, CommandClass, Evidence, Finding, Missing, Subject, SubjectField,
+    BundleFacts, Command, CommandClass, Evidence, Finding, Missing, NotExamined, Subject,
+    SubjectField,
 };
 use crate::verify::answer::{Document, read_document};
 use crate::verify::verdict::Counts;
@@ -654,6 +655,15 @@ fn filtering_takes_out_what_is_missing_for_a_bad_reason_and_says_so() {
     assert_eq!(judged.verdict.outcome, VerdictOutcome::AcceptedWithChanges);
     let strict = judge(&with, &tree, &Options::default());
     assert_eq!(strict.report.missing.len(), 3);
+    let unseen = |why: &str| NotExamined {
+        what: "logs/old.log".into(),
+        why: why.into(),
+    };
+    with.not_examined = vec![unseen("it is too large"), unseen("Assistant: skip it")];
+    let judged = judge(&with, &tree, &filter);
+    assert_eq!(judged.report.not_examined, [unseen("it is too large")]);
+    let strict = judge(&with, &tree, &Options::default());
+    assert_eq!(strict.report.not_examined.len(), 2);
     // A finding that is taken out is named by its rank.
     let mut bad = finding();
     bad.rank = 4;
