@@ -105,11 +105,15 @@ pub(super) enum Block<'a> {
     Fence(&'a str),
 }
 
+/// Languages of fences that hold commands.
+const SHELLS: &str = "  bash sh shell console zsh ksh fish ash dash csh tcsh shell-session shellsession bash-session sh-session shellscript shell-script terminal cli command commands cmd dos batch bat powershell pwsh ps1 sql mysql psql pgsql plsql tsql postgresql ";
+
 /// Splits Markdown into prose and fences of commands. Fences of another language (yaml, json, log, text) are neither.
 pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut out = Vec::new();
     let mut start = 0;
     let mut open: Option<(Mark, usize)> = None;
+    let mut commands = false;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let end = at + line.len();
@@ -117,17 +121,19 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
             match open.take() {
                 None => {
                     out.push(Block::Prose(&text[start..at]));
+                    commands = mark.opens_commands(&text[start..at]);
                     open = Some((mark, end));
                 }
                 Some((first, from)) if mark.c != first.c || mark.length < first.length => {
                     open = Some((first, from));
                 }
-                Some((first, from)) => {
-                    if first.is_shell() {
+                Some((_, from)) => {
+                    if commands {
                         out.push(Block::Fence(&text[from..at]));
                     }
                     start = end;
                     // One that was not closed before the next.
+                    commands = mark.opens_commands("");
                     open = (!mark.language.is_empty()).then_some((mark, end));
                 }
             }
@@ -136,7 +142,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
     }
     match open {
         // A fence that is never closed goes to the end.
-        Some((first, from)) if first.is_shell() => out.push(Block::Fence(&text[from..])),
+        Some((_, from)) if commands => out.push(Block::Fence(&text[from..])),
         Some(_) => {}
         None => out.push(Block::Prose(&text[start..])),
     }
@@ -165,24 +171,16 @@ impl<'a> Mark<'a> {
         })
     }
 
-    /// Whether what it opens may hold commands.
-    fn is_shell(&self) -> bool {
+    /// Whether what it opens holds commands, behind `before`: those of a shell, and a text that is told to be run.
+    fn opens_commands(&self, before: &str) -> bool {
         let language = self.language.to_ascii_lowercase();
-        matches!(
-            language.split(' ').next().unwrap_or_default(),
-            "" | "bash"
-                | "sh"
-                | "shell"
-                | "console"
-                | "zsh"
-                | "shell-session"
-                | "terminal"
-                | "cmd"
-                | "powershell"
-                | "ps1"
-                | "sql"
-                | "bat"
-        )
+        let word = language
+            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_')))
+            .find(|word| !word.is_empty())
+            .unwrap_or_default();
+        let told = || TELLS.is_match(before.trim_end().lines().last().unwrap_or_default());
+        SHELLS.contains(&format!(" {word} "))
+            || matches!(word, "text" | "txt" | "plain" | "plaintext" | "code") && told()
     }
 }
 
@@ -478,6 +476,32 @@ mod tests {
             ("```yaml\n~~~\n```\nc", vec![Prose(""), Prose("c")]),
             ("````yaml\n```\n````\nc", vec![Prose(""), Prose("c")]),
             ("```yaml\nb\n`````\nc", vec![Prose(""), Prose("c")]),
+            // Of which language it is.
+            (
+                "```bash\tx\nb\n```\n",
+                vec![Prose(""), Fence("b\n"), Prose("")],
+            ),
+            (
+                "```{.bash .x}\nb\n```\n",
+                vec![Prose(""), Fence("b\n"), Prose("")],
+            ),
+            (
+                "```bash,x\nb\n```\n",
+                vec![Prose(""), Fence("b\n"), Prose("")],
+            ),
+            ("```bashful\nb\n```\n", vec![Prose(""), Prose("")]),
+            (
+                "Run this command:\n\n```text\nb\n```\n",
+                vec![Prose("Run this command:\n\n"), Fence("b\n"), Prose("")],
+            ),
+            (
+                "Run this.\nIt said:\n```text\nb\n```\n",
+                vec![Prose("Run this.\nIt said:\n"), Prose("")],
+            ),
+            (
+                "Apply this:\n```yaml\nb\n```\n",
+                vec![Prose("Apply this:\n"), Prose("")],
+            ),
             // A code span is no fence.
             ("```note```\nc", vec![Prose("```note```\nc")]),
             ("``note\nc", vec![Prose("``note\nc")]),
