@@ -184,22 +184,35 @@ impl<'a> Mark<'a> {
     }
 }
 
-/// The commands of a fence: with prompts, only what stands behind one; else the whole.
+/// The commands of a fence: with prompts, what stands behind one and what looks like one; else the whole.
 fn script_lines(code: &str) -> Vec<String> {
-    let prompted: Vec<String> = code
-        .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("$ "))
-        .map(|line| line.trim().to_owned())
-        .collect();
-    if !prompted.is_empty() {
+    let mut prompted: Vec<String> = Vec::new();
+    let mut prompts = false;
+    for line in code.lines().map(str::trim) {
+        if let Some(command) = line.strip_prefix("$ ") {
+            prompts = true;
+            prompted.push(command.trim().to_owned());
+        } else if let Some(last) = prompted.last_mut().filter(|last| last.ends_with('\\')) {
+            last.push('\n');
+            last.push_str(line);
+        } else if looks_like_command(line) {
+            prompted.push(line.to_owned());
+        }
+    }
+    if prompts {
         return prompted;
     }
     let whole = code.trim();
     if whole.is_empty() {
-        Vec::new()
-    } else {
-        vec![whole.to_owned()]
+        return Vec::new();
     }
+    let mut out = vec![whole.to_owned()];
+    // Nothing is there to be commented: it is the prompt of root.
+    if prompted.iter().all(|line| line.starts_with('#')) {
+        let behind = prompted.iter().map(|line| line.trim_start_matches('#'));
+        out.extend(behind.map(|line| line.trim().to_owned()));
+    }
+    out
 }
 
 /// Whether a text reads like a command: a program that is known, with something behind it.
@@ -513,6 +526,30 @@ mod tests {
             ),
         ] {
             assert_eq!(blocks(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_commands_of_a_fence_are_found_behind_prompts_and_without() {
+        for (code, expected) in [
+            ("", vec![]),
+            ("rm -rf /data\ndf -h\n", vec!["rm -rf /data\ndf -h"]),
+            ("$ df -h\n/dev/vda2 9G\n$ ls\n", vec!["df -h", "ls"]),
+            (
+                "$ df -h &&\\\n  rm -rf /data\n",
+                vec!["df -h &&\\\nrm -rf /data"],
+            ),
+            ("$ df -h\nrm -rf /data\n", vec!["df -h", "rm -rf /data"]),
+            // A comment, and the prompt of root.
+            ("# the old files\ndf -h\n", vec!["# the old files\ndf -h"]),
+            ("# find the files\ndf -h\n", vec!["# find the files\ndf -h"]),
+            ("# rm -rf /data\n", vec!["# rm -rf /data", "rm -rf /data"]),
+            (
+                "# rm -rf /data\nremoved\n",
+                vec!["# rm -rf /data\nremoved", "rm -rf /data"],
+            ),
+        ] {
+            assert_eq!(script_lines(code), expected, "{code:?}");
         }
     }
 
