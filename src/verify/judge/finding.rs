@@ -308,7 +308,7 @@ mod tests {
         let limit = || cite("logs/web.log", 3, "limit 50Mi reached");
         let beside = || cite("nodes.txt", 1, "node7 Ready");
         let gone = || cite("nodes.txt", 1, "node7 Evicted");
-        let named = || cite("logs/web.log", 7, "cart-5f7d9 corosync[256]: exit status 6");
+        let named = || cite("logs/web.log", 7, "cart-5f7d9 corosync[256]");
         let noted = |evidence: Vec<Evidence>| {
             let judged = filtered(Finding {
                 title: "Container web is OOM-killed (exit code 137)".into(),

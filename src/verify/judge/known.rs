@@ -354,11 +354,10 @@ impl Known {
             return None;
         }
         let parts: Vec<&str> = parts(text).collect();
-        // Numbers apart are no date and no share.
+        // Numbers apart are no date and no share; where there is no part, there is nothing to find.
         if parts
             .iter()
             .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
-            || parts.is_empty()
             || parts.len() > 4
         {
             return None;
