@@ -459,6 +459,7 @@ fn true_answers_are_accepted_however_they_are_worded() {
         "The field `cacheWarmupMode` decides that.",
         "It took 07:41:52 to start.",
         "The service shop/node7 is up.",
+        "The pod default/cart-5f7d9 was OOMKilled.",
         "The service registry.example.com/shop/node7/cart-5f7d9 is up.",
         "It calls 10.43.0.1:443 there.",
     ] {
