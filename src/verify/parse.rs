@@ -230,7 +230,7 @@ fn prose(place: &str, text: &str) -> Result<()> {
     )
 }
 
-/// `invisible`: whether invisible characters are refused here; in commands the classifier judges them.
+/// `invisible`: whether marks that turn the direction of writing are refused here; in commands the classifier judges them.
 fn bounded(
     place: &str,
     text: &str,
@@ -244,9 +244,7 @@ fn bounded(
         if c.is_control() && !allowed(c) {
             return Err(Error::refused(format!("{place} holds the control character U+{:04X}", u32::from(c))).hint("take control characters out of texts; tabs and line breaks are allowed in prose, quotes and commands"));
         }
-        if invisible && ('\u{202A}'..='\u{202E}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
-        {
+        if invisible && matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}') {
             return Err(Error::refused(format!(
                 "{place} holds the bidirectional mark U+{:04X}",
                 u32::from(c)
@@ -326,6 +324,177 @@ mod tests {
         }
         assert!(parse_report(&vec![b' '; MAX_REPORT_BYTES + 1]).is_err());
         assert!(parse_report(b"\xff").is_err());
+    }
+
+    #[test]
+    fn a_report_may_be_as_large_as_the_limit_and_no_larger() {
+        let mut text = report(FINDING);
+        text.push_str(&" ".repeat(MAX_REPORT_BYTES - text.len()));
+        parse_report(text.as_bytes()).unwrap();
+        text.push(' ');
+        let error = parse_report(text.as_bytes()).unwrap_err();
+        assert!(error.chain().contains("4194305 bytes"), "{}", error.chain());
+    }
+
+    #[test]
+    fn an_unknown_field_is_named_as_a_pointer_that_can_be_followed() {
+        for (field, place) in [
+            ("a/b~c", "/a~1b~0c".to_owned()),
+            ("a\u{7}b", "/ab".to_owned()),
+            (&"x".repeat(61), format!("/{}", "x".repeat(60))),
+        ] {
+            let mut value = full();
+            value[field] = Value::Null;
+            assert!(
+                refusal(&value).ends_with(&format!("unknown field {place}")),
+                "{}",
+                refusal(&value)
+            );
+        }
+        let mut value = full();
+        value["not_examined"][0]["path"] = "c".into();
+        assert!(refusal(&value).ends_with("unknown field /not_examined/0/path"));
+    }
+
+    /// A report in which every field stands.
+    fn full() -> Value {
+        serde_json::json!({
+            "schema": SCHEMA, "run": "r", "outcome": "findings",
+            "bundle": {"sha256": "s", "profile": "p", "files": 1},
+            "findings": [{
+                "rank": 1, "cause": "c", "title": "t", "root_cause": "r", "confidence": 0.5,
+                "subject": {"kind": "Pod", "namespace": "n", "name": "a"},
+                "evidence": [{"path": "a", "line_start": 1, "line_end": 1, "quote": "q"}],
+                "commands": [{"command": "df -h", "why": "w", "class": "read-only"}],
+            }],
+            "missing": [{"what": "m", "why": "w", "path": "p"}],
+            "not_examined": [{"what": "n", "why": "w"}],
+        })
+    }
+
+    /// Why it is refused; empty if it is not.
+    fn refusal(value: &Value) -> String {
+        parse_report(value.to_string().as_bytes()).map_or_else(|why| why.chain(), |_| String::new())
+    }
+
+    const LINES: [&str; 8] = [
+        "/run",
+        "/bundle/sha256",
+        "/bundle/profile",
+        "/findings/0/cause",
+        "/findings/0/title",
+        "/findings/0/subject/kind",
+        "/findings/0/subject/namespace",
+        "/findings/0/subject/name",
+    ];
+    const PATHS: [&str; 3] = [
+        "/findings/0/evidence/0/path",
+        "/missing/0/path",
+        "/not_examined/0/what",
+    ];
+    const PROSE: [&str; 6] = [
+        "/findings/0/root_cause",
+        "/findings/0/evidence/0/quote",
+        "/findings/0/commands/0/why",
+        "/missing/0/what",
+        "/missing/0/why",
+        "/not_examined/0/why",
+    ];
+    const COMMAND_TEXT: &str = "/findings/0/commands/0/command";
+
+    /// What becomes of the whole report when `text` stands in that place.
+    fn with(place: &str, text: &str) -> String {
+        let mut value = full();
+        *value
+            .pointer_mut(place)
+            .unwrap_or_else(|| panic!("{place}")) = text.into();
+        refusal(&value)
+    }
+
+    #[test]
+    fn each_text_has_a_limit_of_its_own_and_is_named_when_it_is_passed() {
+        let lines = LINES.iter().map(|place| (*place, MAX_LINE_CHARS));
+        let paths = PATHS.iter().map(|place| (*place, MAX_PATH_BYTES));
+        let long = PROSE.iter().chain([&COMMAND_TEXT]);
+        let long = long.map(|place| (*place, MAX_TEXT_CHARS));
+        for (place, most) in lines.chain(paths).chain(long) {
+            assert_eq!(with(place, &"ä".repeat(most)), "", "{place}");
+            let why = with(place, &"ä".repeat(most + 1));
+            let said = format!("{place} is {} characters long, more than {most}", most + 1);
+            assert!(why.contains(&said), "{place}: {why}");
+        }
+        let mut free = full();
+        free["findings"][0]["subject"] = "x".repeat(MAX_LINE_CHARS).into();
+        assert_eq!(refusal(&free), "");
+        free["findings"][0]["subject"] = "x".repeat(MAX_LINE_CHARS + 1).into();
+        assert!(refusal(&free).contains("/findings/0/subject is 401 characters"));
+    }
+
+    #[test]
+    fn each_list_has_a_limit_of_its_own_and_is_named_when_it_is_passed() {
+        for (place, most) in [
+            ("/findings", MAX_FINDINGS),
+            ("/findings/0/evidence", MAX_EVIDENCE),
+            ("/findings/0/commands", MAX_COMMANDS),
+            ("/missing", MAX_LISTED),
+            ("/not_examined", MAX_LISTED),
+        ] {
+            let mut value = full();
+            let list = value
+                .pointer_mut(place)
+                .and_then(Value::as_array_mut)
+                .unwrap();
+            list.resize(most, list[0].clone());
+            assert_eq!(refusal(&value), "", "{place}");
+            let list = value
+                .pointer_mut(place)
+                .and_then(Value::as_array_mut)
+                .unwrap();
+            list.push(list[0].clone());
+            let said = format!("{place} has {} entries, more than {most}", most + 1);
+            assert!(refusal(&value).contains(&said), "{place}");
+        }
+    }
+
+    #[test]
+    fn line_breaks_and_tabs_stand_in_prose_and_commands_and_no_other_control_character_anywhere() {
+        for place in LINES
+            .iter()
+            .chain(&PATHS)
+            .chain(&PROSE)
+            .chain([&COMMAND_TEXT])
+        {
+            let wide = PROSE.contains(place) || *place == COMMAND_TEXT;
+            for (text, code, fits) in [
+                ("a\nb", "U+000A", wide),
+                ("a\tb", "U+0009", wide),
+                ("a\rb", "U+000D", false),
+                ("a\u{1b}[2J", "U+001B", false),
+                ("a\u{9b}2J", "U+009B", false),
+            ] {
+                let why = with(place, text);
+                let said = format!("{place} holds the control character {code}");
+                assert_eq!(why.is_empty(), fits, "{place} {text:?}: {why}");
+                assert!(fits || why.contains(&said), "{place} {text:?}: {why}");
+            }
+        }
+    }
+
+    #[test]
+    fn marks_that_turn_the_direction_of_writing_are_refused_but_in_commands_which_the_classifier_judges()
+     {
+        for (mark, code) in [
+            ('\u{202A}', "U+202A"),
+            ('\u{202E}', "U+202E"),
+            ('\u{2066}', "U+2066"),
+            ('\u{2069}', "U+2069"),
+        ] {
+            for place in LINES.iter().chain(&PATHS).chain(&PROSE) {
+                let said = format!("{place} holds the bidirectional mark {code}");
+                assert!(with(place, &format!("a{mark}b")).contains(&said), "{said}");
+            }
+            assert_eq!(with(COMMAND_TEXT, &format!("df {mark}-h")), "", "{code}");
+        }
     }
 
     proptest! {
