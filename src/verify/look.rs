@@ -61,8 +61,11 @@ pub(super) fn look_closer(tree: &Tree, looks: &[Look<'_>], max_bytes: u64) -> Ve
         ) {
             continue;
         }
-        if open == 0 || read >= max_bytes {
-            limited |= open > 0;
+        if open == 0 {
+            break;
+        }
+        if read >= max_bytes {
+            limited = true;
             break;
         }
         let mut now: Vec<usize> = Vec::new();
@@ -93,7 +96,7 @@ pub(super) fn look_closer(tree: &Tree, looks: &[Look<'_>], max_bytes: u64) -> Ve
             }
             open > 0 && read < max_bytes
         });
-        limited |= done.is_err() || open > 0 && read >= max_bytes;
+        limited |= done.is_err() || read >= max_bytes;
     }
     if limited {
         for sight in sights.iter_mut().filter(|sight| **sight == Sight::Nowhere) {
@@ -120,29 +123,108 @@ fn cut(line: &str) -> &str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn lines_are_asked_only_where_a_hint_stands() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.log"), "one 31\ntwo 31 restarts\n").unwrap();
-        let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority())
-            .unwrap();
-        let index = Tree::index_dir(&dir).unwrap();
-        let tree = Tree::new(dir, index);
-        let look = |hint: &str, word: &'static str| Look {
+    use crate::bundle::testing::tree_of;
+
+    /// Looks for a line with `hint`, in any case, and `word`.
+    fn look(hint: &str, word: &'static str) -> Look<'static> {
+        Look {
             hints: vec![hint.to_owned()],
             holds: Box::new(move |line| line.contains(word)),
-        };
+        }
+    }
+
+    fn at(path: &str, line: u64) -> Sight {
+        Sight::At(Matched {
+            path: path.to_owned(),
+            line_start: line,
+            line_end: line,
+        })
+    }
+
+    #[test]
+    fn lines_are_asked_only_where_a_hint_stands() {
+        let (_folder, tree) = tree_of([
+            ("a.bin", &b"\0\0 31 restarts\n"[..]),
+            ("a.log", b"one 31\ntwo 31 restarts\nthree 31 restarts\n"),
+            ("b.log", b"Pod 32 RESTARTS\n"),
+        ]);
         let looks = [
             look("31", "restarts"),
-            look("31", "three"),
+            look("31", "four"),
             look("99", "one"),
+            look("restarts", "Pod"),
+            look("", "one"),
         ];
         let sights = look_closer(&tree, &looks, u64::MAX);
-        assert!(matches!(&sights[0], Sight::At(matched) if matched.line_start == 2));
-        assert_eq!(sights[1..], [Sight::Nowhere, Sight::Nowhere]);
+        let nowhere = Sight::Nowhere;
         assert_eq!(
-            look_closer(&tree, &looks[1..], 3),
-            [Sight::Unclear, Sight::Unclear]
+            sights,
+            [
+                at("a.log", 2),
+                nowhere.clone(),
+                nowhere.clone(),
+                at("b.log", 1),
+                nowhere.clone()
+            ]
         );
+        assert_eq!(look_closer(&tree, &looks[4..], u64::MAX), [nowhere]);
+    }
+
+    #[test]
+    fn what_a_limit_or_a_lost_file_hides_is_unclear() {
+        let (folder, tree) = tree_of([("a.log", "31 a\n32 b\n"), ("b.log", "33 c\n")]);
+        let looks = [
+            look("31", "a"),
+            look("32", "b"),
+            look("33", "c"),
+            look("33", "d"),
+        ];
+        let seen = [at("a.log", 1), at("a.log", 2), at("b.log", 1)];
+        for (max_bytes, found, rest) in [
+            (u64::MAX, 3, Sight::Nowhere),
+            (16, 3, Sight::Nowhere),
+            (15, 3, Sight::Unclear),
+            (11, 3, Sight::Unclear),
+            (10, 2, Sight::Unclear),
+            (6, 2, Sight::Unclear),
+            (5, 1, Sight::Unclear),
+            (0, 0, Sight::Unclear),
+        ] {
+            let sights = look_closer(&tree, &looks, max_bytes);
+            assert_eq!(sights[..found], seen[..found], "{max_bytes}");
+            assert!(
+                sights[found..].iter().all(|sight| *sight == rest),
+                "{max_bytes}"
+            );
+            assert_eq!(look_closer(&tree, &looks[..1], max_bytes).len(), 1);
+        }
+        std::fs::remove_file(folder.path().join("b.log")).unwrap();
+        let sights = look_closer(&tree, &looks, u64::MAX);
+        assert_eq!(sights[..2], seen[..2]);
+        assert_eq!(sights[2..], [Sight::Unclear, Sight::Unclear]);
+    }
+
+    #[test]
+    fn a_word_that_stands_everywhere_is_asked_about_so_often_and_no_more() {
+        for (lines, sight) in [
+            (MAX_ASKED - 1, at("a.log", MAX_ASKED as u64)),
+            (MAX_ASKED, Sight::Unclear),
+        ] {
+            let content = "31 31\n".repeat(lines) + "31 restarts\n";
+            let (_folder, tree) = tree_of([("a.log", content)]);
+            assert_eq!(
+                look_closer(&tree, &[look("31", "restarts")], u64::MAX),
+                [sight]
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_asked_up_to_a_whole_character() {
+        let line = "x".repeat(MAX_LINE_BYTES);
+        assert_eq!(cut(&line), line);
+        assert_eq!(cut(&format!("{line}y")), line);
+        let line = "x".to_owned() + &"ä".repeat(MAX_LINE_BYTES / 2);
+        assert_eq!(cut(&line).len(), MAX_LINE_BYTES - 1);
     }
 }
