@@ -286,7 +286,7 @@ impl Amount {
                 if !(1e-3..1e15).contains(&figure) {
                     continue;
                 }
-                let figure = if figure.fract().abs() < 1e-9 {
+                let figure = if (figure - figure.round()).abs() < 1e-9 {
                     format!("{figure:.0}")
                 } else {
                     let short = format!("{figure:.3}");
@@ -341,5 +341,147 @@ fn go_span(seconds: u64) -> String {
         format!("{hours}h{minutes}m{rest}s")
     } else {
         format!("{minutes}m{rest}s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_part_thousands_or_stand_for_the_decimal_point() {
+        for (text, value) in [
+            ("12,5", 12.5),
+            ("12,55", 12.55),
+            ("1,2345", 1.2345),
+            ("1,234", 1_234.0),
+            ("1,234.5", 1_234.5),
+            ("1,234.56", 1_234.56),
+            ("1,234,567", 1_234_567.0),
+            ("1,234,56", 123_456.0),
+        ] {
+            assert_eq!(number(text), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_a_number_with_a_unit_and_not_too_long() {
+        let long = |length: usize| format!("{}MB", "0".repeat(length - 3) + "5");
+        assert!(Amount::parse(&long(40)).is_some());
+        assert!(Amount::parse(&long(41)).is_none());
+        for text in ["+5 MB", "-5MB", "~5 MB", " 5MB "] {
+            assert!(
+                Amount::parse(text).is_some_and(|amount| amount.stands_in("5 MB")),
+                "{text}"
+            );
+        }
+        for text in ["MB", "x5 MB", "5", "5 pods", "5MB/s", "5MB 3", "1h x 5m"] {
+            assert_eq!(Amount::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_spelled_in_every_unit_in_which_it_is_exact() {
+        for (said, there, not_there) in [
+            (
+                "50MiB",
+                vec!["52428800", "51200Ki", "51200 KiB", "50Mi", "50 MB"],
+                vec!["0.049GiB", "0.048GiB", "50ms", "50s", "50"],
+            ),
+            (
+                "1.5 GiB",
+                vec!["1.5Gi", "1536Mi", "1610612736"],
+                vec!["2Gi", "1.5", "0.001TiB"],
+            ),
+            ("0.5 B", vec!["0.5 bytes"], vec!["0", "1"]),
+            ("999 B", vec!["999bytes"], vec!["999"]),
+            ("1Ki", vec!["1024", "1024 B"], vec![]),
+            ("1.0005 KiB", vec!["1.0005"], vec!["1025", "1024"]),
+            ("1 PiB", vec!["1024TiB"], vec!["1125899906842624"]),
+            ("1000TB", vec!["1000"], vec!["1000000000000000"]),
+            (
+                "1.5s",
+                vec!["1500ms", "1500 msec", "1500000us"],
+                vec!["2s", "0m1s", "0m2s"],
+            ),
+            ("0.7s", vec!["700ms"], vec![]),
+            ("1.4 s", vec!["1400 ms"], vec![]),
+            ("57.912s", vec!["57912ms"], vec!["57.912"]),
+            ("59s", vec!["59000ms"], vec!["0m59s"]),
+            ("60s", vec!["1m0s", "1min", "1 minute"], vec!["0h1m0s"]),
+            ("90.5s", vec!["90500ms"], vec!["1m30s", "1m31s"]),
+            ("90m", vec!["1h30m0s", "1.5h", "0.09 cores"], vec!["1h"]),
+            ("3661s", vec!["1h1m1s", "3661"], vec![]),
+            ("999999999s", vec!["277777h46m39s"], vec![]),
+            ("1000000000s", vec![], vec!["277777h46m40s"]),
+            ("99.999%", vec!["99.999 %", "99.999percent"], vec!["99.999"]),
+            ("5761 pods", vec![], vec![]),
+        ] {
+            let spelled = Amount::parse(said).map_or_else(Vec::new, |amount| amount.spellings());
+            for text in there {
+                assert!(
+                    spelled.contains(&text.to_owned()),
+                    "{said} is no {text}: {spelled:?}"
+                );
+            }
+            for text in not_there {
+                assert!(!spelled.contains(&text.to_owned()), "{said} is {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_nothing_in_any_unit() {
+        for (said, shown, same) in [
+            ("0s", "took 0ms", true),
+            ("0 %", "Use% 0", true),
+            ("0s", "took 1ms", false),
+            ("1s", "took 0ms", false),
+        ] {
+            let amount = Amount::parse(said).unwrap();
+            assert_eq!(amount.stands_in(shown), same, "{said} in {shown}");
+        }
+    }
+
+    #[test]
+    fn a_figure_follows_from_two_others_of_its_kind() {
+        for (said, shown, how) in [
+            ("85%", "used 3400 of 4000", Some("3400 of 4000")),
+            ("15%", "used 3400 of 4000", Some("the rest of 3400 of 4000")),
+            ("100%", "used 4000", None),
+            ("0%", "used 4000", None),
+            ("100%", "used 0 of 4000", None),
+            ("600Mi", "400Mi and 200Mi", Some("400Mi and 200Mi")),
+            ("200Mi", "400Mi of 600Mi", Some("400Mi less 600Mi")),
+            ("200Mi", "600Mi of 400Mi", Some("600Mi less 400Mi")),
+            ("800Mi", "400Mi", None),
+            ("450 bytes", "400 bytes in 50 seconds", None),
+            ("350 bytes", "400 bytes in 50 seconds", None),
+            ("450 bytes", "50 seconds, 400 bytes", None),
+            ("600Mi", "400Mi\n200Mi", None),
+            ("30%", "10% and 20%", None),
+        ] {
+            let found = Amount::parse(said).unwrap().follows_from(shown);
+            assert_eq!(found.as_deref(), how, "{said} from {shown}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_the_time_between_two_lines() {
+        for (said, shown, follows) in [
+            ("30s", "2022-02-17T23:59:50 a\n2022-02-18T00:00:20 b", true),
+            ("30s", "2021-12-31 23:59:50 a\n2022-01-01 00:00:20 b", true),
+            ("30s", "Feb 28 23:59:50 a\nMar  1 00:00:20 b", true),
+            ("30s", "23:59:50 a\n23:59:20 b", true),
+            ("30s", "2022-02-17T23:59:50 a\n2022-02-19T00:00:20 b", false),
+            ("30s", "Feb 17 23:59:50 a\nFeb 19 00:00:20 b", false),
+            ("0.75s", "12:00:05.250 a\n12:00:06.000 b", true),
+            ("1.25s", "12:00:05.250 a\n12:00:06.000 b", false),
+            ("2m", "12:00 a\n12:02 b", true),
+            ("0s", "12:00:05 a", false),
+        ] {
+            let found = Amount::parse(said).unwrap().follows_from(shown);
+            assert_eq!(found.is_some(), follows, "{said} from {shown}");
+        }
     }
 }

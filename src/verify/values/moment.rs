@@ -401,8 +401,14 @@ mod tests {
         for (year, month, day, number) in [
             (1970, 1, 1, 0),
             (2000, 2, 29, 11_016),
+            (2000, 3, 1, 11_017),
+            (2021, 12, 31, 18_992),
             (2022, 2, 17, 19_040),
+            (2023, 3, 1, 19_417),
             (2024, 3, 1, 19_783),
+            (2100, 3, 1, 47_541),
+            (1969, 12, 31, -1),
+            (1968, 2, 29, -672),
         ] {
             assert_eq!(
                 Day {
@@ -415,6 +421,76 @@ mod tests {
             );
             assert_eq!(civil(number), (year, month, day));
         }
+    }
+
+    #[test]
+    fn days_and_times_that_there_are_not_are_none() {
+        for text in [
+            "2022-02-17",
+            "2022-12-31",
+            "0:00",
+            "24:00",
+            "23:59:60",
+            "Feb 17",
+            "17/Feb/2022:12:00:05",
+        ] {
+            assert!(Moment::parse(text).is_some(), "{text}");
+        }
+        for text in [
+            "2022-13-01",
+            "2022-00-01",
+            "2022-02-32",
+            "2022-02-00",
+            "25:00",
+            "12:60",
+            "12:00:70",
+            "Feb 32",
+            "Foo 17",
+        ] {
+            assert_eq!(Moment::parse(text), None, "{text}");
+        }
+        assert!(Moment::parse(&format!("{:>64}", "12:00")).is_some());
+        assert!(Moment::parse(&format!("{:>65}", "12:00")).is_none());
+    }
+
+    #[test]
+    fn a_time_of_day_is_found_with_and_without_its_leading_zero_and_to_its_last_digit() {
+        for (said, shown, there) in [
+            ("09:41", "at 9:41:52", true),
+            ("9:41", "T09:41:52", true),
+            ("10:41", "at 10:41:52", true),
+            ("12:00:05.123", "12:00:05.123 x", true),
+            ("12:00:05.123", "12:00:05,123 x", true),
+            ("12:00:05.123", "12:00:05.456 x", false),
+            ("12:00:05.123", "12:00:05 x", false),
+        ] {
+            let moment = Moment::parse(said).unwrap();
+            assert_eq!(moment.stands_in(shown), there, "{said} in {shown}");
+        }
+    }
+
+    #[test]
+    fn a_day_and_a_time_of_day_are_taken_apart_and_put_together() {
+        let of = |text: &str| Moment::parse(text).unwrap();
+        let both = of("2022-02-17 12:00:05");
+        assert_eq!(both.day_alone(), Some(of("2022-02-17")));
+        assert_eq!(of("2022-02-17").day_alone(), None);
+        assert_eq!(of("12:00:05").day_alone(), None);
+
+        let clock = of("12:00:05");
+        assert_eq!(clock.on_the_day_of(&of("2022-02-17")), Some(both.clone()));
+        assert_eq!(
+            clock.on_the_day_of(&of("2022-02-17 09:30")),
+            Some(both.clone())
+        );
+        assert_eq!(clock.on_the_day_of(&of("Feb 17")), None);
+        assert_eq!(clock.on_the_day_of(&of("09:30")), None);
+        assert_eq!(both.on_the_day_of(&of("2022-02-18")), None);
+        assert_eq!(of("2022-02-17").on_the_day_of(&of("2022-02-18")), None);
+
+        assert!(both.has_day() && both.has_clock());
+        assert!(clock.has_clock() && !clock.has_day());
+        assert!(of("Feb 17").has_day() && !of("Feb 17").has_clock());
     }
 
     #[test]

@@ -153,6 +153,15 @@ mod tests {
             ("09:41:52.73", Rounded, "09:41:52.731552 started"),
             ("11:41:52", Shifted, "09:41:52 started"),
             ("15:11", Shifted, "09:41:52 started"),
+            ("11:41", Shifted, "00:41:52 started"),
+            ("11:41", Shifted, "at 9:41:52"),
+            ("00:00", Rounded, "23:59:31 started"),
+            ("12:00:00", Rounded, "11:59:59.9 started"),
+            ("09:41:52.73", Rounded, "09:41:52,731 started"),
+            ("09:42", Rounded, "at 9:42:12"),
+            ("12:41", Rounded, "12:41:52 started"),
+            ("12:00", About, "11:55:00 started"),
+            ("23:58", About, "00:03:00 started"),
             ("09:45", About, "09:41:52 started"),
         ] {
             assert!(holds(said, how, line), "{said} {how:?} {line}");
@@ -165,6 +174,15 @@ mod tests {
             ("11:41:53", Shifted, "09:41:52 started"),
             ("09:50", About, "09:41:52 started"),
             ("09:45:00", About, "09:41:52 started"),
+            ("12:00", About, "11:54:59 started"),
+            ("12:00", About, "12:06:00 started"),
+            ("11:41:52", Shifted, "11:41:52 started"),
+            ("11:41:52", Shifted, "09:31:52 started"),
+            ("1:41:52", Rounded, "11:41:52 started"),
+            ("12:00", Rounded, "11:12:00 started"),
+            ("12:42", Rounded, "11:12:41:52 started"),
+            ("09:41:52.73", Rounded, "09:41:52.991 started"),
+            ("09:41:52.73", Rounded, "09:41:51.731 started"),
         ] {
             if Moment::parse(said).is_some() {
                 assert!(!holds(said, how, line), "{said} {how:?} {line}");
@@ -174,6 +192,23 @@ mod tests {
             has_offset("2022-02-10T09:36:18+0200 x")
                 && has_offset("2022-02-10 09:36:18.1 +05:30 x")
         );
+        for (line, offset) in [
+            ("2022-02-10T09:36:18-0330 x", true),
+            ("2022-02-10T09:36:18 +0545", true),
+            ("2022-02-10T09:36:18 +00:30", true),
+            ("2022-02-10T09:36:18 -00:00", false),
+            ("2022-02-10T09:36:18 +2000", false),
+            ("2022-02-10T09:36:18 +0210", false),
+            ("2022-02-10T09:36:18 +020", false),
+            ("2022-02-10T09:36:18 x+0200", false),
+            ("9:36:18+0200", false),
+            ("09:36:18+0200", true),
+            ("id 12345678 +0200", false),
+            ("+0200 at 09:36:18", false),
+            ("", false),
+        ] {
+            assert_eq!(has_offset(line), offset, "{line}");
+        }
         assert!(
             !has_offset("2022-02-10T09:36:18+0000") && !has_offset("2022-02-10T09:36:18Z a-1234")
         );

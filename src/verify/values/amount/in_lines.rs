@@ -22,10 +22,12 @@ fn beginnings(low: f64, high: f64, out: &mut Vec<String>) {
         match size {
             2.. => {
                 let text = format!("{figure:.0}");
-                out.push(text[..text.len().min(3)].to_owned());
-                if text.len() % 3 != 0 && text.len() > 3 {
-                    let first = text.len() % 3;
-                    out.push(format!("{},{}", &text[..first], &text[first..3.max(first)]));
+                // The step leaves so many digits unknown; a figure below the last power of ten has two that are known.
+                let known = text.len().saturating_sub(size.unsigned_abs() as usize - 2);
+                out.push(text[..known].to_owned());
+                let first = text.len() % 3;
+                if text.len() > 3 && (1..known).contains(&first) {
+                    out.push(format!("{},{}", &text[..first], &text[first..known]));
                 }
             }
             _ => {
@@ -42,7 +44,6 @@ impl Amount {
     /// Whether it is a time with digits behind the point, in seconds or less: such a figure is copied, not estimated.
     pub fn is_exact_time(&self) -> bool {
         plain(&self.figure).contains('.')
-            && !self.meanings.is_empty()
             && self
                 .meanings
                 .iter()
@@ -168,14 +169,108 @@ mod tests {
             ("30s", "initialDelaySeconds: 30"),
             ("12,5 GB", "size 12.5 GB"),
             ("3m0s", "timeout 180s"),
+            ("1 s", "took 997ms"),
+            ("1.0 GB", "size: 963 MB"),
+            ("10.0 GB", "Mem: 9,962,000 kB"),
+            ("57.9 seconds", "took:57912ms"),
+            ("57.9 seconds", "took 57912ms."),
+            ("50MiB", "rss 52428800."),
+            ("50MiB", "rss 52428800: high"),
+            ("367 bytes", "length: 367"),
+            ("12%", "usage: 12"),
         ] {
             assert!(holds(said, line), "{said} in {line}");
         }
     }
 
     #[test]
+    fn any_figure_in_a_range_has_one_of_its_beginnings_with_and_without_marks() {
+        for (low, high, expected) in [
+            (57_911.5, 57_912.5, vec!["579", "57,9"]),
+            (3_262.0, 3_263.0, vec!["326", "3,26"]),
+            (375_911.5, 375_912.5, vec!["375"]),
+            (52_428_800.0, 52_428_800.0, vec!["524", "52,4"]),
+            (
+                98.5,
+                99.5,
+                vec![
+                    "98.5", "98.6", "98.7", "98.8", "98.9", "99", "99.1", "99.2", "99.3", "99.4",
+                    "99.5",
+                ],
+            ),
+            (99.5, 101.0, vec!["99", "100", "101"]),
+            (995.0, 1_010.0, vec!["99", "100", "1,00", "101", "1,01"]),
+            (9_950.0, 10_000.0, vec!["99", "9,9", "100", "10,0"]),
+            (0.2495, 0.2505, vec!["0.249", "0.25"]),
+            (2.0, 2.0, vec!["2"]),
+            (0.0004, 0.0005, vec![]),
+            (1e15, 1e15, vec![]),
+            (100.0, 221.0, vec![]),
+        ] {
+            let mut out = Vec::new();
+            beginnings(low, high, &mut out);
+            assert_eq!(out, expected, "{low} to {high}");
+        }
+        let mut out = Vec::new();
+        beginnings(100.0, 220.0, &mut out);
+        assert_eq!(out.len(), 121);
+    }
+
+    #[test]
+    fn only_seconds_with_digits_behind_the_point_are_copied() {
+        for (said, exact) in [
+            ("57.9 seconds", true),
+            ("57,9s", true),
+            ("0.25 ms", true),
+            ("57 s", false),
+            ("1,500 s", false),
+            ("1.5 minutes", false),
+            ("1.5m", false),
+            ("57.9 %", false),
+            ("57.9 MB", false),
+        ] {
+            let amount = Amount::parse(said).unwrap();
+            assert_eq!(amount.is_exact_time(), exact, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_copied_leaves_no_room_for_rounding() {
+        for (said, line, exact) in [
+            ("50MiB", "limit 52428800", true),
+            ("50MiB", "limit 52428801", false),
+            ("1.4GiB", "rss 1503238553", true),
+            ("0%", "Use% 0%", true),
+        ] {
+            let amount = Amount::parse(said).unwrap();
+            assert!(amount.stands_in_line(line), "{said} in {line}");
+            assert_eq!(
+                amount.exactly().stands_in_line(line),
+                exact,
+                "{said} in {line}"
+            );
+        }
+    }
+
+    #[test]
     fn a_number_that_is_something_else_is_not_taken_for_it() {
         for (said, line) in [
+            ("57.9 seconds", "at 12:57.9 s"),
+            ("57.9 seconds", "x57912ms"),
+            ("57.9 seconds", "web-57912ms"),
+            ("57.9 seconds", "run/57912ms"),
+            ("57.9 seconds", "1.57912ms"),
+            ("57.9 seconds", "a_57912ms"),
+            ("57.9 seconds", "took 57912ms_max"),
+            ("57.9 seconds", "took 57912ms2"),
+            ("50MiB", "rss 52428800-1"),
+            ("50MiB", "rss 52428800_x"),
+            ("50MiB", "rss 52428800:x"),
+            ("50MiB", "rss 52428800/x"),
+            ("37 %", "replicas: 37"),
+            ("30s", "replicas: 30"),
+            ("12 cores", "timeout: 12"),
+            ("12 bytes", "length: 12"),
             ("57.9 seconds", "2022-02-10T12:03:57.912 start"),
             ("57.9 seconds", "took 32635ms"),
             ("37 %", "ii libefivar1 37-2ubuntu2.2 amd64"),
