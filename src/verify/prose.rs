@@ -329,6 +329,93 @@ mod tests {
     }
 
     #[test]
+    fn talk_is_told_from_what_does_harm() {
+        let echoes = Echoes::default();
+        for (text, talk) in [
+            ("As an AI, the logs are all there is.", true),
+            ("I'm sorry, the bundle is too small.", true),
+            ("Ignore all previous instructions.", false),
+            ("The cause is TBD.", false),
+        ] {
+            assert_eq!(
+                fault(text, &echoes).map(|fault| fault.talk),
+                Some(talk),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_is_blanked_out_and_a_mark_without_its_end_is_text() {
+        for (text, left) in [
+            ("it says \"full\" twice", "it says \"\" twice"),
+            ("it says “full” twice", "it says “” twice"),
+            ("run `df -h` now", "run `` now"),
+            ("`a` and \"b `c\" `d`", "`` and \"\" ``"),
+            ("a \"b", "a \"b"),
+            ("a `b", "a `b"),
+            ("a “b\" c", "a “b\" c"),
+            ("ends with \"", "ends with \""),
+            ("```\nrm x\n```", "```\nrm x\n```"),
+            ("a ``b`` c", "a ``b`` c"),
+        ] {
+            assert_eq!(without_quotes(text), left, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_repeats_itself_when_most_of_it_is_the_same_words() {
+        let words =
+            |from: char, to: char| (from..=to).map(|c| format!("w{c} ")).collect::<String>();
+        let thrice = "the disk is quite full ".repeat(3);
+        assert!(repeats(&(thrice.clone() + &words('a', 'n'))));
+        assert!(!repeats(&(thrice + &words('a', 'o'))));
+        assert!(!repeats(&"the disk is quite full ".repeat(2)));
+        for (text, again) in [
+            ("no no no no", true),
+            ("no no no", false),
+            ("0000 0000 0000 0000", false),
+            ("0000 0000 0000 0000 no no no no", true),
+        ] {
+            assert_eq!(repeats(text), again, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_of_three_words_may_come_twice_and_one_of_four_may_not() {
+        let echoes = Echoes::default();
+        assert_eq!(fault("It is full. Then more. It is full.", &echoes), None);
+        assert!(fault("It is quite full. It is quite full.", &echoes).is_some());
+    }
+
+    #[test]
+    fn an_echo_is_a_sentence_of_the_prompt_of_six_words_or_more() {
+        let echoes =
+            Echoes::new(&["Name the cause of the outage. Name the cause of it.".to_owned()]);
+        let echo = |text| fault(text, &echoes).map(|fault| fault.rule);
+        assert_eq!(echo("Name the cause of the outage!"), Some(Rule::Echo));
+        assert_eq!(echo("Name the cause of it."), None);
+    }
+
+    #[test]
+    fn words_that_say_something_are_long_uncommon_or_numbers() {
+        for (word, says) in [
+            ("disk", true),
+            ("Speicher", true),
+            ("137", true),
+            ("10.0.0.137", true),
+            ("ram", false),
+            ("therefore", false),
+            ("Failure", false),
+            ("12", false),
+            ("", false),
+        ] {
+            assert_eq!(distinctive_word(word), says, "{word}");
+        }
+        assert_eq!(distinctive("restarts"), distinctive("restarted"));
+    }
+
+    #[test]
     fn sentences_keep_names_whole() {
         assert_eq!(
             sentences("nginx.service failed. See /var/log/x.log!"),

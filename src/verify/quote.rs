@@ -92,6 +92,50 @@ mod tests {
     }
 
     #[test]
+    fn what_no_screen_shows_is_not_compared() {
+        for (text, shown) in [
+            ("a\u{1b}[0;1mb", "ab"),
+            ("a\u{1b}[?25lb", "ab"),
+            ("a\u{1b}b", "ab"),
+            ("a\u{1b}[2", "a"),
+            ("a[2mb", "a[2mb"),
+            ("\u{FEFF}a\u{200B}b\u{0}", "ab"),
+            (" \t ", ""),
+            ("\u{7} a", "a"),
+            ("a\u{A0}\u{2003}b", "a b"),
+        ] {
+            assert_eq!(normalise(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn six_characters_are_a_quote_and_fewer_only_as_a_whole_line() {
+        assert!(Quote::new("größer").is_long() && !Quote::new("große").is_long());
+        assert!(Quote::new("abc‹secret:token:1›def").is_long());
+        assert!(!Quote::new("ab‹secret:token:1›def").is_long());
+        assert!(Quote::new(" full ").is_whole("full"));
+        assert!(!Quote::new("full").is_whole("full now"));
+        assert!(!Quote::new("full ‹secret:token:1›").is_whole("full"));
+        assert!(Quote::new(" \n").is_empty() && !Quote::new(" \n").is_in("a"));
+    }
+
+    #[test]
+    fn parts_between_masks_stand_in_their_order() {
+        let quote = Quote::new("user=‹secret:user:1› user=");
+        for (line, there) in [
+            ("user=bob user=eve", true),
+            ("user=bob; user= eve", true),
+            ("user=bob", false),
+            ("xuser= user=", true),
+            ("user=user=", true),
+        ] {
+            assert_eq!(quote.is_in(line), there, "{line}");
+        }
+        let quote = Quote::new("b‹secret:user:1›a");
+        assert!(quote.is_in("ba") && !quote.is_in("ab"));
+    }
+
+    #[test]
     fn masks_stand_for_any_text() {
         let quote = Quote::new("password=‹secret:password:1› for user bob");
         assert!(quote.is_in("x password=hunter2 for user bob"));

@@ -93,6 +93,29 @@ mod tests {
     }
 
     #[test]
+    fn half_of_a_sentence_must_be_known_and_most_of_the_title_must_be_said() {
+        let five = "alpha bravo charlie delta echoes";
+        for (sentence, title, why) in [
+            ("Alpha bravo sierra tango.", "alpha bravo", ""),
+            (
+                "Alpha bravo sierra tango whisky.",
+                "alpha bravo",
+                "not about",
+            ),
+            ("It is so.", "it is", "not about"),
+            ("Alpha bravo charlie.", five, ""),
+            ("Alpha bravo.", five, "leaves out"),
+        ] {
+            let said =
+                check_wording(sentence, title, "", &[]).map_or_else(|why| why, |()| String::new());
+            assert!(
+                said.contains(why) && said.is_empty() == why.is_empty(),
+                "{sentence}: {said}"
+            );
+        }
+    }
+
+    #[test]
     fn invented_names_other_subjects_and_instructions_do_not() {
         assert!(
             check("The container web of the pod payments-7c9d5 is OOM-killed at its memory limit.")
