@@ -23,7 +23,9 @@ fn beginnings(low: f64, high: f64, out: &mut Vec<String>) {
             2.. => {
                 let text = format!("{figure:.0}");
                 // The step leaves so many digits unknown; a figure below the last power of ten has two that are known.
-                let known = text.len().saturating_sub(size.unsigned_abs() as usize - 2);
+                let known = text
+                    .len()
+                    .saturating_sub(usize::try_from(size - 2).unwrap_or(0));
                 out.push(text[..known].to_owned());
                 let first = text.len() % 3;
                 if text.len() > 3 && (1..known).contains(&first) {
