@@ -116,6 +116,32 @@ mod tests {
     }
 
     #[test]
+    fn a_word_is_announced_in_one_place_and_ordinary_in_another() {
+        for (text, names) in [
+            ("the user nginx logged in", vec!["nginx"]),
+            ("the service called nginx is down", vec![]),
+            ("a service called traffic is down", vec!["traffic"]),
+            ("the user traffic was rejected", vec![]),
+            ("the queue \"qz\" is full", vec!["qz"]),
+            ("the queue \"a-\" is full", vec![]),
+            ("a pod called frontend.", vec!["frontend"]),
+            (
+                "a pod called twig and a server named twig2 is up",
+                vec!["twig"],
+            ),
+            ("sdq is new", vec![]),
+            ("the disk sdq is new", vec!["sdq"]),
+            ("the disk has an sdk", vec![]),
+            (
+                "user `twig`, queue `birch`, queue 'twig'",
+                vec!["birch", "twig"],
+            ),
+        ] {
+            assert_eq!(announced(text), names, "{text}");
+        }
+    }
+
+    #[test]
     fn ordinary_words_are_not() {
         for text in [
             "the user data is lost",

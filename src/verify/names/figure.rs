@@ -370,6 +370,216 @@ mod tests {
     }
 
     #[test]
+    fn what_counts_time_or_goes_on_is_another_number() {
+        for (text, numbers) in [
+            ("exit code 20 seconds later", vec![]),
+            ("exit code 20 s, later", vec![]),
+            ("errno 20 ms.", vec![]),
+            ("the process 30 % of it", vec![]),
+            ("the process 30% of it", vec![]),
+            ("the process 30 sleeps", vec!["30"]),
+            ("the process 30 more", vec!["30"]),
+            ("restart count 5 min. ago", vec!["5"]),
+            ("signal 9-10", vec![]),
+            ("signal 9.5", vec![]),
+            ("signal 9, 10", vec!["9"]),
+            ("signal 9.", vec!["9"]),
+            ("signal 9: bad", vec!["9"]),
+            ("1/3 restarts", vec![]),
+            ("1.3 restarts", vec![]),
+            ("a:3 restarts", vec![]),
+            ("3 restarts", vec!["3"]),
+            ("0 restarts", vec![]),
+            ("10 restarts", vec!["10"]),
+            ("exit code 0", vec!["0"]),
+            ("signal 9, exit code 137, 4 restarts", vec!["9", "137", "4"]),
+        ] {
+            let found: Vec<String> = said(text).into_iter().map(|said| said.1).collect();
+            assert_eq!(found, numbers, "{text}");
+        }
+    }
+
+    #[test]
+    fn restarts_may_have_been_added_up_and_exit_codes_not() {
+        for (text, added) in [
+            ("about 30 restarts", true),
+            ("a total 30 pod restarts", true),
+            ("it restarted about 30 times", true),
+            ("30 restarts altogether", true),
+            ("30 restarts so far in total", false),
+            ("30 restarts per pod", true),
+            ("30 restarts", false),
+            ("about exit code 30", false),
+        ] {
+            assert_eq!(said(text)[0].2, added, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_number_has_words_of_its_own() {
+        for (text, given, other) in [
+            ("exit code 6", "terminated: 6", "signal 6"),
+            ("6 restarts", "restarted: 6", "exit code 6"),
+            ("PID 600", "process 600", "signal 600"),
+            ("signal 5", "killed by 5", "code 5"),
+            ("errno 28", "ret -28", "signal 28"),
+            ("UID 1001", "runAsUser: 1001", "signal 1001"),
+            ("VLAN 208", "802.1q tag 208", "port 208"),
+            ("PID 600", "corosync[600]: x", "corosync(600): x"),
+        ] {
+            let figure = &figures(text)[0].figure;
+            assert!(figure.stands_in_line(given), "{text} in {given}");
+            assert!(!figure.stands_in_line(other), "{text} in {other}");
+        }
+        for (what, called) in [
+            (What::ExitCode, "an exit code"),
+            (What::Restarts, "a number of restarts"),
+            (What::Process, "a process"),
+            (What::Signal, "a signal"),
+            (What::Errno, "an error number"),
+            (What::Account, "a user or group"),
+            (What::Vlan, "a VLAN"),
+        ] {
+            assert_eq!(what.called(), called);
+        }
+    }
+
+    #[test]
+    fn a_signal_is_told_by_its_name_or_by_an_exit_code() {
+        for (signal, code, names) in [
+            (9, 137, vec!["OOMKilled", "SIGKILL", "Out of memory: Kill"]),
+            (
+                11,
+                139,
+                vec!["segmentation fault", "segfault at 0", "SIGSEGV"],
+            ),
+            (6, 134, vec!["SIGABRT", "Aborted"]),
+            (15, 143, vec!["SIGTERM"]),
+        ] {
+            let texts = [format!("exit code {code}"), format!("signal {signal}")];
+            for text in &texts {
+                let figure = &figures(text)[0].figure;
+                let lines = names.iter().map(|name| (*name).to_owned());
+                for line in lines
+                    .chain(texts.clone())
+                    .chain([format!("exited with {code}")])
+                {
+                    assert!(figure.stands_in_line(&line), "{text} in {line}");
+                    let hinted = figure
+                        .hints()
+                        .iter()
+                        .any(|hint| line.to_lowercase().contains(hint));
+                    assert!(hinted, "{text} has no hint for {line}");
+                }
+                for line in [
+                    format!("port {code}0"),
+                    format!("{code} pods"),
+                    format!("{signal} pods"),
+                ] {
+                    assert!(!figure.stands_in_line(&line), "{text} in {line}");
+                }
+            }
+        }
+        let plain = &figures("exit code 3")[0].figure;
+        assert_eq!(plain.hints(), ["3"]);
+        assert!(!plain.stands_in_line("SIGKILL"));
+    }
+
+    #[test]
+    fn a_number_stands_alone_or_is_part_of_another() {
+        for (text, line, alone) in [
+            ("exit code 14", "14 exit", true),
+            ("exit code 14", "exit 14", true),
+            ("exit code 14", "exit 140", false),
+            ("exit code 14", "exit 114", false),
+            ("exit code 14", "exit a14", false),
+            ("exit code 14", "exit 14a", false),
+            ("exit code 14", "exit -14", true),
+            ("errno 14", "err -14", true),
+            ("14 restarts", "restarts -14", false),
+            ("14 restarts", "restarts x14", true),
+            ("14 restarts", "restarts 2x14", false),
+            ("14 restarts", "restarts max14", false),
+            ("14 restarts", "x14 restarts", true),
+            ("14 restarts", "restarts\\n14", true),
+            ("14 restarts", "restarts\\t14", true),
+            ("14 restarts", "restart in14", false),
+            ("exit code 14", "exit 3:14", false),
+            ("exit code 14", "exit:14", true),
+            ("exit code 14", ":14 exit", true),
+            ("exit code 14", "exit 3.14", false),
+            ("exit code 14", "exit .14", false),
+            ("exit code 14", "exit a/14", false),
+            ("exit code 14", "exit a_14", false),
+            ("exit code 14", "exit 14.", true),
+            ("exit code 14", "exit 14.5", false),
+            ("exit code 14", "exit 14:05", false),
+            ("exit code 14", "exit 14, 5", true),
+            ("exit code 14", "exit 14,5", false),
+            ("exit code 14", "exit 14-5", false),
+            ("exit code 14", "exit 14-x", true),
+            ("exit code 14", "exit 14/EXEC", true),
+            ("exit code 14", "exit 14/20", false),
+            ("exit code 14", "exit 14/", false),
+            ("exit code 14", "exit 14%", false),
+            ("exit code 14", "exit 14_x", false),
+            ("exit code 14", "exit 140 or 14", true),
+            ("exit code 14", "exit", false),
+        ] {
+            let figure = &figures(text)[0].figure;
+            assert_eq!(figure.stands_in_line(line), alone, "{text} in {line}");
+        }
+    }
+
+    #[test]
+    fn a_table_gives_a_number_in_the_row_of_what_the_sentence_names() {
+        for (text, line, given) in [
+            ("frontend ran as UID 1001", "frontend 0/1 1001", true),
+            ("frontend ran as UID 1001", "backend 0/1 1001", false),
+            // Words that stand in any row, and short ones, tell no row.
+            ("the container has UID 1001", "container 1001", false),
+            ("web7 has UID 1001", "web7 1001", false),
+        ] {
+            assert_eq!(
+                figures(text)[0].figure.stands_in_line(line),
+                given,
+                "{text} in {line}"
+            );
+        }
+    }
+
+    #[test]
+    fn evidence_may_give_restarts_and_processes_as_a_column() {
+        for (text, shown, given) in [
+            ("14 restarts", "NAME\nweb 0/1 14", true),
+            ("PID 600", "NAME\nweb 600", true),
+            ("14 restarts", "NAME\nweb 0/1 140", false),
+            ("exit code 14", "NAME\nweb 14", false),
+            ("exit code 14", "NAME\nexit 14", true),
+        ] {
+            assert_eq!(
+                figures(text)[0].figure.stands_in(shown),
+                given,
+                "{text} in {shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn lines_that_count_restarts_whatever_the_number() {
+        for (line, counts) in [
+            ("    Restart Count:  14", true),
+            (r#""restartCount":0,"#, true),
+            ("restart counter is at 5.", true),
+            ("NAME READY RESTARTS AGE", true),
+            ("restart policy: 5", false),
+            ("it restarted 5 services", false),
+        ] {
+            assert_eq!(counts_restarts(line), counts, "{line}");
+        }
+    }
+
+    #[test]
     fn a_line_gives_the_number_as_what_it_is() {
         for (text, line) in [
             ("exit code 6", "      Exit Code:    6"),

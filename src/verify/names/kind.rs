@@ -20,9 +20,6 @@ pub(super) fn kind<'a>(word: &'a str, before: &str) -> Kind<'a> {
     {
         return Kind::Plain;
     }
-    if lower.ends_with("'s") {
-        return Kind::Plain;
-    }
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     let letters = word.chars().filter(|c| c.is_alphabetic()).count();
     // Points in time; the evidence may write them otherwise.
@@ -30,8 +27,7 @@ pub(super) fn kind<'a>(word: &'a str, before: &str) -> Kind<'a> {
         return Kind::Computed;
     }
     // Numbers, alone or with a unit.
-    if (word.starts_with(|c: char| c.is_ascii_digit())
-        || (word.starts_with(['-', '+']) && digits > 0))
+    if word.starts_with(|c: char| c.is_ascii_digit())
         && let Some(kind) = number(word, before)
     {
         return kind;
@@ -138,18 +134,14 @@ fn is_identifier(word: &str) -> bool {
 
 /// What a word that begins with a digit is; `None` if it is no number.
 fn number<'a>(word: &str, before: &str) -> Option<Kind<'a>> {
-    let word = word.trim_start_matches(['-', '+']);
     let end = word
         .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ',')))
         .unwrap_or(word.len());
     let (figure, unit) = word.split_at(end);
     let dots = figure.matches('.').count();
     if unit.is_empty() {
-        if dots >= 3 {
-            return Some(Kind::Name); // an IPv4 address
-        }
-        if dots == 2 {
-            return Some(Kind::Name); // a version
+        if dots >= 2 {
+            return Some(Kind::Name); // an IPv4 address, a version
         }
         // A bare number is a value where the sentence says what it is.
         let announced = matches!(
@@ -187,4 +179,107 @@ fn number<'a>(word: &str, before: &str) -> Option<Kind<'a>> {
         return Some(Kind::Computed);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts<'a>(parts: &[&'a str]) -> Kind<'a> {
+        Kind::Parts(parts.to_vec())
+    }
+
+    #[test]
+    fn a_word_is_english_a_name_or_a_value() {
+        use Kind::{Computed, Name, Plain};
+        for (word, kind_of) in [
+            ("x", Plain),
+            ("7", Plain),
+            ("memory", Plain),
+            ("HTTP/2", Plain),
+            ("OOMKilled", Plain),
+            // Letters and digits.
+            ("n7", Plain),
+            ("no7", Name),
+            ("äö7", Plain),
+            ("7fa", Name),
+            // Values.
+            ("2022-02-17", Computed),
+            ("12:30", Computed),
+            ("10.0.0.12", Name),
+            ("1.28.12", Name),
+            ("1.28", Plain),
+            ("137", Plain),
+            ("64Mi", Name),
+            ("64MB", Computed),
+            ("5m", Computed),
+            ("50m", Name),
+            ("1.5m", Computed),
+            ("98%", Computed),
+            ("5/s", Computed),
+            ("5MB/s", Computed),
+            ("1h5m30s", Computed),
+            ("3d4h", Computed),
+            ("3d4q", Name),
+            ("7th", Plain),
+            ("7x", Plain),
+            ("7xx", Plain),
+            ("7xy", Plain),
+            ("7xyz", Name),
+            // Addresses and paths.
+            ("https://example", Name),
+            ("/var", Name),
+            ("shop/web/x", Name),
+            ("disk/memory", Plain),
+            ("shop/web.log", Name),
+            ("shop/web_log", Name),
+            ("shop/web7", Name),
+            ("shop/web-log", Name),
+            ("root@web/shell", parts(&["root@web", "shell"])),
+            ("root@web", Name),
+            ("7@8", Plain),
+            ("rp_filter", Name),
+            ("7_8", Plain),
+            ("web:80", Name),
+            ("web:latest", Plain),
+            // Dots.
+            ("web.log", Name),
+            ("a.b", Plain),
+            ("a.log", Name),
+            ("web..log", Plain),
+            // Hyphens.
+            ("3-node", Plain),
+            ("2-3", Plain),
+            ("3-Node", Name),
+            ("3-5f", Name),
+            ("node-5", Name),
+            ("1-2-3", Name),
+            ("cart-5f7d9", Name),
+            ("cart-web", Plain),
+        ] {
+            assert_eq!(kind(word, ""), kind_of, "{word}");
+        }
+        assert_eq!(kind(&"no7".repeat(4_096)[..4_096], ""), Name);
+        assert_eq!(kind(&"no7".repeat(4_096)[..4_097], ""), Plain);
+    }
+
+    #[test]
+    fn the_word_before_may_say_that_it_is_a_name() {
+        use Kind::{Name, Plain};
+        for (before, word, kind_of) in [
+            ("pod", "cart-web", Name),
+            ("namespace", "kube-system", Name),
+            ("the", "kube-system", Plain),
+            ("volume", "read-only", Plain),
+            ("volume", "read-cart", Name),
+            ("pod", "cart-c++", Plain),
+            ("pod", "web", Plain),
+            ("port", "8080", Name),
+            ("vlan", "208", Name),
+            ("version", "1.28", Name),
+            ("about", "8080", Plain),
+        ] {
+            assert_eq!(kind(word, before), kind_of, "{before} {word}");
+        }
+    }
 }

@@ -154,6 +154,109 @@ mod tests {
     }
 
     #[test]
+    fn a_manner_is_of_its_own_sentence() {
+        for (text, of, zone) in [
+            ("Times are UTC. At 12:30 it stopped.", "12:30", false),
+            ("At 12:30 it stopped. Times are UTC.", "12:30", false),
+            ("Is it UTC? At 12:30 it stopped.", "12:30", false),
+            ("At 12:30! Times are UTC.", "12:30", false),
+            ("Times are UTC\nAt 12:30 it stopped.", "12:30", false),
+            ("At 12:30 it stopped\nTimes are UTC", "12:30", false),
+            ("UTC\n12:30", "12:30", false),
+            ("12:30\nUTC", "12:30", false),
+            ("12:30. UTC", "12:30", false),
+            ("By UTC web.log ends at 12:30.", "12:30", true),
+            ("At 12:30 web.log ends, by UTC", "12:30", true),
+            ("At 12:30.5 of UTC", "12:30", true),
+            ("At 12:30 UTC.", "12:30", true),
+            ("End. In UTC at 12:30. More.", "12:30", true),
+        ] {
+            assert_eq!(manner(text, of).zone, zone, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_manner_has_words_of_its_own() {
+        let none = Manner::default();
+        for (text, of, expected) in [
+            ("It stopped once, 12:30 it was", "12:30", none),
+            ("It is 250m of CPU", "250m", Manner { cpu: true, ..none }),
+            (
+                "It is up 12:30 hours",
+                "12:30",
+                Manner {
+                    lasts: true,
+                    ..none
+                },
+            ),
+            (
+                "It shows 12:30 hours",
+                "12:30",
+                Manner {
+                    lasts: true,
+                    ..none
+                },
+            ),
+            (
+                "It shows 12:30 (h:mm)",
+                "12:30",
+                Manner {
+                    lasts: true,
+                    ..none
+                },
+            ),
+            ("It shows 12:30 (local)", "12:30", none),
+            (
+                "See 30s later",
+                "30s",
+                Manner {
+                    apart: true,
+                    ..none
+                },
+            ),
+            (
+                "/dev/sdx is 37% full",
+                "37%",
+                Manner {
+                    filled: true,
+                    ..none
+                },
+            ),
+            ("/dev/sdx shows 37%", "37%", none),
+            ("Its share is 37% full", "37%", none),
+            (
+                "Set replicas to 3",
+                "3",
+                Manner {
+                    planned: true,
+                    about: true,
+                    ..none
+                },
+            ),
+            ("Set it here, 3 is low", "3", none),
+            (
+                "Set it here, `web` is low",
+                "web",
+                Manner {
+                    planned: true,
+                    ..none
+                },
+            ),
+            (
+                "Open the file and set x to 3",
+                "3",
+                Manner {
+                    planned: true,
+                    about: true,
+                    ..none
+                },
+            ),
+        ] {
+            assert_eq!(manner(text, of), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn shares_times_and_distances() {
         assert!(manner("The root file system is 37 % used.", "37 %").filled);
         assert!(manner("disk usage is at 91%", "91%").filled);

@@ -56,3 +56,46 @@ fn is_plain_word(text: &str) -> bool {
         || text.starts_with('-')
             && text[1..].starts_with(|c: char| c == '-' || c.is_ascii_alphabetic())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_is_a_command_is_taken_out_and_other_code_stays() {
+        for (text, left) in [
+            ("run `df -h /var` and see", "run  ,  and see"),
+            ("the pod `web-5f` and `df -h`", "the pod `web-5f` and  , "),
+            ("no code", "no code"),
+            ("an `open one", "an `open one"),
+            ("a `b` c `d", "a `b` c `d"),
+        ] {
+            assert_eq!(without_commands(text), left, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_is_copied_unless_it_is_a_word_or_a_term() {
+        for (text, quoted) in [
+            ("it says \"no space left\" twice", vec!["no space left"]),
+            (
+                "it says “no space left”, `web-5f` and \"Disk X\"",
+                vec!["Disk X", "web-5f", "no space left"],
+            ),
+            ("a \" web-5f \" b", vec!["web-5f"]),
+            ("the \"pending\" pods", vec![]),
+            ("the \"CrashLoopBackOff\" pods", vec![]),
+            ("the \"restartPolicy: Always\" of it", vec![]),
+            ("the \"--force\" and \"-f\" flags", vec![]),
+            ("the \"-x y\" flag", vec![]),
+            ("a \"-5 MB\" entry", vec!["-5 MB"]),
+            ("\"A1\" is too short and \"A1b\" is not", vec!["A1b"]),
+            ("\"ÄÖ\" is too short and \"ÄÖÜ\" is not", vec!["ÄÖÜ"]),
+            ("\"two\nlines\" are none", vec![]),
+            ("an \"open One", vec![]),
+            ("\"  \"", vec![]),
+        ] {
+            assert_eq!(quoted_texts(text), quoted, "{text}");
+        }
+    }
+}

@@ -123,3 +123,30 @@ pub(super) fn is_terms(text: &str) -> bool {
 
 /// Words of the fields and headings that tools print; each alone is English.
 const FIELDS: &str = " last state restart count exit code image id node name namespace labels annotations conditions events type ready reason age from message host port limits requests liveness readiness startup environment mounts volumes qos class controlled by start time finished started service account ip ips previous current containers container init pod pods template replicas desired updated total ready up-to-date strategy selector access modes capacity claim volume storage backend endpoints session affinity min max average utilization target cpu memory ephemeral-storage unschedulable taints roles addresses system info allocated kernel version os used avail use% size mounted filesystem on active main pid tasks loaded drop-in since load average user system idle wait steal swap mem free shared buff cache buff/cache available ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_of_the_field_are_told_from_what_was_copied() {
+        for (text, terms) in [
+            ("Always", true),
+            ("Restart Count", true),
+            ("restartPolicy: Always", true),
+            ("Last State: Terminated", true),
+            ("spec.replicas", true),
+            ("CrashLoopBackOff", true),
+            ("not ready", true),
+            ("Init: web", false),
+            ("web", false),
+            ("Restart Count: 14", false),
+            ("", false),
+            (" : ", false),
+        ] {
+            assert_eq!(is_terms(text), terms, "{text}");
+        }
+        let long = |length: usize| format!("{:>length$}", "Always");
+        assert!(is_terms(&long(60)) && !is_terms(&long(61)));
+    }
+}
