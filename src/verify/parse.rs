@@ -481,8 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_that_turn_the_direction_of_writing_are_refused_but_in_commands_which_the_classifier_judges()
-     {
+    fn marks_that_turn_the_writing_are_refused_everywhere_but_in_commands() {
         for (mark, code) in [
             ('\u{202A}', "U+202A"),
             ('\u{202E}', "U+202E"),

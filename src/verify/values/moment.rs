@@ -165,9 +165,16 @@ impl Moment {
         let Some(day) = self.day else {
             return Vec::new();
         };
-        let number = day.number(day.year.unwrap_or(2023));
-        [number - 1, number + 1]
+        let years = match (day.year, day.month, day.day) {
+            (Some(year), ..) => vec![year],
+            (None, 2, 29) => vec![2024],
+            // A leap year or none.
+            (None, ..) => vec![2023, 2024],
+        };
+        years
             .into_iter()
+            .map(|year| day.number(year))
+            .flat_map(|number| [number - 1, number + 1])
             .map(|number| {
                 let (year, month, date) = civil(number);
                 Self {
@@ -498,5 +505,27 @@ mod tests {
         let moment = Moment::parse("2024-03-01").unwrap();
         assert_eq!(moment.neighbours()[0], Moment::parse("2024-02-29").unwrap());
         assert_eq!(moment.neighbours()[1], Moment::parse("2024-03-02").unwrap());
+        assert!(Moment::parse("12:00").unwrap().neighbours().is_empty());
+    }
+
+    #[test]
+    fn a_day_without_a_year_may_be_of_a_leap_year() {
+        for (day, around) in [
+            ("Mar 1", vec!["Feb 28", "Feb 29", "Mar 2"]),
+            ("Feb 29", vec!["Feb 28", "Mar 1"]),
+            ("Feb 28", vec!["Feb 27", "Feb 29", "Mar 1"]),
+            ("Jan 1", vec!["Dec 31", "Jan 2"]),
+        ] {
+            let found = Moment::parse(day).unwrap().neighbours();
+            let around: Vec<Moment> = around.into_iter().filter_map(Moment::parse).collect();
+            assert!(
+                around.iter().all(|day| found.contains(day)),
+                "{day}: {found:?}"
+            );
+            assert!(
+                found.iter().all(|day| around.contains(day)),
+                "{day}: {found:?}"
+            );
+        }
     }
 }
