@@ -20,10 +20,10 @@ pub(super) fn kind<'a>(word: &'a str, before: &str) -> Kind<'a> {
     {
         return Kind::Plain;
     }
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    let letters = word.chars().filter(|c| c.is_alphabetic()).count();
+    let digits = word.bytes().any(|byte| byte.is_ascii_digit());
+    let letters = word.chars().any(char::is_alphabetic);
     // Points in time; the evidence may write them otherwise.
-    if digits > 0 && Moment::parse(word).is_some() {
+    if digits && Moment::parse(word).is_some() {
         return Kind::Computed;
     }
     // Numbers, alone or with a unit.
@@ -38,13 +38,7 @@ pub(super) fn kind<'a>(word: &'a str, before: &str) -> Kind<'a> {
     if word.contains('/') {
         // A path, an image, namespace/name, unit/unit; or two words of English.
         let parts: Vec<&str> = word.split('/').filter(|part| !part.is_empty()).collect();
-        if word.starts_with('/')
-            || parts.len() > 2
-            || word.contains('.')
-            || word.contains('_')
-            || digits > 0
-            || parts.iter().any(|part| is_identifier(part))
-        {
+        if word.starts_with('/') || parts.len() > 2 || word.contains(['.', '_', '-']) || digits {
             return Kind::Name;
         }
         return if parts
@@ -56,10 +50,7 @@ pub(super) fn kind<'a>(word: &'a str, before: &str) -> Kind<'a> {
             Kind::Parts(parts)
         };
     }
-    if word.contains('@') && letters > 0 {
-        return Kind::Name;
-    }
-    if word.contains('_') && letters > 0 {
+    if word.contains(['@', '_']) && letters {
         return Kind::Name;
     }
     if word.contains('.') {
@@ -72,18 +63,15 @@ pub(super) fn kind<'a>(word: &'a str, before: &str) -> Kind<'a> {
             Kind::Plain
         };
     }
-    if word.contains(':') && digits > 0 {
+    if word.contains(':') && digits {
         return Kind::Name;
     }
     if word.contains('-') {
         return hyphenated(word, before);
     }
-    if digits > 0 && letters > 0 {
-        return if is_identifier(word) {
-            Kind::Name
-        } else {
-            Kind::Plain
-        };
+    // Letters and digits mixed the way names are; two of them are a kind of thing.
+    if digits && word.len() >= 3 && word.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        return Kind::Name;
     }
     Kind::Plain
 }
@@ -120,16 +108,6 @@ fn hyphenated<'a>(word: &'a str, before: &str) -> Kind<'a> {
         };
     }
     Kind::Plain
-}
-
-/// Letters and digits mixed the way names are: not `x86`-like vocabulary, not a number with a unit.
-fn is_identifier(word: &str) -> bool {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
-    if word.contains('-') || word.contains('_') {
-        return digits > 0 || word.contains('_') || word.split('-').count() > 1;
-    }
-    digits > 0 && letters > 0 && word.len() >= 3
 }
 
 /// What a word that begins with a digit is; `None` if it is no number.
@@ -275,6 +253,7 @@ mod tests {
             ("pod", "cart-c++", Plain),
             ("pod", "web", Plain),
             ("port", "8080", Name),
+            ("port", "7", Plain),
             ("vlan", "208", Name),
             ("version", "1.28", Name),
             ("about", "8080", Plain),

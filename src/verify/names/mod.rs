@@ -514,6 +514,7 @@ mod tests {
         }));
         let found = &extract("the file web.log is empty")[0];
         assert!(!found.announced && !found.stands_in("home_web.log_old"));
+        assert!(found.stands_in("open WEB.LOG: empty"));
     }
 
     #[test]

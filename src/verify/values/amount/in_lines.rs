@@ -28,7 +28,7 @@ fn beginnings(low: f64, high: f64, out: &mut Vec<String>) {
                     .saturating_sub(usize::try_from(size - 2).unwrap_or(0));
                 out.push(text[..known].to_owned());
                 let first = text.len() % 3;
-                if text.len() > 3 && (1..known).contains(&first) {
+                if (1..known).contains(&first) {
                     out.push(format!("{},{}", &text[..first], &text[first..known]));
                 }
             }
