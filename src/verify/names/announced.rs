@@ -123,7 +123,7 @@ mod tests {
             ("a service called traffic is down", vec!["traffic"]),
             ("the user traffic was rejected", vec![]),
             ("the queue \"qz\" is full", vec!["qz"]),
-            ("the queue \"a-\" is full", vec![]),
+            ("the queue \"q-\" is full", vec![]),
             ("a pod called frontend.", vec!["frontend"]),
             (
                 "a pod called twig and a server named twig2 is up",

@@ -135,6 +135,7 @@ mod tests {
         for (text, of) in [
             ("Raise the memory limit to 256Mi.", "256Mi"),
             ("You should increase it to at least 2Gi", "2Gi"),
+            ("It is low! Raise it to 256Mi.", "256Mi"),
             ("It is low. Set `limits.memory` to 512Mi", "512Mi"),
             ("Edit the deployment and set the limit to 128Mi.", "128Mi"),
             ("the limit should be raised to 300Mi", "300Mi"),

@@ -504,6 +504,13 @@ mod tests {
     }
 
     #[test]
+    fn a_quoted_passage_may_differ_in_blanks() {
+        let found = &extract("it says \"no space left\" twice")[0];
+        assert!(found.stands_in("write: No  space\tleft on device"));
+        assert!(!found.stands_in("no spaceleft"));
+    }
+
+    #[test]
     fn a_name_that_the_sentence_announces_may_stand_between_underscores() {
         let found = &extract("the user gitlab logged in")[0];
         assert!(found.announced && found.stands_in("home_gitlab_.txt"));

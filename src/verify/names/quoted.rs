@@ -1,6 +1,6 @@
 //! Quotations, and code spans that are commands.
 
-use super::vocabulary::{DEFINED, TERMS, is_terms};
+use super::vocabulary::is_terms;
 use crate::verify::advice::looks_like_command;
 
 /// The text with code spans that are commands blanked out: what they name is asked of the command.
@@ -48,10 +48,7 @@ pub(in crate::verify) fn quoted_texts(text: &str) -> Vec<&str> {
 
 /// Words, terms of the field and flags of programs quote nothing of a bundle.
 fn is_plain_word(text: &str) -> bool {
-    let word = format!(" {} ", text.to_ascii_lowercase());
     text.chars().all(|c| c.is_ascii_lowercase())
-        || DEFINED.contains(&word)
-        || TERMS.contains(&word)
         || is_terms(text)
         || text.starts_with('-')
             && text[1..].starts_with(|c: char| c == '-' || c.is_ascii_alphabetic())
