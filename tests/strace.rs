@@ -11,8 +11,8 @@ mod tiny;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use tiny::Tiny;
 use support::{Place, pack};
+use tiny::Tiny;
 
 /// One traced call: process, name, arguments, result.
 struct Call {
@@ -207,10 +207,7 @@ fn with_the_model_and_its_library_nothing_is_collected() {
 #[test]
 fn an_import_opens_its_model_and_its_store_and_nothing_else() {
     let place = Place::new();
-    let model = place.write(
-        "m.gguf",
-        Tiny::new("qwen3", "qwen2").gguf(),
-    );
+    let model = place.write("m.gguf", Tiny::new("qwen3", "qwen2").gguf());
     let calls = trace(&place, &["model", "import", model.to_str().unwrap()]);
     let confined = calls.iter().position(|call| call.name == "seccomp");
     let after = &calls[confined.expect("the import is confined")..];

@@ -303,28 +303,28 @@ mod tests {
         let head = &coded[..76];
         for (text, runs) in [
             // Lines of the usual lengths, and of the least.
-            (format!("{head}\n{}\n", &coded[76..152]), vec![0..153]),
+            (format!("{head}\n{}\n", &coded[76..152]), vec![(0, 153)]),
             (
                 format!("{}\n    {}\n", &coded[..60], &coded[60..96]),
-                vec![0..101],
+                vec![(0, 101)],
             ),
             (
                 format!("{}\n{}\n", &coded[..56], &coded[..40]),
-                vec![0..56, 57..97],
+                vec![(0, 56), (57, 97)],
             ),
             // What follows the last line: a key of YAML, a sentence, a rule, an empty line.
             (
                 format!("{head}\n    {}\n    next\n", &coded[76..132]),
-                vec![0..137],
+                vec![(0, 137)],
             ),
-            (format!("{head}\nnext words\n"), vec![0..76]),
-            (format!("{head}\n---\nnext\n"), vec![0..76]),
-            (format!("{head} next\n"), vec![0..76]),
-            (format!("{head}==\n\n"), vec![0..78]),
+            (format!("{head}\nnext words\n"), vec![(0, 76)]),
+            (format!("{head}\n---\nnext\n"), vec![(0, 76)]),
+            (format!("{head} next\n"), vec![(0, 76)]),
+            (format!("{head}==\n\n"), vec![(0, 78)]),
         ] {
             for before in ["", &"- a line before\n".repeat(20)] {
                 let whole = format!("{before}{text}");
-                let runs: Vec<&str> = runs.iter().map(|run| &text[run.clone()]).collect();
+                let runs: Vec<&str> = runs.iter().map(|(from, to)| &text[*from..*to]).collect();
                 assert_eq!(found(&whole), runs, "{whole}");
             }
         }

@@ -335,8 +335,7 @@ fn sentence_start(text: &str) -> usize {
     let text = &text[from..];
     from + text
         .match_indices(['.', '!', '?'])
-        .filter(|(at, _)| text[at + 1..].starts_with(char::is_whitespace))
-        .last()
+        .rfind(|(at, _)| text[at + 1..].starts_with(char::is_whitespace))
         .map_or(0, |(at, _)| at + 1)
 }
 

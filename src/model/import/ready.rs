@@ -4,6 +4,8 @@
 //! itself, sizes of the context and tokens that end a text from the JSON files beside it. All of it is
 //! untrusted. A graph runs once before it is published, so that one that can't run is never in the store.
 
+#![expect(clippy::disallowed_methods, reason = "reads a model's files by path")]
+
 use super::Hashing;
 use super::ImportProgress;
 use crate::error::{Context, Error, ExitCode, Result};

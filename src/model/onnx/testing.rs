@@ -77,7 +77,8 @@ pub fn ready_made(model: &[u8], asked: Asked) -> Vec<u8> {
                 let replaced = field.number == 11
                     && name.is_some_and(|name| OURS.iter().any(|ours| ours.as_bytes() == name));
                 // The second graph has a name of its own already.
-                if !replaced && !(field.number == 2 && part == first.as_slice()) {
+                let named_again = field.number == 2 && part == first.as_slice();
+                if !replaced && !named_again {
                     graph.raw(field.whole);
                 }
             }

@@ -41,21 +41,13 @@ pub(in crate::verify::command) fn sed_effect(script: &str) -> SedEffect {
                 {
                     match flag {
                         'e' => return SedEffect::Runs,
-                        'w' => {
-                            if names_a_file(&mut chars) {
-                                effect = SedEffect::Writes;
-                            }
-                        }
+                        'w' if names_a_file(&mut chars) => effect = SedEffect::Writes,
                         _ => {}
                     }
                 }
             }
             'e' => return SedEffect::Runs,
-            'w' | 'W' => {
-                if names_a_file(&mut chars) {
-                    effect = SedEffect::Writes;
-                }
-            }
+            'w' | 'W' if names_a_file(&mut chars) => effect = SedEffect::Writes,
             // Text to be printed: a backslash takes the line after it into the text.
             'a' | 'i' | 'c' => skip_to(&mut chars, '\n'),
             // Files to be read and comments: the rest of the line is not commands.
