@@ -13,7 +13,7 @@ use crate::error::{Context, Error, ExitCode, Result};
 use crate::room::protocol::{Boot, FromWorker, ToWorker};
 use crate::room::{self, Out, frame};
 use crate::seal::{self, Zone};
-use crate::secrets::Masker;
+use crate::secrets::{Masker, beginning};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::io::{self, BufReader, Read};
 
@@ -319,7 +319,7 @@ impl Everywhere {
         values.retain(|(value, _)| !is_ordinary(value));
         let finder = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .build(values.iter().map(|(value, _)| value.as_str()))
+            .build(values.iter().map(|(value, _)| beginning(value)))
             .ok();
         Self { values, finder }
     }

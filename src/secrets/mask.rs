@@ -12,6 +12,14 @@ use std::ops::Range;
 /// How often a text is looked at; what is plain after that was never seen to exist.
 const MOST_ROUNDS: usize = 4;
 
+/// What of a longer value is known anywhere, in bytes: its beginning. Where its key stands beside it all of it is hidden.
+const MAX_KNOWN: usize = 4 << 10;
+
+/// As much of a value as is looked for anywhere.
+pub fn beginning(value: &str) -> &str {
+    &value[..value.floor_char_boundary(MAX_KNOWN)]
+}
+
 /// Replaces secrets by marks. Holds the values; its `Debug` does not show them.
 #[derive(Default)]
 pub struct Masker {
@@ -66,7 +74,7 @@ impl Masker {
         // Half of what a Secret holds is no secret: ports, versions, names of databases.
         let short = rule == "kubernetes-secret" && value.chars().count() < 6;
         if !short && !dummy::only_in_context(value) {
-            for spelling in spellings(value) {
+            for spelling in spellings(beginning(value)) {
                 self.spellings.push((spelling, mark.clone()));
             }
         }
@@ -567,6 +575,18 @@ mod tests {
         masker.mask_report(&mut report);
         let after = serde_json::to_string(&report).unwrap();
         assert_eq!(after.matches("at ‹secret:password:1›/x").count(), 17);
+    }
+
+    #[test]
+    fn of_a_very_long_value_the_beginning_is_known_anywhere_and_all_of_it_beside_its_key() {
+        let value = "x7Fq2mKc9vLw4RtYz8BnPq3xJ5sD1gH0".repeat(200);
+        let mut masker = Masker::new();
+        let line = format!("SESSION_TOKEN={value}");
+        masker.learn_text(&line);
+        assert_eq!(masker.mask(&line), "SESSION_TOKEN=‹secret:token:1›");
+        let beginning = &value[..MAX_KNOWN];
+        let masked = masker.mask(&format!("got {beginning} here"));
+        assert_eq!(masked, "got ‹secret:token:1› here");
     }
 
     proptest! {

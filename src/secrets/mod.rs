@@ -29,7 +29,7 @@ mod table;
 mod values;
 
 pub use learn::{LearnLimits, Learned};
-pub use mask::Masker;
+pub use mask::{Masker, beginning};
 pub use personal::Pseudonyms;
 pub use scan::{Hit, Scanner};
 
