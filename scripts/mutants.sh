@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Mutation tests of the verifier and of the scanner: scripts/mutants.sh [cargo-mutants options]
-#   scripts/mutants.sh --check                              whether that crate compiles, as CI asks
+#   scripts/mutants.sh --all [src/secrets src/verify/judge] all mutants, or those of some folders, in minutes: mutants/
+#   scripts/mutants.sh --check                              whether these crates compile, as CI asks
 #   scripts/mutants.sh --list                               the mutants
 #   scripts/mutants.sh --shard 0/8                          an eighth of them
 #   scripts/mutants.sh -f 'src/verify/judge/*.rs'           those of some files
@@ -51,8 +52,20 @@ LIB
 } > "$work/crate/Cargo.toml"
 
 out=$(realpath "$work")
+switch=$(realpath mutants)
 cd "$work/crate"
-if [ "${1:-}" = --check ]; then
+case ${1:-} in
+--check)
+    cargo test --quiet --locked --manifest-path "$switch/Cargo.toml"
     exec cargo check --tests
-fi
+    ;;
+--all)
+    shift
+    # Of the modules that are only there because these two need them, the tests are elsewhere.
+    [ $# -gt 0 ] || set -- src/secrets src/verify
+    cargo mutants --dir . --list --json > "$out/list.json"
+    rm -rf "$out/switched"
+    exec cargo run --quiet --release --locked --manifest-path "$switch/Cargo.toml" -- . "$out/list.json" "$out/switched" "$@"
+    ;;
+esac
 exec cargo mutants --dir . --output "$out" --in-place --timeout 60 "$@"
