@@ -76,9 +76,13 @@ pub fn import(
         let pending = store.pending()?;
         match &folder {
             Some(folder) => {
-                let manifest = folder.convert(&sha256, source, pending.path(), progress)?;
+                let mut manifest = folder.convert(&sha256, source, pending.path(), progress)?;
                 progress(ImportProgress::Preparing);
-                prepare::prove(runtime, pending.path(), &manifest)?;
+                prepare::prove(runtime, pending.path(), &mut manifest)?;
+                write_file(
+                    &pending.path().join(manifest::MANIFEST),
+                    &to_json(&manifest)?,
+                )?;
             }
             None => convert(path, &sha256, source, pending.path(), progress)?,
         }

@@ -54,14 +54,16 @@ impl Folder {
         } else {
             path.to_owned()
         };
-        let beside = graph.parent().unwrap_or(Path::new("."));
-        let above = beside.join("..");
-        let home = [beside.to_owned(), above]
+        let beside = graph.parent().unwrap_or(Path::new(""));
+        let above = beside.parent().filter(|_| beside.ends_with("onnx"));
+        let home = [Some(beside), above]
             .into_iter()
+            .flatten()
             .find(|dir| files::exists(&dir.join("tokenizer.json")))
+            .map(Path::to_owned)
             .ok_or_else(|| {
                 Error::usage(format!(
-                    "there is no tokenizer.json beside {} or above it",
+                    "there is no tokenizer.json beside {}, nor above its folder onnx",
                     files::shown(&graph)
                 ))
                 .hint("name the whole folder of the model, as its publisher ships it")
@@ -143,7 +145,7 @@ impl Folder {
         Ok(hex::encode(all.finalize()))
     }
 
-    /// Copies the model into `dir` and describes it there.
+    /// Copies the model into `dir` and describes it.
     pub(super) fn convert(
         &self,
         sha256: &str,
@@ -218,7 +220,6 @@ impl Folder {
                 ..asked.ready
             }),
         };
-        super::write_file(&dir.join(manifest::MANIFEST), &super::to_json(&manifest)?)?;
         Ok(manifest)
     }
     /// The publisher's name for it, as far as there is one: of the hub's cache the repository's.

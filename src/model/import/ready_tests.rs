@@ -250,7 +250,10 @@ fn what_can_not_be_used_is_refused_and_nothing_stays_in_the_store() {
         assert_eq!(error.exit, exit, "{word}");
         assert!(store.list().unwrap().is_empty(), "{word}");
     }
-    // A graph that is well-formed and does not run.
+    // Graphs that are well-formed and do not run, or not in steps.
+    let folder = ready_folder(&Tiny::new("qwen2", "qwen2"), Asked::Forgetful);
+    let error = imported(folder.path(), &store).unwrap_err();
+    assert!(error.chain().contains("second step"), "{}", error.chain());
     let folder = fresh();
     rename_in_graph(
         folder.path(),

@@ -13,6 +13,8 @@ pub enum Asked {
     Mask,
     /// By `attention_mask`, `position_ids` and `num_logits_to_keep`.
     Positions,
+    /// As [`Asked::Mask`], and it forgets what was there before.
+    Forgetful,
 }
 
 /// The same model, asked in another way.
@@ -35,6 +37,11 @@ pub fn ready_made(model: &[u8], asked: Asked) -> Vec<u8> {
     first.node("Shape", &["input_ids"], &["r.ids"], &[]);
     first.node("Gather", &["r.ids", "r.one.scalar"], &["r.new"], &[]);
     let from = match asked {
+        Asked::Forgetful => {
+            first.node("Squeeze", &["r.new"], &["r.count"], &[]);
+            first.node("Sub", &["r.count", "r.one"], &["r.last"], &[]);
+            "r.zero.scalar"
+        }
         Asked::Mask => {
             first.node("ReduceSum", &["attention_mask", "r.one"], &["r.sum"], &flat);
             first.node("Sub", &["r.sum", "r.one"], &["r.last"], &[]);
