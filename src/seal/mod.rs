@@ -21,6 +21,8 @@
 //! after it, where [`Sealed::path`] says. No data may be read before 3 held.
 //! A layer that cannot be enforced is [`crate::error::Error::unsealed`] unless the person
 //! accepted its absence, and then the proof says so.
+//!
+//! [`confine`] is less, for a process that imports a model and holds no bundle.
 
 mod advice;
 mod close;
